@@ -1,0 +1,144 @@
+"""Arrows 5 and 6, plan and realise: what a box is made of, and the box that was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+BoxKind = Literal["current", "venv", "pixi", "docker", "podman"]
+Accelerator = Literal["cpu", "cuda", "rocm", "mps"]
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """Where packages may come from, as configured by the user or by the workspace.
+
+    ``default`` "" means the resolver's own default (its environment variables are honoured).
+    ``pinned`` maps a package to the one index URL it must come from (for torch's builds).
+    URLs may hold credentials: never print or store one except through text.redact().
+    """
+
+    default: str = ""
+    extra: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    pinned: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()  # requirement lines
+    reasons: tuple[str, ...] = ()  # why torch's build is the one it is, one sentence each
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """What to make: the same for every box. ``requirements`` are sorted lines; ``python`` is "3.11".
+
+    ``platform`` is uv's name (x86_64-manylinux_2_28); ``base_image`` is for container boxes only.
+    ``system_packages`` are the distribution's packages that wheels need and do not carry.
+    """
+
+    runtime: str
+    requirements: tuple[str, ...]
+    python: str
+    platform: str
+    accelerator: Accelerator = "cpu"
+    indexes: Indexes = field(default_factory=Indexes)
+    base_image: str = ""
+    system_packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LockedPackage:
+    """One package of a lock. ``size_bytes`` is the download, None where the index does not tell."""
+
+    name: str
+    version: str
+    size_bytes: int | None = None
+    sha256: tuple[str, ...] = ()
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A resolved EnvSpec. ``text`` is a requirements file with hashes; ``sha256`` is over text, Python and platform.
+
+    ``resolved_utc`` tells how old a lock from the cache is.
+    """
+
+    text: str
+    sha256: str
+    packages: tuple[LockedPackage, ...]
+    resolved_utc: str
+    from_cache: bool = False
+
+    @property
+    def download_bytes(self) -> int:
+        """Bytes still to be fetched, where known."""
+        return sum(p.size_bytes or 0 for p in self.packages if not p.cached)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The user's project around the working directory, and how its environment is managed.
+
+    ``managers`` in order of preference: pixi, venv, conda; two of them = the user must say which is current.
+    ``current_python`` is the interpreter of that environment, or "".
+    """
+
+    root: str
+    managers: tuple[str, ...] = ()
+    current_python: str = ""
+    manifest: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)  # [tool.dnnbox] / dnnbox.toml
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a box may use. Bytes; ``cpus`` is a cpuset list ("0,1") or "" for all."""
+
+    memory_bytes: int
+    pids: int = 4096
+    shm_bytes: int = 1 << 30
+    file_bytes: int = 4 << 30
+    output_bytes: int = 4 << 30
+    output_files: int = 2000
+    log_bytes: int = 32 << 20
+    cpus: str = ""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A host path and where the box sees it. Everything is read-only but the run directory."""
+
+    host: str
+    inside: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try to make the environment."""
+
+    what: str  # latest | pins | …
+    ok: bool
+    error: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class EnvironmentRecord:
+    """What the box was: saved as ``outputs/environment.json``. No host path, no URL with credentials."""
+
+    schema: str = "dnnbox.environment/1"
+    box: str = ""
+    reason: str = ""  # why this box
+    sandbox: str = ""  # bubblewrap | container | none, with the reason for none
+    python: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    lock_sha256: str = ""
+    lock_resolved_utc: str = ""
+    base_image: str = ""
+    base_image_digest: str = ""
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # limits and isolation as the engine reports them
+    indexes: tuple[str, ...] = ()  # redacted
+    attempts: tuple[Attempt, ...] = ()

@@ -1,0 +1,148 @@
+"""Arrow 8, collect: the figures, the contract and the verdict, with their definitions.
+
+These are the JSON files of ``outputs/`` that other programs rely on; a missing figure is None and its reason
+stands under ``reasons`` by dotted name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Quality = Literal["quiet", "contended", "unstable"]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Summary of raw samples in milliseconds; p95 only if n >= 90, p99 only if n >= 460, else None."""
+
+    p50: float | None = None
+    ci95: tuple[float, float] | None = None
+    min: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    mean: float | None = None
+    mad: float | None = None
+    n: int = 0
+    outliers: int = 0
+
+
+@dataclass(frozen=True)
+class Cold:
+    """Fresh processes, never pooled with warm figures. ``stages_ms`` in order: spawn, import, context, load, to_device, first."""
+
+    processes: int = 0
+    stages_ms: Mapping[str, Statistics] = field(default_factory=dict)
+    total_ms: Statistics = field(default_factory=Statistics)
+
+
+@dataclass(frozen=True)
+class Warm:
+    """``stages_ms`` keys: preprocess, host_to_device, model, device_to_host, postprocess."""
+
+    processes: int = 0
+    latency_ms: Statistics = field(default_factory=Statistics)
+    stages_ms: Mapping[str, Statistics] = field(default_factory=dict)
+    per_process_p50_ms: tuple[float, ...] = ()
+    drift: str = ""
+    modes_ms: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Throughput:
+    batch: int
+    items_per_s: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peaks in MiB, from a pass of its own."""
+
+    host_peak_mib: float | None = None
+    host_after_load_mib: float | None = None
+    vram_peak_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class Stats:
+    """``outputs/stats.json``."""
+
+    schema: str = "dnnbox.stats/1"
+    quality: Quality | None = None
+    precision: str = ""
+    threads: int | None = None
+    batch: int = 1
+    cold: Cold = field(default_factory=Cold)
+    warm: Warm = field(default_factory=Warm)
+    throughput: tuple[Throughput, ...] = ()
+    memory: Memory = field(default_factory=Memory)
+    energy: Mapping[str, Any] | None = None
+    noise: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ContractField:
+    """One input or output. ``status`` and ``source`` map a field's name to where it is known from."""
+
+    name: str
+    shape: tuple[int | str, ...] = ()
+    dtype: str = ""
+    layout: str | None = None
+    range: tuple[float, float] | None = None
+    status: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ContractStep:
+    """One step of pre- or postprocessing."""
+
+    step: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    status: str = "assumed"
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """``outputs/io_contract.json``."""
+
+    schema: str = "dnnbox.io-contract/1"
+    inputs: tuple[ContractField, ...] = ()
+    outputs: tuple[ContractField, ...] = ()
+    preprocessing: tuple[ContractStep, ...] = ()
+    postprocessing: tuple[ContractStep, ...] = ()
+    checks: tuple[Mapping[str, Any], ...] = ()
+    decoded: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """One ``--target`` (required) or ``--want`` expression, judged."""
+
+    expression: str
+    metric: str
+    measured: float | None
+    target: float
+    delta: float | None
+    status: Literal["met", "missed", "unknown"]
+    method: str
+    required: bool = True
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``outputs/verdict.json``: required targets decide; any missed: no-go, any unknown: unknown, else go.
+
+    Without a required target the decision is unknown unless the run failed (no-go); the reasons say so.
+    """
+
+    schema: str = "dnnbox.verdict/1"
+    decision: Literal["go", "no-go", "unknown"] = "unknown"
+    reasons: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
