@@ -31,7 +31,10 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Cold:
-    """Fresh processes, never pooled with warm figures. ``stages_ms`` in order: spawn, import, context, load, to_device, first."""
+    """Fresh processes, never pooled with warm figures.
+
+    ``stages_ms`` in order: spawn, import, context, load, to_device, first.
+    """
 
     processes: int = 0
     stages_ms: Mapping[str, Statistics] = field(default_factory=dict)

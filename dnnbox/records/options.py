@@ -1,0 +1,48 @@
+"""What the user asked of a run, parsed and checked; the library's callers build one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of ``dnnbox run`` and ``dnnbox plan``. Empty values mean "decide"; sizes in bytes, times in seconds.
+
+    ``checkpoint`` is the argument as typed. ``batches``: the first is the one whose latency is reported.
+    ``allow`` holds the names of consented risks: unsafe-pickle, remote-code.
+    """
+
+    checkpoint: str
+    workspace: Path
+    source: str = ""
+    adapter: Path | None = None
+    family: str = ""
+    task: str = ""
+    inputs: tuple[str, ...] = ()
+    device: str = "auto"
+    gpus: str = ""
+    box: str = "auto"
+    deps: Literal["ask", "current", "new"] = "ask"
+    yes: bool = False
+    offline: bool = False
+    refresh: bool = False
+    precision: str = "auto"
+    batches: tuple[int, ...] = (1,)
+    threads: int = 0
+    targets: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    out: Path | None = None
+    seed: int = 0
+    timeout_s: float = 1800.0
+    memory_bytes: int = 0
+    shm_bytes: int = 0
+    cpus: str = ""
+    quick: bool = False
+    allow: tuple[str, ...] = ()
+    base_image: str = ""
+    command: tuple[str, ...] = ()
