@@ -1,0 +1,58 @@
+# Everything here works in a fresh clone: each target makes what it needs first. `make` alone lists them.
+
+# uv reads its own variable; a folder of wheels that pip knows is good for both.
+UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+ifneq ($(UV_FIND_LINKS),)
+export UV_FIND_LINKS
+endif
+
+PYTEST = .venv/bin/python -m pytest
+CODE = dnnbox tests tools benchmarks examples
+
+.DEFAULT_GOAL := help
+.PHONY: help setup zoo demo test unit check lint format docs engines bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.made ## make .venv with dnnbox and its tools (Python 3.11 or newer)
+.venv/.made: pyproject.toml tools/setup.sh tools/constraints.txt
+	@tools/setup.sh
+	@touch $@
+
+zoo: .venv-zoo/.made ## install the frameworks that make the tests' checkpoints
+.venv-zoo/.made: .venv/.made tests/zoo/requirements.txt tools/zoo.sh
+	@tools/zoo.sh
+	@touch $@
+
+demo: setup ## run a real model over real input, from nothing to the report
+	@tools/demo.sh
+
+test: setup zoo ## pass all tests; those that need an engine are skipped where there is none
+	$(PYTEST) -n 2 --dist loadgroup
+
+unit: setup ## the fast tests: no network, no engine, no frameworks
+	$(PYTEST) tests -m 'not engine and not zoo and not slow'
+
+check: lint test ## what CI runs
+
+lint: setup ## style, format, types
+	.venv/bin/ruff check $(CODE)
+	.venv/bin/ruff format --check $(CODE)
+	.venv/bin/mypy
+
+format: setup ## let ruff rewrite what it can
+	.venv/bin/ruff check --fix $(CODE)
+	.venv/bin/ruff format $(CODE)
+
+docs: setup ## write the generated tables again
+	.venv/bin/python tools/generate_docs.py
+
+engines: ## install and start Docker and bubblewrap, make a base image without a registry
+	@tools/engines.sh
+
+bench: setup zoo ## measure dnnbox's own overhead
+	.venv/bin/python benchmarks/overhead.py
+
+clean: ## remove what these targets made; experiments in tmp/ and checkpoints/ stay
+	rm -rf .venv .venv-zoo .cache .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info
