@@ -25,6 +25,7 @@ class Indexes:
     pinned: Mapping[str, str] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()  # requirement lines
     reasons: tuple[str, ...] = ()  # why torch's build is the one it is, one sentence each
+    ca_bundle: str = ""  # host path of a file of trusted certificates, "" = as the environment says
 
 
 @dataclass(frozen=True)

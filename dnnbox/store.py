@@ -1,0 +1,233 @@
+"""The store: what dnnbox makes once and uses often, keyed by content. It knows nothing of what lies in it.
+
+An entry is a directory. It is built beside its final name, gets a marker last and is renamed, so that a crash at any
+point leaves either nothing that counts or a whole entry. A file lock per entry makes concurrent creators wait.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import heapq
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnnbox.errors import HostPermission
+from dnnbox.files import host_errors, write_atomic
+
+MARKER = ".dnnbox-entry.json"
+_SCHEMA = 1
+_WITNESSES = 12
+"""How many of the largest files are checked by size on every use; all of them would cost more than a run's start."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished entry. ``bytes`` counts hardlinked files too; ``used`` is seconds since the epoch."""
+
+    path: Path
+    bytes: int
+    files: int
+    used: float
+
+
+@dataclass(frozen=True)
+class Store:
+    """Directories under ``root``; they are made when something is written."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Store:
+        """Return the user's store: ``$DNNBOX_HOME``, else the platform's cache directory."""
+        home = os.environ.get("DNNBOX_HOME")
+        if home:
+            return cls(Path(home).expanduser().absolute())
+        import platformdirs
+
+        return cls(platformdirs.user_cache_path("dnnbox"))
+
+    def venv_dir(self, key: str) -> Path:
+        """Return where the host's environment of this key is, or will be."""
+        return self.root / "venvs" / key
+
+    @property
+    def lock_dir(self) -> Path:
+        """Resolved locks, by the question that they answer."""
+        return self.root / "locks"
+
+    @property
+    def container_root(self) -> Path:
+        """The one directory that containers see: uv's cache and their environments, so that hardlinks work."""
+        return self.root / "container"
+
+    @property
+    def uv_cache(self) -> Path:
+        """uv's cache; the host's environments share it with those of containers."""
+        return self.container_root / "uv"
+
+    @property
+    def log_dir(self) -> Path:
+        """Transcripts of resolving and installing that have no experiment to lie in."""
+        return self.root / "logs"
+
+    def create_once(
+        self, target: Path, build: Callable[[Path], None], *, waiting: Callable[[], None] | None = None
+    ) -> bool:
+        """Make the entry unless it is there; return whether it was made by this call.
+
+        ``build`` fills the directory that it is given, which is renamed to ``target`` afterwards. ``waiting`` is called
+        once if another process makes it just now.
+        """
+        if self.verified(target):
+            self.used(target)
+            return False
+        with _exclusive(target, waiting):
+            if self.verified(target):
+                self.used(target)
+                return False
+            self._build(target, build)
+            return True
+
+    def _build(self, target: Path, build: Callable[[Path], None]) -> None:
+        # The lock is ours: whatever lies here without being verified was left by a creator that died.
+        for leftover in (
+            target,
+            *target.parent.glob(f".{target.name}.*.part"),
+            *target.parent.glob(f".{target.name}.*.gone"),
+        ):
+            _remove(leftover)
+        part = target.parent / f".{target.name}.{os.getpid()}.part"
+        try:
+            with host_errors(target):
+                part.mkdir()
+                build(part)
+                _mark(part, target.name)
+                part.rename(target)
+        except BaseException:
+            _remove(part)
+            raise
+
+    def verified(self, target: Path) -> bool:
+        """Return whether a whole entry is there: its marker fits and the largest files have their sizes."""
+        marker = _read_marker(target)
+        if marker is None or marker.get("key") != target.name:
+            return False
+        try:
+            return all(os.lstat(target / name).st_size == size for name, size in marker["witnesses"].items())
+        except (OSError, AttributeError, KeyError):
+            return False
+
+    def used(self, target: Path) -> None:
+        """Stamp the entry as used now; a store that may only be read is left as it is."""
+        with suppress(OSError):
+            os.utime(target / MARKER)
+
+    @contextmanager
+    def using(self, target: Path) -> Iterator[None]:
+        """Keep the entry from being removed while the block runs."""
+        self.used(target)
+        try:
+            handle = _open_lock(target)
+        except (OSError, HostPermission):  # a store shared read-only: nobody here may remove from it either
+            yield
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(handle)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what was made, in no order."""
+        for folder in (self.root / "venvs", self.container_root / "envs"):
+            for marker in folder.glob(f"*/{MARKER}"):
+                facts = _read_marker(marker.parent) or {}
+                with suppress(OSError):
+                    used = marker.stat().st_mtime
+                    yield Entry(marker.parent, int(facts.get("bytes", 0)), int(facts.get("files", 0)), used)
+
+    def remove(self, target: Path) -> bool:
+        """Remove an entry unless somebody uses or makes it; return whether it is gone."""
+        handle = _open_lock(target)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(target)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+
+def _open_lock(target: Path) -> int:
+    folder = target.parent / ".locks"
+    with host_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # Lock files are never removed: a second process could hold the old one while a third makes it anew.
+        return os.open(folder / target.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+@contextmanager
+def _exclusive(target: Path, waiting: Callable[[], None] | None) -> Iterator[None]:
+    handle = _open_lock(target)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # which also unlocks
+
+
+def _read_marker(target: Path) -> dict[str, Any] | None:
+    try:
+        marker = json.loads((target / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return marker if isinstance(marker, dict) and marker.get("schema") == _SCHEMA else None
+
+
+def _mark(part: Path, key: str) -> None:
+    sizes = dict(_sizes(part, ""))
+    witnesses = heapq.nlargest(_WITNESSES, sizes, key=lambda name: (sizes[name], name))
+    marker = {
+        "schema": _SCHEMA,
+        "key": key,
+        "files": len(sizes),
+        "bytes": sum(sizes.values()),
+        "created": int(time.time()),
+        "witnesses": {name: sizes[name] for name in sorted(witnesses)},
+    }
+    write_atomic(part / MARKER, json.dumps(marker, indent=1))
+
+
+def _sizes(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+    """Yield relative names and sizes of the regular files; links are not followed."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            name = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _sizes(Path(entry.path), f"{name}/")
+            elif stat.S_ISREG((facts := entry.stat(follow_symlinks=False)).st_mode):
+                yield name, facts.st_size
+
+
+def _remove(path: Path) -> None:
+    """Remove a directory tree: first out of sight, so that nobody finds half of it."""
+    if not os.path.lexists(path):
+        return
+    doomed = path.parent / f".{path.name.lstrip('.')}.{os.getpid()}.{time.monotonic_ns()}.gone"
+    with host_errors(path):
+        path.rename(doomed)
+        shutil.rmtree(doomed)

@@ -1,0 +1,275 @@
+"""Everything that knows uv's command line, its environment variables and its words when it fails.
+
+It makes no decision about packages. Index URLs may hold credentials, so they travel in environment variables and in
+private temporary files, never in arguments, logs or records.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dnnbox.errors import DnnboxError, EnvFailed, HostFull, HostPermission, IntegrityFailed, NetworkFailed
+from dnnbox.records.environment import Indexes, Mount
+
+CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Where users say which CA bundle to trust; uv reads the first one only, so the others are translated to it."""
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+_KEPT = re.compile(
+    "UV_(INDEX.*|DEFAULT_INDEX|EXTRA_INDEX_URL|HTTP_.*|REQUEST_TIMEOUT|INSECURE_HOST|KEYRING_PROVIDER|NATIVE_TLS"
+    "|SYSTEM_CERTS|EXCLUDE_NEWER|PRERELEASE|CONSTRAINT|OVERRIDE|CONCURRENT_.*|CONFIG_FILE|NO_CONFIG)"
+)
+"""The user's uv variables that are honoured; the others are about the user's project, cache or environment."""
+
+_HOST = (
+    "PATH",
+    "HOME",
+    "USER",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_CONFIG_DIRS",
+    "NETRC",
+    "SSL_CERT_DIR",
+    "SSL_CLIENT_CERT",
+    "LD_LIBRARY_PATH",
+)
+
+
+def binary() -> Path:
+    """Return uv's executable: the one of the package that dnnbox depends on, else the one on PATH.
+
+    Raises:
+        EnvFailed: there is none.
+    """
+    try:
+        from uv import find_uv_bin
+
+        return Path(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise EnvFailed("uv is not installed", hint="`pip install uv`", phase="environment")
+    return Path(found)
+
+
+def environ(indexes: Indexes, *, offline: bool, cache_dir: Path | None = None, locked: bool = False) -> dict[str, str]:
+    """Return the whole environment of a uv process on this machine: nothing of the user's that uv does not need.
+
+    ``locked`` is for installing from a lock: the indexes of pinned packages are then offered for every package, which
+    is safe because each has its version and hash already.
+    """
+    kept = {name: os.environ[name] for name in _HOST if name in os.environ}
+    return {**kept, **_uv_variables(indexes, offline=offline, cache_dir=cache_dir, locked=locked), **_network(indexes)}
+
+
+def _uv_variables(indexes: Indexes, *, offline: bool, cache_dir: Path | str | None, locked: bool) -> dict[str, str]:
+    values = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
+    values |= {"UV_LINK_MODE": "hardlink", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
+    if cache_dir is not None:
+        values["UV_CACHE_DIR"] = str(cache_dir)
+    if offline:
+        values["UV_OFFLINE"] = "1"
+    if indexes.find_links:
+        values["UV_FIND_LINKS"] = ",".join(indexes.find_links)
+    if indexes.default:
+        values["UV_DEFAULT_INDEX"] = indexes.default
+        values.pop("UV_INDEX_URL", None)
+    pinned = tuple(dict.fromkeys(indexes.pinned.values())) if locked else ()
+    if extra := (*pinned, *indexes.extra):
+        values["UV_INDEX"] = " ".join((*extra, *values.get("UV_INDEX", "").split()))
+    if locked:
+        values["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return values
+
+
+def _network(indexes: Indexes) -> dict[str, str]:
+    """Return proxies in both spellings and the one CA variable that uv reads."""
+    values = {}
+    for name in PROXIES:
+        value = os.environ.get(name) or os.environ.get(name.lower())
+        if value:
+            values[name] = values[name.lower()] = value
+    if bundle := ca_bundle(indexes):
+        values["SSL_CERT_FILE"] = bundle
+    return values
+
+
+def ca_bundle(indexes: Indexes) -> str:
+    """Return the file of trusted certificates that the user configured, else ""."""
+    named = (indexes.ca_bundle, *(os.environ.get(name, "") for name in CERTIFICATES))
+    return next((path for path in named if path and Path(path).is_file()), "")
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What uv needs inside a container. ``environ`` may hold credentials and proxies: never record or log it."""
+
+    environ: Mapping[str, str]
+    mounts: tuple[Mount, ...]
+
+
+def for_container(indexes: Indexes, *, offline: bool, cache_dir: str, locked: bool = True) -> Passed:
+    """Return environment and read-only mounts for a uv process in a container, with all paths as seen inside."""
+    mounts: list[Mount] = []
+    folders = {}
+    for number, folder in enumerate(local_folders(indexes)):
+        folders[str(folder)] = f"/dnnbox/links/{number}"
+        mounts.append(Mount(str(folder), folders[str(folder)]))
+    values = _uv_variables(_moved(indexes, folders), offline=offline, cache_dir=cache_dir, locked=locked)
+    values |= _network(indexes)
+    # Files on the host that uv would look for and not find inside.
+    for name in ("UV_CONFIG_FILE", "UV_CONSTRAINT", "UV_OVERRIDE"):
+        values.pop(name, None)
+    if bundle := values.pop("SSL_CERT_FILE", ""):
+        mounts.append(Mount(os.path.realpath(bundle), "/dnnbox/ca-bundle.pem"))
+        values |= dict.fromkeys(CERTIFICATES, "/dnnbox/ca-bundle.pem")
+    return Passed({**values, "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, tuple(mounts))  # noqa: S108  the container's own
+
+
+def local_folders(indexes: Indexes) -> tuple[Path, ...]:
+    """Return the find-links folders on this machine, each once and only those that are there."""
+    found = (_local(place) for place in indexes.find_links)
+    return tuple(dict.fromkeys(path for path in found if path is not None and path.is_dir()))
+
+
+def _local(place: str) -> Path | None:
+    """Return the path of a find-links entry, None for one on the network."""
+    parts = urlsplit(place)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if len(parts.scheme) > 1 else Path(place)
+
+
+def _moved(indexes: Indexes, folders: Mapping[str, str]) -> Indexes:
+    """Return the indexes with local find-links folders replaced by where the container sees them."""
+    places = []
+    for place in indexes.find_links:
+        path = _local(place)
+        if path is None:
+            places.append(place)
+        elif str(path) in folders:
+            places.append(folders[str(path)])
+    return replace(indexes, find_links=tuple(places))
+
+
+def venv_argv(target: Path | str, python: Path | str, *, uv: Path | str | None = None) -> list[str]:
+    """Return the command that makes an empty environment which may be renamed afterwards."""
+    return [
+        *(str(uv or binary()), "venv", "--quiet", "--no-project", "--no-config", "--relocatable"),
+        *("--python", str(python), str(target)),
+    ]
+
+
+def sync_argv(
+    lock_file: Path | str, interpreter: Path | str, *, compile_bytecode: bool = True, uv: Path | str | None = None
+) -> list[str]:
+    """Return the command that makes an environment hold exactly the lock: only wheels, every hash checked.
+
+    Indexes and the offline switch are in :func:`environ` (``locked=True``), because arguments can be seen by others.
+    """
+    compiled = ["--compile-bytecode"] if compile_bytecode else []
+    return [
+        *(str(uv or binary()), "pip", "sync", "--quiet", "--require-hashes", "--only-binary", ":all:", *compiled),
+        *("--python", str(interpreter), str(lock_file)),
+    ]
+
+
+def compile_argv(
+    project: Path, output: Path, *, python: str, platform: str, upgrade: bool, uv: Path | None = None
+) -> list[str]:
+    """Return the command that resolves ``project``/pyproject.toml for one Python and platform into a PEP 751 file.
+
+    That file names for each package only the wheels that fit, with size (where the index tells) and hash.
+    """
+    return [
+        *(str(uv or binary()), "pip", "compile", str(project / "pyproject.toml"), "--quiet", "--no-header"),
+        *("--no-annotate", "--format", "pylock.toml", "--generate-hashes", "--only-binary", ":all:"),
+        *("--python-version", python, *(("--python-platform", platform) if platform else ())),
+        *("--constraints", str(project / "constraints.txt"), *(("--refresh",) if upgrade else ())),
+        *("--output-file", str(output)),
+    ]
+
+
+def install_argv(requirements: Sequence[str], interpreter: Path, *, constraints: Path) -> list[str]:
+    """Return the command that adds packages to an existing environment, wheels only; what fits stays."""
+    return [
+        *(str(binary()), "pip", "install", "--quiet", "--only-binary", ":all:", "--constraints", str(constraints)),
+        *("--python", str(interpreter), "--", *requirements),
+    ]
+
+
+def freeze_argv(interpreter: Path) -> list[str]:
+    """Return the command that lists an environment's packages as pinned requirement lines."""
+    return [str(binary()), "pip", "freeze", "--quiet", "--python", str(interpreter)]
+
+
+def find_argv(python: str) -> list[str]:
+    """Return the command that looks for an interpreter on this machine."""
+    return [str(binary()), "python", "find", "--no-project", "--no-config", "--system", python]
+
+
+_NETWORK = re.compile(
+    r"dns error|lookup address|error sending request|connection (refused|reset|closed)|network (is )?unreachable"
+    r"|operation timed out|timed? ?out|tls handshake|peer certificate|certificate verify|proxy|failed to fetch"
+    r"|request failed after|HTTP status (client|server) error",
+    re.IGNORECASE,
+)
+_OFFLINE = re.compile(r"network connectivity is disabled|network was disabled|not found in the cache", re.IGNORECASE)
+_HASH = re.compile(r"hash mismatch|hash-checking|computed:\s*\n?\s*sha256", re.IGNORECASE)
+
+
+def failure(output: str, what: str, *, offline: bool = False) -> DnnboxError:
+    """Return the error for uv's words: which exit code, one clear line, the way out.
+
+    ``what`` says what was tried ("resolve 3 requirements for Python 3.11"). The words are foreign text.
+    """
+    from dnnbox import text
+
+    reason = text.visible(text.redact(_reason(output)), 400)
+    if "No space left" in output:
+        return HostFull(
+            f"no space left: {what}", hint="free space (`dnnbox clean`), then run again", phase="environment"
+        )
+    if re.search(r"permission denied|read-only file system", output, re.IGNORECASE):
+        return HostPermission(
+            f"{what}: {reason}", hint="set DNNBOX_HOME to a folder that you may write", phase="environment"
+        )
+    if _HASH.search(output):
+        return IntegrityFailed(
+            f"{what}: {reason}", hint="the file is not the one that was locked; try `--refresh`", phase="environment"
+        )
+    if _OFFLINE.search(output):
+        hint = "run once without `--offline`" if offline else "the network is switched off (UV_OFFLINE)"
+        return NetworkFailed(f"{what}: not everything is cached: {reason}", hint=hint, phase="environment")
+    if _NETWORK.search(output):
+        certificate = "certificate" in output.lower()
+        hint = (
+            "set SSL_CERT_FILE or `ca-bundle` to your CA bundle"
+            if certificate
+            else "check the network, the proxy and the indexes"
+        )
+        return NetworkFailed(f"{what}: {reason}", hint=hint, phase="environment")
+    return EnvFailed(
+        f"{what}: {reason}", hint="loosen a constraint, choose another Python, or add an index", phase="environment"
+    )
+
+
+def _reason(output: str) -> str:
+    """Return the gist of uv's message: its causes joined, without the drawing characters and hints."""
+    lines = [line.strip(" \t×│├╰─▶·") for line in output.splitlines()]
+    kept = [
+        re.sub(r"^(error|cause|Caused by): *", "", line)
+        for line in lines
+        if line and not line.startswith(("hint:", "warning:"))
+    ]
+    if not kept:
+        return "uv gave no reason"
+    # The first line says what failed; the last cause says why.
+    return kept[0] if len(kept) == 1 else f"{kept[0].rstrip('.:')}: {' '.join(kept[1:])}"
