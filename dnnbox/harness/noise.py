@@ -1,0 +1,122 @@
+"""What disturbed the process: the kernel's own counters, read between windows. Linux; elsewhere they are absent."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Dict, List, Optional
+
+KEPT_WINDOWS = 600
+_CGROUP_FILES = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
+_PRESSURE = "/proc/pressure/cpu"
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _run_delay_ns() -> Optional[int]:
+    """Return the time that all live threads waited for a CPU, in nanoseconds (/proc/PID/task/TID/schedstat)."""
+    try:
+        threads = os.listdir("/proc/self/task")
+    except OSError:
+        return None
+    fields = [_text("/proc/self/task/%s/schedstat" % thread).split() for thread in threads]
+    delays = [int(values[1]) for values in fields if len(values) >= 2]
+    return sum(delays) if delays else None
+
+
+def _pressure_us() -> Optional[int]:
+    for line in _text(_PRESSURE).splitlines():
+        if line.startswith("some"):
+            return int(line.rpartition("total=")[2])
+    return None
+
+
+def _steal_us() -> Optional[int]:
+    fields = _text("/proc/stat").partition("\n")[0].split()
+    ticks = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+    return int(fields[8]) * 1000000 // ticks if len(fields) > 8 else None
+
+
+def _throttling() -> Dict[str, Optional[int]]:
+    for path in _CGROUP_FILES:
+        lines = dict(line.split(None, 1) for line in _text(path).splitlines() if " " in line)
+        if "nr_throttled" in lines:
+            waited = int(lines.get("throttled_usec", 0)) or int(lines.get("throttled_time", 0)) // 1000
+            return {"throttled_periods": int(lines["nr_throttled"]), "throttled_us": waited}
+    return {"throttled_periods": None, "throttled_us": None}
+
+
+def _usage() -> Dict[str, Optional[int]]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {"involuntary_switches": None, "major_faults": None}
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {"involuntary_switches": usage.ru_nivcsw, "major_faults": usage.ru_majflt}
+
+
+def snapshot() -> Dict[str, Optional[int]]:
+    """Return the counters now; None for what this system does not count."""
+    counters = {
+        "wall_ns": time.perf_counter_ns(),
+        "cpu_ns": time.process_time_ns(),
+        "run_delay_ns": _run_delay_ns(),
+        "psi_some_us": _pressure_us(),
+        "steal_us": _steal_us(),
+    }  # type: Dict[str, Optional[int]]
+    counters.update(_usage())
+    counters.update(_throttling())
+    return counters
+
+
+def difference(before: Dict[str, Optional[int]], after: Dict[str, Optional[int]]) -> Dict[str, Optional[int]]:
+    """Return what was counted between two snapshots; a thread that ended may not make it negative."""
+    deltas = {}  # type: Dict[str, Optional[int]]
+    for name, start in before.items():
+        end = after[name]
+        deltas[name] = None if start is None or end is None else max(0, end - start)
+    return deltas
+
+
+class NoiseLog:
+    """Collects the deltas of each window, in order."""
+
+    def __init__(self) -> None:
+        self.windows = []  # type: List[Dict[str, Optional[int]]]
+        self._load_before = load_average()
+        self._first = self._last = snapshot()
+
+    def start_window(self) -> None:
+        """Take the counters just before a window."""
+        self._last = snapshot()
+
+    def end_window(self, iterations: int) -> None:
+        """Keep what was counted since :meth:`start_window`."""
+        delta = difference(self._last, snapshot())
+        delta["iterations"] = iterations
+        self.windows.append(delta)
+
+    def record(self) -> Dict[str, Any]:
+        """Return the totals over the windows (None where unknown), the load average and the windows themselves."""
+        totals = {}  # type: Dict[str, Any]
+        for name in self._first:
+            values = [window[name] for window in self.windows]
+            totals[name] = None if None in values else sum(value or 0 for value in values)
+        totals["load_1m"] = [self._load_before, load_average()]
+        totals["window_count"] = len(self.windows)
+        totals["windows"] = self.windows[:KEPT_WINDOWS]
+        return totals
+
+
+def load_average() -> Optional[float]:
+    """Return the one-minute load average, or None."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
