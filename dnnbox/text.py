@@ -64,19 +64,32 @@ def html(s: str | bytes, limit: int = 200) -> str:
     return _html.escape(visible(s, limit), quote=True)
 
 
-_MARKDOWN_ACTIVE = re.compile(r"[\\`*_{}\[\]()#+\-.!|~:$^=/\"']")
+# What can act anywhere in a line, then what acts only at its start, and what makes a bare URL a link.
+_MARKDOWN_ACTIVE = re.compile(
+    r"[\\`*_\[\]~|$]|^[#+\-=:]|^\d{1,9}(?=[.)](?:\s|$))|!(?=\[)"
+    r"|:(?=/)|(?<=\b[wW]{3})\.|(?i:(?<=mailto)|(?<=xmpp)|(?<=data)|(?<=javascript)):"
+)
 _MARKDOWN_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def markdown(s: str | bytes, limit: int = 200) -> str:
-    """Return ``s`` for one line of Markdown prose, a heading or a table cell: no tag, link, image or mention.
+    """Return ``s`` for one line of Markdown prose, a heading or a table cell: no tag, link, image or mention."""
+    return markdown_escape(visible(s, limit).strip())
 
-    Punctuation is backslash-escaped. ``@`` becomes a code span, because renderers look for addresses and mentions in
-    the text after the escapes are gone.
+
+def markdown_escape(shown: str) -> str:
+    """Return text that is already visible() as literal Markdown.
+
+    Only what could act is escaped, so that names and figures stay readable in the source. ``@`` becomes a code span,
+    because renderers look for addresses and mentions in the text after the escapes are gone.
     """
-    shown = "".join(_MARKDOWN_ENTITIES.get(char, char) for char in visible(s, limit).strip())
-    shown = re.sub(r"&(?!(?:amp|lt|gt);)", "&amp;", shown)
-    return _MARKDOWN_ACTIVE.sub(r"\\\g<0>", shown).replace("@", "`@`")
+    escaped = "".join(_MARKDOWN_ENTITIES.get(char, char) for char in shown)
+    return _MARKDOWN_ACTIVE.sub(_backslash, escaped).replace("@", "`@`")
+
+
+def _backslash(match: re.Match[str]) -> str:
+    found = match[0]
+    return f"\\{found}" if not found[0].isdigit() else f"{found[:-1]}&#{ord(found[-1])};"  # "1." begins a list
 
 
 def markdown_code(s: str | bytes, limit: int = 200) -> str:
