@@ -1,0 +1,112 @@
+"""The command line: parse, call, show. The one place that turns errors into a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import NoReturn
+
+from dnnbox.errors import SIGNAL_CODES, DnnboxError, Usage
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP arrived: unwind like Ctrl-C, end with the signal's own code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`dnnbox inspect … | head`): nothing is wrong, and nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(argv: list[str]) -> int:
+    """Run one command; return its exit code."""
+    try:
+        return _dispatch(argv)
+    except DnnboxError as error:
+        return fail(error, argv)
+    except Terminated as stop:
+        return _stopped(stop.code, argv)
+    except KeyboardInterrupt:
+        return _stopped(SIGNAL_CODES["SIGINT"], argv)
+    except BrokenPipeError:
+        return 0
+    except Exception:  # the last line of defence: a bug must not show a traceback as if it were the user's mistake
+        return _internal(argv)
+
+
+def _dispatch(argv: list[str]) -> int:
+    from typer import Exit
+    from typer.exceptions import TyperException
+
+    from dnnbox.cli.app import app
+
+    try:
+        result = app(args=argv, prog_name="dnnbox", standalone_mode=False)
+    except Exit as stop:
+        return int(stop.exit_code)
+    except TyperException as error:
+        raise Usage(error.format_message().replace("\n", " ").rstrip("."), hint=_usage_hint(argv)) from error
+    return result if isinstance(result, int) else 0
+
+
+def _usage_hint(argv: list[str]) -> str:
+    command = next((word for word in argv if not word.startswith("-")), "")
+    return f"see `dnnbox {command} --help`" if command.isalpha() and command.islower() else "see `dnnbox --help`"
+
+
+def fail(error: DnnboxError, argv: list[str]) -> int:
+    """Show an error once, in one line (and as JSON where that was asked for); return its code."""
+    from dnnbox.text import visible
+
+    print(f"dnnbox: {visible(error.line(), 600)}", file=sys.stderr)
+    if "--json" in argv:
+        show_json({"experiment": None, "status": "failed", "exit_code": error.code, "error": error.as_json()})
+    return error.code
+
+
+def show_json(document: object) -> None:
+    """Print one JSON document on stdout."""
+    from dnnbox.codec import to_json
+
+    json.dump(to_json(document), sys.stdout, indent=2, ensure_ascii=True, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _stopped(code: int, argv: list[str]) -> int:
+    name = {value: key for key, value in SIGNAL_CODES.items()}.get(code, "SIGNAL")
+    print(f"dnnbox: stopped by {name}", file=sys.stderr)
+    if "--json" in argv:
+        error = {"code": code, "name": name, "message": "stopped", "phase": "", "retryable": True}
+        show_json({"experiment": None, "status": "failed", "exit_code": code, "error": error})
+    return code
+
+
+def _internal(argv: list[str]) -> int:
+    import tempfile
+
+    from dnnbox.errors import Internal
+
+    with tempfile.NamedTemporaryFile("w", prefix="dnnbox-", suffix=".log", delete=False, encoding="utf-8") as log:
+        traceback.print_exc(file=log)
+    last = traceback.format_exc().strip().splitlines()[-1]
+    return fail(Internal(f"a bug in dnnbox: {last[:160]}", hint=f"please report it with {log.name}"), argv)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated(number)

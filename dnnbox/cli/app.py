@@ -1,0 +1,175 @@
+"""Commands and options, as typer reads them. Nothing else in dnnbox imports typer; the work is done in ``actions``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="dnnbox",
+    help="From a local checkpoint to a measured, reproducible experiment.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Checkpoint = Annotated[
+    str, typer.Argument(metavar="CKPT", help="Local checkpoint, file or directory. Never downloaded.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Source = Annotated[str, typer.Option(metavar="PATH|URL[@REF]", help="The model's source code.")]
+Adapter = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Python file with a class Adapter that loads and runs the model.")
+]
+Family = Annotated[
+    str, typer.Option(metavar="NAME", help="Overrides the identified family, for example timm:resnet18.")
+]
+Task = Annotated[str, typer.Option(metavar="NAME", help="What the model does, where the checkpoint does not say.")]
+Input = Annotated[
+    list[str] | None, typer.Option("--input", metavar="FILE|DIR|NAME=@FILE", help="Input to use; may be repeated.")
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|rocm|mps", help="Never falls back silently.")
+]
+Gpus = Annotated[str, typer.Option(metavar="SPEC", help="GPUs of a container, in docker's grammar.")]
+Box = Annotated[
+    str, typer.Option("--box", metavar="auto|current|venv|pixi|docker|podman", help="Where the model runs.")
+]
+Deps = Annotated[str, typer.Option(metavar="ask|current|new", help="How missing packages are provided.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Take the plan without asking.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only what is cached.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Resolve the packages anew.")]
+Precision = Annotated[str, typer.Option(metavar="auto|fp32|fp16|bf16", help="Precision of the run.")]
+Batch = Annotated[str, typer.Option(metavar="N[,N…]", help="Batch sizes; the first one's latency is reported.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the library's default.")]
+Targets = Annotated[
+    list[str] | None, typer.Option("--target", metavar="EXPR", help="Required, e.g. 'latency_p50_ms<=10'.")
+]
+Wants = Annotated[list[str] | None, typer.Option("--want", metavar="EXPR", help="Reported, never decides.")]
+Provenance = Annotated[str, typer.Option(metavar="K=V,…", help="What you claim of its origin: url=…,version=…")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The experiment folder; default tmp/<name>-<time>.")]
+Seed = Annotated[int, typer.Option(help="Seed of synthesised inputs and of the libraries.")]
+Timeout = Annotated[float, typer.Option(metavar="S", min=0.1, help="Time limit of all jobs in the box, in seconds.")]
+MemoryOption = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory limit of the box: 512M, 8G.")]
+Cpus = Annotated[str, typer.Option(metavar="LIST", help="CPUs of the box as a cpuset list: 0,2-3.")]
+Shm = Annotated[str, typer.Option("--shm-size", metavar="SIZE", help="/dev/shm of a container.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer processes and a wider interval (±5 %).")]
+ProgressOption = Annotated[
+    str, typer.Option("--progress", metavar="auto|plain|none", help="Progress display on stderr.")
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="unsafe-pickle|remote-code", help="Consent to a named risk; may be repeated."),
+]
+BaseImage = Annotated[str, typer.Option(metavar="IMAGE", help="Base image of a container box.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from dnnbox import __version__
+
+        typer.echo(f"dnnbox {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Data goes to stdout, everything else to stderr."""
+
+
+@app.command()
+def inspect(
+    checkpoint: Checkpoint,
+    json: Json = False,
+    hash: Annotated[bool, typer.Option("--hash", help="Also compute the sha256 of the weights.")] = False,
+    tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
+    family: Family = "",
+) -> int:
+    """Say what a checkpoint is, with evidence, without executing anything of it."""
+    from dnnbox.cli import actions
+
+    return actions.inspect(checkpoint, json=json, with_hash=hash, tensors=tensors, family=family)
+
+
+@app.command()
+def plan(
+    checkpoint: Checkpoint,
+    source: Source = "", adapter: Adapter = None, family: Family = "", task: Task = "", input: Input = None,
+    device: DeviceOption = "auto", gpus: Gpus = "", box: Box = "auto", deps: Deps = "ask", offline: Offline = False,
+    refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1", threads: Threads = 0,
+    target: Targets = None, want: Wants = None, out: Out = None, memory: MemoryOption = "", cpus: Cpus = "",
+    shm_size: Shm = "", quick: Quick = False, allow: Allow = None, base_image: BaseImage = "",
+    progress: ProgressOption = "auto", json: Json = False,
+) -> int:  # fmt: skip
+    """Show everything that `run` would do, and do nothing."""
+    from dnnbox.cli import actions
+
+    return actions.plan(dict(locals()))
+
+
+@app.command()
+def run(
+    checkpoint: Checkpoint,
+    source: Source = "", adapter: Adapter = None, family: Family = "", task: Task = "", input: Input = None,
+    device: DeviceOption = "auto", gpus: Gpus = "", box: Box = "auto", deps: Deps = "ask", yes: Yes = False,
+    offline: Offline = False, refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1",
+    threads: Threads = 0, target: Targets = None, want: Wants = None, provenance: Provenance = "", out: Out = None,
+    seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
+    quick: Quick = False, allow: Allow = None, base_image: BaseImage = "", progress: ProgressOption = "auto",
+    json: Json = False,
+) -> int:  # fmt: skip
+    """Run the whole experiment: plan, one question, environment, inference, figures, reports."""
+    from dnnbox.cli import actions
+
+    return actions.run(dict(locals()))
+
+
+@app.command()
+def report(
+    experiment: Annotated[Path, typer.Argument(metavar="EXP", help="An experiment folder.")],
+    format: Annotated[str, typer.Option("--format", metavar="md,html", help="Which files to write.")] = "md,html",
+    json: Json = False,
+) -> int:
+    """Render the reports again from outputs/; nothing is measured."""
+    from dnnbox.cli import actions
+
+    return actions.report(experiment, format, json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> int:
+    """Look at this machine: engines, GPUs, Python, disk, indexes. Each failing check names its fix."""
+    from dnnbox.cli import actions
+
+    return actions.doctor(json=json)
+
+
+@app.command()
+def clean(
+    all: Annotated[
+        bool, typer.Option("--all", help="Also remove environments and caches that are in use order.")
+    ] = False,
+    older: Annotated[str, typer.Option(metavar="DAYS", help="Remove environments not used for so many days.")] = "30",
+    json: Json = False,
+) -> int:
+    """Remove what dnnbox made: dead containers, stale environments. Never what runs, never experiments."""
+    from dnnbox.cli import actions
+
+    return actions.clean(everything=all, older=older, json=json)
+
+
+@app.command()
+def explain(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A name or number: OOM, 42.")], json: Json = False
+) -> int:
+    """Say what an exit code means and what to do."""
+    from dnnbox.cli import actions
+
+    return actions.explain(code, json=json)

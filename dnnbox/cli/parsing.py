@@ -1,0 +1,112 @@
+"""Option texts to values, with one clear line for what does not parse."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dnnbox.errors import Usage
+from dnnbox.records.options import RunOptions
+
+_BOXES = ("auto", "current", "venv", "pixi", "docker", "podman")
+_DEPS = ("ask", "current", "new")
+_PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+_RISKS = ("unsafe-pickle", "remote-code")
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?$", re.IGNORECASE)
+
+
+def run_options(values: Mapping[str, Any]) -> RunOptions:
+    """Return the options of ``plan`` or ``run`` from what the command line parsed."""
+    risks = tuple(values.get("allow") or ())
+    for risk in risks:
+        one_of("--allow", risk, _RISKS)
+    return RunOptions(
+        checkpoint=values["checkpoint"],
+        workspace=Path.cwd(),
+        source=values["source"],
+        adapter=_adapter(values["adapter"]),
+        family=values["family"],
+        task=values["task"],
+        inputs=tuple(values["input"] or ()),
+        device=values["device"],
+        gpus=values["gpus"],
+        box=one_of("--box", values["box"], _BOXES),
+        deps=one_of("--deps", values["deps"], _DEPS),  # type: ignore[arg-type]
+        yes=values.get("yes", False),
+        offline=values["offline"],
+        refresh=values["refresh"],
+        precision=one_of("--precision", values["precision"], _PRECISIONS),
+        batches=batches(values["batch"]),
+        threads=values["threads"],
+        targets=tuple(values["target"] or ()),
+        wants=tuple(values["want"] or ()),
+        provenance=pairs(values.get("provenance", "")),
+        out=values["out"],
+        seed=values.get("seed", 0),
+        timeout_s=values.get("timeout", 1800.0),
+        memory_bytes=size_bytes("--memory", values["memory"]),
+        shm_bytes=size_bytes("--shm-size", values["shm_size"]),
+        cpus=values["cpus"],
+        quick=values["quick"],
+        allow=risks,
+        base_image=values["base_image"],
+        command=_command(sys.argv[1:], values["checkpoint"]),
+    )
+
+
+def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``known``."""
+    if value not in known:
+        raise Usage(f"{option} `{value}` is not known", hint=f"use {', '.join(known)}")
+    return value
+
+
+def batches(text: str) -> tuple[int, ...]:
+    """Return batch sizes from ``1,8,32``: positive, in order, each once."""
+    try:
+        sizes = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        sizes = ()
+    if not sizes or any(not 0 < size <= 65536 for size in sizes):
+        raise Usage(f"--batch `{text}` is not a list of sizes", hint="for example `--batch 1,8,32`")
+    return sizes
+
+
+def size_bytes(option: str, text: str) -> int:
+    """Return bytes from ``512M`` or ``8GiB`` (powers of 1024); 0 for an empty text."""
+    if not text:
+        return 0
+    match = _SIZE.match(text.strip())
+    if not match:
+        raise Usage(f"{option} `{text}` is not a size", hint="for example 512M or 8G")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Return ``{"url": …, "version": …}`` from ``url=…,version=…``; a comma inside a value starts no new pair."""
+    found: dict[str, str] = {}
+    for part in re.split(r",(?=[A-Za-z][\w-]*=)", text) if text else ():
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise Usage(f"--provenance `{part}` is not KEY=VALUE", hint="for example --provenance url=…,version=1.2")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def _adapter(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise Usage(f"--adapter {path.name} is not a file", hint="give the Python file with the class Adapter")
+    return path
+
+
+def _command(argv: list[str], checkpoint: str) -> tuple[str, ...]:
+    """Return the command line with every path cut to its name: an experiment names no place of this machine."""
+    from dnnbox.text import redact
+
+    names = (
+        Path(word).name if word == checkpoint or word.startswith(("/", "~", "./", "../")) else word for word in argv
+    )
+    return tuple(redact(re.sub(r"=(@?)[~.]{0,2}/(?:[^/]*/)*", r"=\1", name)) for name in names)

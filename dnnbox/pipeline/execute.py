@@ -1,0 +1,258 @@
+"""Consent given: make the environment, open the box, run the jobs in order. The output gate comes before any timing."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dnnbox import boxes, environments, inputs
+from dnnbox.boxes.base import Box
+from dnnbox.errors import DnnboxError, RunFailed, TimedOut
+from dnnbox.events import Progress
+from dnnbox.experiment import Experiment
+from dnnbox.harness.protocol import InputFile, MeasurePlan, RunRequest
+from dnnbox.pipeline import planning
+from dnnbox.pipeline.prepare import CONTAINERS, Prepared
+from dnnbox.records.environment import Attempt, Limits, Lock, Mount
+from dnnbox.records.plan import InputChoice
+from dnnbox.records.run import RunOutcome
+from dnnbox.store import Store
+
+
+@dataclass
+class Execution:
+    """What has happened so far; the one mutable thing, so that an interrupt finds it whole.
+
+    ``verified``: the output gate has passed. ``lock`` may differ from the plan's after a fallback.
+    """
+
+    outcomes: list[RunOutcome] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    files: list[tuple[InputChoice, Path]] = field(default_factory=list)
+    lock: Lock | None = None
+    sandbox: str = ""
+    verified: bool = False
+    request: RunRequest | None = None
+
+    @property
+    def first(self) -> RunOutcome | None:
+        """The outcome of the infer job, or None."""
+        return next((outcome for outcome in self.outcomes if outcome.job == "infer"), None)
+
+
+def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: Progress, execution: Execution) -> None:
+    """Run the experiment's stages up to the last measurement; raises the DnnboxError of the first that fails."""
+    execution.lock = prepared.lock
+    with experiment.stage("inputs"):
+        execution.files.extend(inputs.materialise(prepared.inputs, experiment.inputs))
+    try:
+        _attempt(experiment, prepared, store, progress, execution, "latest")
+    except RunFailed as error:
+        if not prepared.dependencies.fallback or execution.verified:
+            raise
+        progress.note(f"the latest versions fail ({error.what}); trying the versions that the source documents")
+        _attempt(experiment, _pinned(prepared, store, progress), store, progress, execution, "pins")
+
+
+def _pinned(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
+    """Return the same run with upstream's documented versions, resolved within the same consent."""
+    pins = {requirement.name: requirement for requirement in prepared.dependencies.fallback}
+    requirements = tuple(pins.get(r.name, r) for r in prepared.dependencies.requirements)
+    derived = replace(prepared.dependencies, requirements=requirements, fallback=())
+    spec = environments.plan(
+        derived, prepared.workspace, box=prepared.box, device=prepared.device.accelerator, python=prepared.spec.python
+    )
+    spec = replace(spec, base_image=prepared.spec.base_image)
+    lock = environments.resolve(spec, store, offline=prepared.options.offline, progress=progress)
+    return replace(prepared, dependencies=derived, spec=spec, lock=lock)
+
+
+def _attempt(
+    experiment: Experiment, prepared: Prepared, store: Store, progress: Progress, execution: Execution, what: str
+) -> None:
+    """Make the environment and run every job in it, noting how the try ended."""
+    start = time.monotonic()
+    execution.lock = prepared.lock
+    try:
+        with experiment.stage("environment"):
+            progress.begin("environment")
+            box = _open(prepared, store, progress, experiment)
+        progress.end("environment", _environment_text(prepared), time.monotonic() - start)
+        with box as opened:
+            execution.sandbox = opened.sandbox
+            _Jobs(experiment, prepared, opened, progress, execution).run()
+    except DnnboxError as error:
+        progress.fail(error.phase or "environment", error.name)
+        execution.attempts.append(Attempt(what, False, error.what, round(time.monotonic() - start, 3)))
+        raise
+    execution.attempts.append(Attempt(what, True, "", round(time.monotonic() - start, 3)))
+
+
+def _environment_text(prepared: Prepared) -> str:
+    name = {"docker": "container", "podman": "container"}.get(prepared.box, prepared.box)
+    lock = f", lock {prepared.lock.sha256[:6]}" if prepared.lock else ""
+    network = "" if planning.sandbox_of(prepared).startswith("none") else " without network"
+    return f"{name}{network}, Python {prepared.spec.python}{lock}"
+
+
+def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Experiment) -> AbstractContextManager[Box]:
+    options, limits = prepared.options, limits_of(prepared)
+    mounts = _mounts(prepared, experiment)
+    if prepared.box in CONTAINERS:
+        assert prepared.lock is not None
+        interpreter = boxes.make_container_env(
+            prepared.box,
+            prepared.image,
+            prepared.spec,
+            prepared.lock,
+            store,
+            offline=options.offline,
+            progress=progress,
+        )
+        return boxes.open_container(
+            prepared.box, prepared.image, interpreter, mounts, limits, device=prepared.device.name, gpus=options.gpus,
+            store=store,
+        )  # fmt: skip
+    if prepared.box in ("current", "pixi"):
+        python = Path(prepared.workspace.current_python)
+        if prepared.missing:
+            environments.install_current(
+                prepared.workspace, prepared.dependencies, prepared.spec, experiment.outputs, offline=options.offline
+            )
+        return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto")
+    assert prepared.lock is not None
+    python = environments.realise(prepared.spec, prepared.lock, store, offline=options.offline, progress=progress)
+    return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto")
+
+
+def limits_of(prepared: Prepared) -> Limits:
+    """Return what the box may use: the user's limits, else most of this machine."""
+    options = prepared.options
+    return Limits(
+        memory_bytes=options.memory_bytes or boxes.default_memory_bytes(),
+        shm_bytes=options.shm_bytes or (1 << 30),
+        cpus=options.cpus,
+    )
+
+
+def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:
+    """Return what the box sees besides itself: checkpoint, companions, source, adapter, inputs; all read-only."""
+    path = prepared.path.resolve()
+    mounts = [Mount(str(path), f"/dnnbox/checkpoint/{path.name}")]
+    mounts += [Mount(str(path.parent / name), f"/dnnbox/checkpoint/{name}") for name in prepared.inspection.companions]
+    mounts.append(Mount(str(experiment.inputs.resolve()), "/dnnbox/inputs"))
+    if prepared.source.root:
+        mounts.append(Mount(str(Path(prepared.source.root).resolve()), "/dnnbox/source"))
+    if prepared.options.adapter:
+        adapter = prepared.options.adapter.resolve()
+        mounts.append(Mount(str(adapter), f"/dnnbox/adapter/{adapter.name}"))
+    return tuple(mounts)
+
+
+class _Jobs:
+    """Runs the jobs of one experiment in one box, within one time budget."""
+
+    def __init__(
+        self, experiment: Experiment, prepared: Prepared, box: Box, progress: Progress, execution: Execution
+    ) -> None:
+        self.experiment, self.prepared, self.box = experiment, prepared, box
+        self.progress, self.execution = progress, execution
+        self.deadline = time.monotonic() + prepared.options.timeout_s
+        self.plan = planning.QUICK if prepared.options.quick else planning.FULL
+
+    def run(self) -> None:
+        """infer (the gate) → cold → measure per batch → memory."""
+        request = self._request()
+        self.execution.request = request
+        with self.experiment.stage("infer"):
+            first = self._job("infer", request)
+            _require_checks(first)
+            self.execution.verified = True
+        cold, warm = planning.process_counts(self.prepared.options.quick)
+        with self.experiment.stage("cold"):
+            for number in range(cold):
+                self._job("cold", request, f"{number + 1} of {cold}")
+        with self.experiment.stage("measure"):
+            for number in range(warm):
+                self._job("measure", request, f"process {number + 1} of {warm}")
+            for batch in self.prepared.options.batches[1:]:
+                self._job("measure", replace(request, batch_size=batch), f"batch {batch}")
+        with self.experiment.stage("memory"):
+            self._job("memory", request)
+
+    def _request(self) -> RunRequest:
+        prepared, options, box = self.prepared, self.prepared.options, self.box
+        runtime_options = dict(prepared.dependencies.options)
+        if options.adapter:
+            runtime_options["adapter"] = box.path(options.adapter.resolve())
+        return RunRequest(
+            job="infer",
+            runtime=prepared.dependencies.runtime,
+            checkpoint=box.path(prepared.path.resolve()),
+            device=prepared.device.name,
+            precision="fp32" if options.precision == "auto" else options.precision,
+            batch_size=options.batches[0],
+            seed=options.seed,
+            threads=options.threads,
+            options=runtime_options,
+            inputs=[
+                InputFile(box.path(path.resolve()), choice.kind, choice.name) for choice, path in self.execution.files
+            ],
+            sys_path=[box.path(Path(prepared.source.root).resolve())] if prepared.source.root else [],
+            plan=self.plan,
+        )
+
+    def _job(self, job: str, request: RunRequest, text: str = "") -> RunOutcome:
+        """Run one job; its outcome is kept even when it is an error."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise self._timed_out(job)
+        self.progress.begin(job, text)
+        number = len(self.execution.outcomes) + 1
+        job_dir = self.experiment.outputs / "jobs" / f"{number:02d}-{job}"
+        job_dir.mkdir(parents=True, exist_ok=True)
+        outcome = self.box.run(replace(request, job=job), job_dir, timeout_s=left)
+        self.execution.outcomes.append(outcome)
+        self._keep_logs(job_dir)
+        error = boxes.error_of(outcome, limits_of(self.prepared), self.prepared.options.timeout_s)
+        if error is not None:
+            error.phase = job
+            raise error
+        self.progress.end(job, text or _outcome_text(outcome), outcome.wall_s)
+        return outcome
+
+    def _keep_logs(self, job_dir: Path) -> None:
+        """Move what the model printed to logs/, where a reader looks for it."""
+        for name in ("stdout.txt", "stderr.txt"):
+            if (job_dir / name).is_file():
+                shutil.move(job_dir / name, self.experiment.logs / f"{job_dir.name}.{name}")
+
+    def _timed_out(self, job: str) -> TimedOut:
+        seconds = self.prepared.options.timeout_s
+        return TimedOut(f"{job}: the time limit of {seconds:g} s is used up", hint="raise `--timeout`", phase=job)
+
+
+def _require_checks(outcome: RunOutcome) -> None:
+    """The output gate: a failed check means that nothing is timed."""
+    from dnnbox.errors import BadOutput
+
+    assert outcome.result is not None
+    bad: Sequence[str] = [f"{c.name}: {c.detail}" for c in outcome.result.checks if not c.passed]
+    if bad:
+        raise BadOutput(f"the output gate failed: {'; '.join(bad)}"[:240], hint="nothing was timed", phase="infer")
+
+
+def _outcome_text(outcome: RunOutcome) -> str:
+    result = outcome.result
+    if result is None:
+        return ""
+    stages: Mapping[str, int] = result.stages_ns
+    parts = [f"{name} {stages[name] / 1e9:.2f}" for name in ("import", "load", "first") if name in stages]
+    return f"{' · '.join(parts)} s" if parts else ""
+
+
+__all__ = ["Execution", "MeasurePlan", "execute", "limits_of"]

@@ -1,0 +1,153 @@
+"""Prepared → Plan: what a person is shown before saying yes. Sentences here are dnnbox's own; names are sanitised."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnnbox.experiment import default_root
+from dnnbox.harness.protocol import MeasurePlan
+from dnnbox.records.plan import FitCheck, Plan
+from dnnbox.store import Store
+from dnnbox.text import visible
+
+if TYPE_CHECKING:
+    from dnnbox.pipeline.prepare import Prepared
+
+FULL = MeasurePlan()
+QUICK = MeasurePlan(min_seconds=1.0, max_seconds=10.0, ci_half_width=0.05, warmup_max_seconds=10.0)
+
+
+def process_counts(quick: bool) -> tuple[int, int]:
+    """Return (cold-only processes, measuring processes); each measuring process is a cold start too."""
+    return (1, 1) if quick else (2, 3)
+
+
+def describe(prepared: Prepared, store: Store) -> Plan:
+    """Return the plan of a prepared run."""
+    options, lock = prepared.options, prepared.lock
+    best = prepared.inspection.identity.best
+    exists = lock is not None and environment_exists(prepared, store)
+    return Plan(
+        checkpoint=prepared.path.name,
+        title=f"{best.library} {best.architecture}".strip() if best else prepared.inspection.format,
+        runtime=prepared.dependencies.runtime,
+        verdict=prepared.inspection.verdict,
+        source=prepared.source,
+        requirements=prepared.dependencies.requirements,
+        packages=lock.packages if lock else (),
+        lock_sha256=lock.sha256 if lock else "",
+        lock_from_cache=lock.from_cache if lock else False,
+        download_bytes=(0 if exists else lock.download_bytes) if lock else None,
+        environment_exists=exists,
+        box=prepared.box,
+        box_reason=prepared.box_reason,
+        sandbox=sandbox_of(prepared),
+        python=prepared.spec.python,
+        device=prepared.device.name,
+        precision="fp32" if options.precision == "auto" else options.precision,
+        batch=options.batches[0],
+        network=tuple(_network(prepared, exists)),
+        inputs=prepared.inputs,
+        measure=_measure_text(options.quick),
+        writes_to=str(options.out or _relative(default_root(options.workspace, prepared.path.name), options.workspace)),
+        will=tuple(_will(prepared, exists)),
+        will_not=tuple(_will_not(prepared)),
+        fit=tuple(_fit(prepared, exists)),
+        details={
+            "image": prepared.image,
+            "device_reason": prepared.device.reason,
+            "torch": prepared.spec.indexes.reasons,
+        },
+    )
+
+
+def environment_exists(prepared: Prepared, store: Store) -> bool:
+    """Tell whether the locked environment is in the store already."""
+    if prepared.lock is None or prepared.box in ("current", "pixi"):
+        return not prepared.missing
+    from dnnbox import boxes
+
+    if prepared.box == "venv":
+        return store.verified(store.venv_dir(prepared.lock.sha256))
+    return boxes.container_env_exists(prepared.spec, prepared.lock, store, prepared.image, prepared.box)
+
+
+def sandbox_of(prepared: Prepared) -> str:
+    """Return what keeps the model from the machine."""
+    if prepared.box in ("docker", "podman"):
+        return "container"
+    return "bubblewrap" if shutil.which("bwrap") else "none: bubblewrap is not installed"
+
+
+def _relative(path: Path, base: Path) -> Path:
+    return path.relative_to(base) if path.is_relative_to(base) else path
+
+
+def _measure_text(quick: bool) -> str:
+    cold, warm = process_counts(quick)
+    plan = QUICK if quick else FULL
+    return (
+        f"{cold + warm} cold starts, {warm} warm process{'es' if warm > 1 else ''} of at least {plan.min_seconds:g} s "
+        f"and {plan.min_iterations} inferences, memory apart"
+    )
+
+
+def _network(prepared: Prepared, exists: bool) -> Iterator[str]:
+    if prepared.source.origin == "git":
+        yield f"git: {prepared.source.url}, one shallow clone"
+    if not exists and prepared.lock is not None and not prepared.options.offline and prepared.lock.download_bytes:
+        yield "package index: the packages above, before the box is closed"
+
+
+def _will(prepared: Prepared, exists: bool) -> Iterator[str]:
+    count = len(prepared.lock.packages) if prepared.lock else len(prepared.missing)
+    if prepared.box in ("current", "pixi"):
+        if prepared.missing:
+            yield f"install {len(prepared.missing)} packages into the current environment, rolled back if that fails"
+        else:
+            yield "use the current environment as it is"
+    elif exists:
+        yield f"use an environment that is here already, {count} packages, pinned by hash"
+    else:
+        yield f"make a new environment for this model, {count} packages, pinned by hash, outside the workspace"
+    if prepared.inspection.verdict in ("needs-code", "dangerous"):
+        names = ", ".join(visible(name, 60) for name in prepared.inspection.needs_code[:3])
+        yield f"run code that the checkpoint names ({names}) inside the box"
+    yield "write to the experiment folder only"
+
+
+def _will_not(prepared: Prepared) -> Iterator[str]:
+    if prepared.box not in ("current", "pixi"):
+        yield "touch your Python or any file of the workspace"
+    if not sandbox_of(prepared).startswith("none"):
+        yield "let the model reach the network"
+    if prepared.inspection.verdict in ("data-only", "no-code"):
+        yield (
+            "run code from the file (it holds none)"
+            if prepared.inspection.verdict == "no-code"
+            else "run code from the file"
+        )
+
+
+def _fit(prepared: Prepared, exists: bool) -> Iterator[FitCheck]:
+    from dnnbox import boxes
+
+    free = shutil.disk_usage(Store.default().root.parent if Store.default().root.parent.exists() else Path.home()).free
+    wanted = 0 if exists or prepared.lock is None else 4 * (prepared.lock.download_bytes or 0)
+    yield FitCheck(
+        "disk",
+        "ok" if free > wanted + (1 << 30) else "failed",
+        f"{free / 1e9:.0f} GB free, about {wanted / 1e9:.1f} GB needed",
+        "free space with `dnnbox clean`",
+    )
+    memory = boxes.default_memory_bytes()
+    weights = prepared.inspection.tensors.bytes or prepared.inspection.size_bytes
+    yield FitCheck(
+        "memory",
+        "ok" if memory > 2 * weights else "warning",
+        f"{memory / 2**30:.1f} GiB for the box, weights take {weights / 2**30:.2f} GiB",
+        "use a machine with more memory or a lower precision",
+    )

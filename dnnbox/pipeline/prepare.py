@@ -1,0 +1,185 @@
+"""From the arguments to the plan: everything that can be known before anything is installed or run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dnnbox import boxes, dependencies, devices, environments, inputs, sources
+from dnnbox.errors import ConsentNeeded, DnnboxError, UnsafeCheckpoint, Usage
+from dnnbox.events import Progress
+from dnnbox.pipeline import planning
+from dnnbox.pipeline.inspecting import identified, local_path
+from dnnbox.records.dependencies import Dependencies, Requirement
+from dnnbox.records.environment import BoxKind, EnvSpec, Lock, Workspace
+from dnnbox.records.inspection import Inspection
+from dnnbox.records.options import RunOptions
+from dnnbox.records.plan import InputChoice, Plan
+from dnnbox.records.source import SourceTree
+from dnnbox.store import Store
+from dnnbox.text import visible
+
+CONTAINERS = ("docker", "podman")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is known before consent. ``lock`` is None where resolving was left out."""
+
+    options: RunOptions
+    path: Path
+    inspection: Inspection
+    source: SourceTree
+    dependencies: Dependencies
+    workspace: Workspace
+    box: BoxKind
+    box_reason: str
+    image: str
+    device: devices.Device
+    spec: EnvSpec
+    lock: Lock | None
+    inputs: tuple[InputChoice, ...]
+    missing: tuple[Requirement, ...]
+    plan: Plan
+    seconds: dict[str, float]
+
+
+@contextmanager
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Note how long an arrow took, and give its name to an error that passes."""
+    start = time.monotonic()
+    try:
+        yield
+    except DnnboxError as error:
+        error.phase = error.phase or name
+        raise
+    finally:
+        seconds[name] = seconds.get(name, 0.0) + time.monotonic() - start
+
+
+def prepare(options: RunOptions, progress: Progress, *, resolve: bool = True, store: Store | None = None) -> Prepared:
+    """Return the plan. Reads files and, where packages must be resolved, asks the package index; changes nothing.
+
+    Raises:
+        NotReadable, Corrupt, Unsupported, UnsafeCheckpoint, SourceNotFound, AdapterNeeded: the checkpoint.
+        EngineUnavailable, GpuUnavailable, Usage: what was asked is not there.
+        EnvFailed, NetworkFailed: the packages do not resolve.
+    """
+    seconds: dict[str, float] = {}
+    with timed(seconds, "plan"):
+        device = devices.resolve(options.device)
+    with timed(seconds, "inspect"):
+        path = local_path(options.checkpoint)
+        inspection = identified(path, family=options.family, with_hash=True)
+        _refuse_unsafe(inspection, options)
+    progress.end("inspect", _title(inspection), seconds["inspect"])
+    with timed(seconds, "source"):
+        source = sources.obtain(
+            inspection,
+            inspection.identity,
+            given=options.source or None,
+            workspace=options.workspace,
+            refs_dir=None,
+        )
+    with timed(seconds, "dependencies"):
+        derived = dependencies.derive(inspection, inspection.identity, source, adapter=options.adapter)
+        derived = _with_consents(derived, options)
+    with timed(seconds, "plan"):
+        workspace = environments.detect(options.workspace)
+        box, reason = choose_box(options, workspace)
+        image, python, platform = _base(options, workspace, box)
+        spec = environments.plan(
+            derived, workspace, box=box, device=device.accelerator, python=python, platform=platform
+        )
+        spec = replace(spec, base_image=image)
+        missing = current_lacks(derived, workspace)
+        choices = inputs.choose(
+            inspection,
+            inspection.io_hints,
+            given=options.inputs,
+            workspace=options.workspace,
+            runtime=derived.runtime,
+        )
+    lock = None
+    store = store or Store.default()
+    if resolve and not (box == "current" and not missing):
+        with timed(seconds, "resolve"):
+            progress.begin("resolve", f"{len(spec.requirements)} requirements")
+            lock = environments.resolve(
+                spec, store, offline=options.offline, refresh=options.refresh, progress=progress
+            )
+        progress.end("resolve", f"{len(lock.packages)} packages, lock {lock.sha256[:6]}", seconds["resolve"])
+    prepared = Prepared(
+        options, path, inspection, source, derived, workspace, box, reason, image, device, spec, lock, choices, missing,
+        Plan(), seconds,
+    )  # fmt: skip
+    return replace(prepared, plan=planning.describe(prepared, store))
+
+
+def _title(inspection: Inspection) -> str:
+    best = inspection.identity.best
+    name = f"{best.library} {best.architecture}".strip() if best else inspection.format
+    return f"{visible(name, 60)}, {inspection.tensors.count} tensors, {inspection.verdict}"
+
+
+def _refuse_unsafe(inspection: Inspection, options: RunOptions) -> None:
+    if inspection.verdict == "dangerous" and "unsafe-pickle" not in options.allow:
+        worst = next((f for f in inspection.findings if f.severity == "danger"), None)
+        what = f"{visible(worst.where, 60)}: {visible(worst.text, 120)}" if worst else "it names calls that act"
+        raise UnsafeCheckpoint(
+            f"{visible(Path(inspection.path).name, 60)}: {what}; refused",
+            hint="to run it all the same inside the box: `--allow unsafe-pickle`",
+            phase="inspect",
+        )
+    if any(f.code == "remote-code" for f in inspection.findings) and "remote-code" not in options.allow:
+        raise ConsentNeeded(
+            f"{visible(Path(inspection.path).name, 60)} wants to run Python files of its own (auto_map in config.json)",
+            hint="read them, then add `--allow remote-code`",
+            phase="inspect",
+        )
+
+
+def _with_consents(derived: Dependencies, options: RunOptions) -> Dependencies:
+    extra = {"allow_remote_code": True} if "remote-code" in options.allow else {}
+    task = {"task": options.task} if options.task else {}
+    return replace(derived, options={**derived.options, **extra, **task})
+
+
+def choose_box(options: RunOptions, workspace: Workspace) -> tuple[BoxKind, str]:
+    """Return the box and why; asks the user to say which environment is current where there are two."""
+    requested = options.box
+    if requested == "auto" and isinstance(workspace.settings.get("box"), str):
+        requested = str(workspace.settings["box"])
+    if options.deps == "current" and requested == "auto":
+        requested = "current"
+    if requested == "current" and len(workspace.managers) > 1:
+        raise Usage(
+            f"both {' and '.join(workspace.managers)} manage this workspace; which one is current?",
+            hint="say `--box pixi` or `--box venv`",
+            phase="plan",
+        )
+    if requested == "current" and not workspace.current_python:
+        raise Usage("this workspace has no environment of its own", hint="use `--box venv` for a new one", phase="plan")
+    return boxes.choose(requested, workspace=workspace)
+
+
+def _base(options: RunOptions, workspace: Workspace, box: BoxKind) -> tuple[str, str | None, str | None]:
+    """Return the base image, its Python and its platform; empty and None where the box is no container."""
+    if box == "current":
+        return "", environments.python_version(Path(workspace.current_python)), None
+    if box not in CONTAINERS:
+        return "", None, None
+    configured = workspace.settings.get("base-images")
+    image = options.base_image or (str(configured.get("cpu", "")) if isinstance(configured, dict) else "")
+    image = image or boxes.DEFAULT_IMAGE
+    return image, boxes.image_python(box, image), None
+
+
+def current_lacks(derived: Dependencies, workspace: Workspace) -> tuple[Requirement, ...]:
+    """Return what the workspace's own environment lacks; everything where there is none."""
+    if not workspace.current_python:
+        return derived.requirements
+    return tuple(environments.missing(derived, Path(workspace.current_python)))

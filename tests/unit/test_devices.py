@@ -1,0 +1,37 @@
+"""Devices: asked for by name and not there is an error, never a silent CPU run."""
+
+from pathlib import Path
+
+import pytest
+
+from dnnbox import devices
+from dnnbox.errors import GpuUnavailable, Usage
+
+no_gpu = pytest.mark.skipif(
+    Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists(), reason="this machine has a GPU"
+)
+
+
+def test_resolve__cpu__is_cpu():
+    assert devices.resolve("cpu").accelerator == "cpu"
+
+
+@no_gpu
+def test_resolve__auto_without_gpu__is_cpu_with_the_reason():
+    device = devices.resolve("auto")
+
+    assert device.name == "cpu"
+    assert "no NVIDIA driver" in device.reason
+
+
+@no_gpu
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "rocm", "mps"])
+def test_resolve__absent_gpu_by_name__is_an_error(name):
+    with pytest.raises(GpuUnavailable, match=name):
+        devices.resolve(name)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "", "CPU"])
+def test_resolve__unknown_name__is_usage(name):
+    with pytest.raises(Usage):
+        devices.resolve(name)
