@@ -182,3 +182,14 @@ def progress(name: str) -> Progress:
     from dnnbox.cli.screens.progress import TerminalProgress
 
     return TerminalProgress(plain=name == "plain")
+
+
+def schema(name: str) -> int:
+    """``dnnbox schema``."""
+    from dnnbox import schema as schemas
+
+    if name:
+        show_json(schemas.schema(name))
+    else:
+        print("\n".join(schemas.names()))
+    return 0

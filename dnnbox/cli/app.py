@@ -173,3 +173,11 @@ def explain(
     from dnnbox.cli import actions
 
     return actions.explain(code, json=json)
+
+
+@app.command()
+def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="stats, verdict, inspection, …")] = "") -> int:
+    """Print the JSON Schema of a file that other programs rely on; without a name, list them."""
+    from dnnbox.cli import actions
+
+    return actions.schema(name)
