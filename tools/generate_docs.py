@@ -1,0 +1,64 @@
+"""Writes the tables in docs/ that are generated from the code; ``--check`` only says whether they are current.
+
+.venv/bin/python tools/generate_docs.py [--check]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dnnbox import errors
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+EXIT_CODES_HEAD = """# Exit codes
+
+<!-- Generated from dnnbox/errors.py by tools/generate_docs.py: `make docs` writes it again. -->
+
+Every failure is one line on stderr, `dnnbox: error[NAME]: what, where, found against expected; the way out`; with
+`--json` the same stands in the document on stdout, and in a run's `experiment.json`, with the phase in which it
+happened and whether trying again can help. `dnnbox explain NAME` prints a line of this table.
+
+| code | name | means | what to do | retry helps |
+|---:|---|---|---|---|
+| 0 | OK | it worked | | |
+"""
+
+
+def exit_codes() -> str:
+    """Return the text of docs/exit-codes.md."""
+    rows = [
+        _row(leaf.code, leaf.name, leaf.meaning, leaf.remedy, "yes" if leaf.retryable else "")
+        for leaf in errors.leaves()
+    ]
+    signals = [_row(code, "", f"ended by {name}", "", "") for name, code in errors.SIGNAL_CODES.items()]
+    return EXIT_CODES_HEAD + "\n".join([*rows, *signals]) + "\n"
+
+
+def _row(*cells: object) -> str:
+    """Return one line of a table; a bar in a cell is escaped, in code too."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+GENERATED = {"exit-codes.md": exit_codes}
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check every generated file; returns 1 where ``--check`` finds one that is not current."""
+    stale = []
+    for name, generate in GENERATED.items():
+        path, text = DOCS / name, generate()
+        current = path.read_text(encoding="utf-8") if path.exists() else None
+        if current == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        print(("not current: " if "--check" in arguments else "written: ") + ", ".join(stale))
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
