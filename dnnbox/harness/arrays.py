@@ -133,12 +133,12 @@ def of_numbers(value: Any) -> Array:
     Raises:
         ValueError: ragged nesting, or something that is not a number.
     """
-    shape = []  # type: List[int]
+    shape: List[int] = []
     level = value
     while isinstance(level, (list, tuple)):
         shape.append(len(level))
         level = level[0] if level else 0.0
-    flat = []  # type: List[Any]
+    flat: List[Any] = []
     _flatten(value, tuple(shape), flat)
     if flat and all(isinstance(item, bool) for item in flat):
         return Array("bool", tuple(shape), bytes(flat))

@@ -49,9 +49,9 @@ def summarise(array: Array) -> Summary:
 
 
 def _summary_of_vector(vector: Any) -> Summary:
-    import numpy
+    import numpy as np
 
-    if not numpy.isfinite(vector).all():
+    if not np.isfinite(vector).all():
         return Summary(finite=False)
     wide = vector.astype("float64")
     return Summary(True, *(float(figure) for figure in (wide.min(), wide.max(), wide.mean(), wide.std())))
@@ -64,9 +64,9 @@ def is_finite(array: Array) -> bool:
     vector = _vector(array)
     if vector is None:
         return all(map(math.isfinite, array.values()))
-    import numpy
+    import numpy as np
 
-    return bool(numpy.isfinite(vector).all())
+    return bool(np.isfinite(vector).all())
 
 
 def relative_difference(first: Array, second: Array) -> float:
@@ -79,7 +79,8 @@ def relative_difference(first: Array, second: Array) -> float:
         a, b = a.astype(kind), b.astype(kind)
         return float(abs(a - b).max() / max(float(abs(a).max()), 1e-30))
     x, y = first.values(), second.values()
-    return float(max(abs(p - q) for p, q in zip(x, y)) / max(max(abs(p) for p in x), 1e-30))
+    largest = max(abs(value) for value in x)
+    return float(max(abs(p - q) for p, q in zip(x, y)) / max(largest, 1e-30))
 
 
 def gate(first: Named, second: Named, precision: str) -> List[Check]:

@@ -1,4 +1,4 @@
-"""What went wrong, as one of the protocol's error kinds: raising it on purpose, and telling it from foreign exceptions."""
+"""What went wrong, as one of the protocol's error kinds: raised on purpose, or told from a foreign exception."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def missing_module(error: BaseException) -> Optional[str]:
 
 
 def _chain(error: BaseException) -> List[BaseException]:
-    links = []  # type: List[BaseException]
-    link = error  # type: Optional[BaseException]
+    links: List[BaseException] = []
+    link: Optional[BaseException] = error
     while link is not None and link not in links:
         links.append(link)
         link = link.__cause__ or link.__context__

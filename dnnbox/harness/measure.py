@@ -47,7 +47,7 @@ class Timing(NamedTuple):
 
 def timer_cost_ns(now: Clock) -> int:
     """Return the median cost of one timestamp pair."""
-    pairs = []  # type: List[float]
+    pairs: List[float] = []
     for _ in range(CALIBRATION_PAIRS):
         start = now()
         pairs.append(now() - start)
@@ -70,10 +70,10 @@ def warm_up(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, 
     stamps = [0] * (len(functions) + 1)
     began = now()
     deadline = began + int(plan.warmup_max_seconds * 1e9)
-    medians = []  # type: List[float]
+    medians: List[float] = []
     total = 0
     while True:
-        durations = []  # type: List[float]
+        durations: List[float] = []
         opened = now()
         while True:
             run_once(functions, start, stamps, now)

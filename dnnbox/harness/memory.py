@@ -9,7 +9,7 @@ _CGROUP_PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max
 
 def status() -> Dict[str, int]:
     """Return the lines of /proc/self/status that count kilobytes, in bytes; empty where there is no such file."""
-    sizes = {}  # type: Dict[str, int]
+    sizes: Dict[str, int] = {}
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -67,7 +67,7 @@ class MemoryLog:
     """Peaks by phase. Where the peak cannot be reset, a later phase's peak is at least the one before."""
 
     def __init__(self) -> None:
-        self.figures = {"start_rss_bytes": resident()}  # type: Dict[str, Any]
+        self.figures: Dict[str, Any] = {"start_rss_bytes": resident()}
         self.figures["peak_is_per_phase"] = reset_peak()
         self._largest = 0
 

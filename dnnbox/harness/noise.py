@@ -77,7 +77,7 @@ def snapshot() -> Dict[str, Optional[int]]:
 
 def difference(before: Dict[str, Optional[int]], after: Dict[str, Optional[int]]) -> Dict[str, Optional[int]]:
     """Return what was counted between two snapshots; a thread that ended may not make it negative."""
-    deltas = {}  # type: Dict[str, Optional[int]]
+    deltas: Dict[str, Optional[int]] = {}
     for name, start in before.items():
         end = after[name]
         deltas[name] = None if start is None or end is None else max(0, end - start)
@@ -88,7 +88,7 @@ class NoiseLog:
     """Collects the deltas of each window, in order."""
 
     def __init__(self) -> None:
-        self.windows = []  # type: List[Dict[str, Optional[int]]]
+        self.windows: List[Dict[str, Optional[int]]] = []
         self._load_before = load_average()
         self._first = self._last = snapshot()
 
@@ -104,7 +104,7 @@ class NoiseLog:
 
     def record(self) -> Dict[str, Any]:
         """Return the totals over the windows (None where unknown), the load average and the windows themselves."""
-        totals = {}  # type: Dict[str, Any]
+        totals: Dict[str, Any] = {}
         for name in self._first:
             values = [window[name] for window in self.windows]
             totals[name] = None if None in values else sum(value or 0 for value in values)

@@ -34,8 +34,8 @@ def named_arrays(value: Any, name: str = "output") -> Tuple[List[Tuple[str, Arra
 
     Nested names are joined by dots; a lone tensor is called ``name``.
     """
-    found = []  # type: List[Tuple[str, Array]]
-    skipped = []  # type: List[str]
+    found: List[Tuple[str, Array]] = []
+    skipped: List[str] = []
     for path, leaf in _leaves(value, "", 0):
         label = path or name
         converted = to_array(leaf)

@@ -1,0 +1,36 @@
+"""The runtimes: how a checkpoint of each kind is loaded, fed and called. One file each, imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ..failures import Failure
+from ..protocol import RunRequest
+
+if TYPE_CHECKING:
+    from .base import Runtime
+
+RUNTIMES = {
+    "onnxruntime": ".onnxruntime:OnnxRuntime",
+    "torchscript": ".torchscript:TorchScript",
+    "torch_export": ".torch_export:TorchExport",
+    "timm": ".timm:Timm",
+    "torchvision": ".torchvision:Torchvision",
+    "transformers": ".transformers:Transformers",
+    "sentence_transformers": ".sentence_transformers:SentenceTransformers",
+    "torch_module": ".torch_module:TorchModule",
+    "adapter": ".adapter:AdapterRuntime",
+}
+"""Name -> ``module:class``. A test keeps the names equal to the files in envs/ and to the documentation."""
+
+
+def create(request: RunRequest) -> "Runtime":
+    """Return the runtime that the request names; nothing is imported of its libraries yet."""
+    place = RUNTIMES.get(request.runtime)
+    if place is None:
+        raise Failure("unsupported", "no runtime %r; known: %s" % (request.runtime, ", ".join(sorted(RUNTIMES))))
+    module, _, name = place.partition(":")
+    cls = getattr(importlib.import_module(module, __name__), name)
+    runtime: Runtime = cls(request)
+    return runtime

@@ -1,0 +1,377 @@
+"""The jobs: what is done with a runtime, in which order, and what of it goes into the result."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import time
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from . import checks, measure, memory, probe, trees
+from .arrays import Array, write_npy
+from .events import Progress
+from .failures import Failure
+from .noise import NoiseLog
+from .protocol import ARRAYS, ARTIFACTS, ArrayRecord, Check, RunRequest, Samples, TensorRecord
+from .runtimes import create
+from .runtimes.base import Runtime
+
+KEPT_ARRAY_BYTES = 64 << 20
+KEPT_TOTAL_BYTES = 256 << 20
+DECODED_CALLS = 64
+MEMORY_RUNS = 5
+
+Named = List[Tuple[str, Array]]
+
+
+class Context:
+    """One job under way: the request, and the fields of the result as far as they are known."""
+
+    def __init__(self, request: RunRequest, run_dir: str, progress: Progress) -> None:
+        self.request = request
+        self.run_dir = run_dir
+        self.progress = progress
+        self.stage = ""
+        self.fields: Dict[str, Any] = {"stages_ns": {}, "checks": [], "notes": [], "arrays": []}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Name a rung of the cold ladder and keep its duration."""
+        self.enter(stage)
+        start = time.perf_counter_ns()
+        yield
+        self.fields["stages_ns"][stage] = time.perf_counter_ns() - start
+
+    def enter(self, stage: str) -> None:
+        """Say where the job is, for errors and for the display."""
+        self.stage = stage
+        self.progress.show(stage)
+
+    def folder(self, name: str) -> str:
+        """Return a folder of the run directory, made on first use."""
+        path = os.path.join(self.run_dir, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def describe(self, runtime: Runtime) -> None:
+        """Copy what the runtime has learnt so far into the result; called on failure too."""
+        self.fields["notes"] = list(runtime.notes)
+        self.fields["checks"] = _merged(runtime.checks, self.fields["checks"])
+        self.fields["preprocessing"] = trees.plain(runtime.preprocessing)
+        self.fields["postprocessing"] = trees.plain(runtime.postprocessing)
+
+
+def _merged(first: Sequence[Check], second: Sequence[Check]) -> List[Check]:
+    return list(first) + [check for check in second if check not in first]
+
+
+def run(context: Context) -> None:
+    """Run the job that the request names."""
+    job = JOBS.get(context.request.job)
+    if job is None:
+        raise Failure("protocol", "unknown job %r" % context.request.job)
+    job(context)
+
+
+def probe_job(context: Context) -> None:
+    """Fill in the machine and the packages; no model is touched."""
+    context.enter("probe")
+    context.fields["machine"] = probe.machine(context.request.device)
+    context.fields["packages"] = probe.packages()
+
+
+class Session:
+    """A loaded runtime and the inputs of its first call."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        context.enter("import")
+        self.runtime = create(context.request)
+        self.inputs: Any = None
+        self.batches: List[List[Any]] = []
+
+    @contextmanager
+    def described(self) -> Iterator[None]:
+        """Keep notes and checks of the runtime whatever happens inside."""
+        try:
+            yield
+        finally:
+            self.context.describe(self.runtime)
+
+    def climb(self, after: Callable[[str], None] = lambda stage: None) -> None:
+        """Run the cold ladder up to the model on its device, and prepare the inputs."""
+        rungs = (
+            ("import", self.runtime.import_libraries),
+            ("context", self.runtime.open_context),
+            ("load", self.runtime.load),
+            ("to_device", self.runtime.place),
+        )
+        for stage, action in rungs:
+            with self.context.timed(stage):
+                action()
+            after(stage)
+        self.context.enter("input")
+        self.runtime.reset()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        items = self.runtime.items(self.context.request.inputs) if self.context.request.inputs else []
+        self.batches = self.runtime.batches(items or self.runtime.example_items())
+        if self.batches:
+            self.inputs = self.runtime.preprocess(self.batches[0])
+        else:
+            self.inputs = self.runtime.example_inputs(max(1, self.context.request.batch_size))
+
+    def call(self, inputs: Any = None) -> Any:
+        """Return the outputs in host memory of one whole call, untimed."""
+        self.runtime.reset()
+        outputs = self.runtime.infer(self.runtime.to_device(self.inputs if inputs is None else inputs))
+        self.runtime.synchronize()
+        return self.runtime.to_host(outputs)
+
+    def first(self) -> Any:
+        """Return the outputs in host memory of the first call, timed as the last rung of the ladder."""
+        self.runtime.reset()
+        with self.context.timed("first"):
+            outputs = self.runtime.infer(self.runtime.to_device(self.inputs))
+            self.runtime.synchronize()
+        return self.runtime.to_host(outputs)
+
+    def verify(self, outputs: Any) -> Named:
+        """Return the named arrays of the first outputs after the gate: device, finite, repeatable, of one shape."""
+        context, runtime = self.context, self.runtime
+        context.enter("check")
+        # Converted before the second call: a runtime may reuse its buffers.
+        first, skipped = trees.named_arrays(outputs)
+        second, _ = trees.named_arrays(self.call())
+        for text in skipped[:10]:
+            runtime.note(text)
+        device = runtime.device_check()
+        found = ([device] if device else []) + checks.gate(first, second, context.request.precision)
+        found.append(Check("digest", True, checks.digest(first)))
+        context.fields["checks"] = found
+        if device and not device.passed:
+            raise Failure("device_unavailable", device.detail, "check")
+        checks.require(found)
+        return first
+
+    def stages(self, decodes: bool) -> List[measure.Stage]:
+        """Return the stages of one timed iteration, in order; each takes what the one before returned."""
+        runtime, batch = self.runtime, self.batches[0] if self.batches else []
+        chain: List[measure.Stage] = []
+        if batch and runtime.prepares:
+            chain.append(("preprocess", lambda _: runtime.preprocess(batch)))
+        if runtime.moves:
+            chain += [("host_to_device", _then(runtime.to_device, runtime.synchronize))]
+            chain += [("model", _then(runtime.infer, runtime.synchronize)), ("device_to_host", runtime.to_host)]
+        else:
+            chain.append(("model", runtime.infer))
+        if decodes:
+            chain.append(("postprocess", runtime.decode))
+        return chain
+
+
+def _then(action: Callable[[Any], Any], wait: Callable[[], None]) -> Callable[[Any], Any]:
+    def both(value: Any) -> Any:
+        result = action(value)
+        wait()
+        return result
+
+    return both
+
+
+def _finish(session: Session) -> None:
+    context = session.context
+    context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
+    context.fields["machine"] = probe.machine(context.request.device)
+
+
+def infer_job(context: Context) -> None:
+    """Load, run, check, decode, and keep what went in and what came out."""
+    session = Session(context)
+    with session.described():
+        session.climb()
+        outputs = session.first()
+        inputs, _ = trees.named_arrays(session.inputs, "input")
+        named = session.verify(outputs)
+        context.fields["inputs"], context.fields["outputs"] = _contract(session.runtime, inputs, named)
+        context.enter("postprocess")
+        keep_arrays(context, "input", inputs)
+        keep_arrays(context, "output", named)
+        _decode(session)
+        _finish(session)
+    context.fields["packages"] = probe.packages()
+
+
+def _decode(session: Session) -> None:
+    """Fill in what the outputs mean, over all batches that were given."""
+    context, runtime = session.context, session.runtime
+    out_dir = context.folder(ARTIFACTS)
+    decoded: List[Dict[str, Any]] = []
+    batches = session.batches or [[]]
+    for index, batch in enumerate(batches[:DECODED_CALLS]):
+        context.progress.show("postprocess", index, min(len(batches), DECODED_CALLS))
+        outputs = session.call(runtime.preprocess(batch) if index and batch else None)
+        decoded += runtime.postprocess(outputs, batch, out_dir)
+    if len(batches) > DECODED_CALLS:
+        runtime.note("only the first %d of %d batches of inputs were decoded" % (DECODED_CALLS, len(batches)))
+    context.fields["decoded"] = trees.plain(decoded + runtime.conclude(out_dir))
+    context.fields["artifacts"] = list_artifacts(out_dir)
+
+
+def list_artifacts(out_dir: str) -> List[Dict[str, Any]]:
+    """Return the regular files under ``out_dir`` as {"path", "kind", "title"}, sorted."""
+    kinds = {".png": "image", ".jpg": "image", ".jpeg": "image", ".wav": "audio", ".json": "json", ".txt": "text"}
+    found: List[Dict[str, Any]] = []
+    for folder, _, names in os.walk(out_dir):
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and not os.path.islink(path):
+                relative = os.path.relpath(path, out_dir).replace(os.sep, "/")
+                kind = kinds.get(os.path.splitext(name)[1].lower(), "file")
+                found.append({"path": "%s/%s" % (ARTIFACTS, relative), "kind": kind, "title": relative})
+    return sorted(found, key=lambda entry: str(entry["path"]))
+
+
+def measure_job(context: Context) -> None:
+    """Verify the output, warm up, and time single iterations."""
+    session = Session(context)
+    with session.described():
+        session.climb()
+        session.verify(session.first())
+        stages = session.stages(_decodes(session))
+        session.runtime.reset()
+        start = session.inputs if session.runtime.moves else session.runtime.to_device(session.inputs)
+        plan = context.request.plan
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            context.stage = "warmup"
+            warm = measure.warm_up(stages, start, plan, time.perf_counter_ns, _shower(context, "warmup"))
+            context.stage = "measure"
+            noise = NoiseLog()
+            timing = measure.sample(stages, start, plan, time.perf_counter_ns, noise, _shower(context, "measure"))
+        finally:
+            gc.enable()
+        context.fields["samples"] = _keep_samples(context, timing, warm, session.runtime.item_count(session.inputs))
+        context.fields["noise"] = noise.record()
+        _finish(session)
+
+
+def _decodes(session: Session) -> bool:
+    """Say whether decoding is a timed stage: only where it works and writes no files."""
+    if not session.runtime.decodes:
+        return False
+    session.context.enter("postprocess")
+    session.runtime.decode(session.call())
+    return session.runtime.decodes
+
+
+def _shower(context: Context, stage: str) -> measure.Show:
+    return lambda done, total, text: context.progress.show(stage, done, total, text)
+
+
+def _keep_samples(context: Context, timing: measure.Timing, warm: measure.WarmUp, items: int) -> Samples:
+    shape = (timing.n, len(timing.columns))
+    array = Array("int64", shape, timing.samples.tobytes())
+    path = _write(context, "samples", "samples", array)
+    context.fields["arrays"].append(ArrayRecord("samples", "samples", path, "int64", list(shape), array.sha256()))
+    reasons = [] if warm.settled else ["warm-up did not settle in %.0f s" % (warm.wall_ns / 1e9)]
+    reasons += [timing.reason] if timing.reason else []
+    return Samples(
+        path=path,
+        columns=timing.columns,
+        n=timing.n,
+        warmup_n=warm.n,
+        warmup_ns=warm.wall_ns,
+        stable=warm.settled and timing.interval_reached,
+        reason="; ".join(reasons),
+        timer_ns=measure.timer_cost_ns(time.perf_counter_ns),
+        items_per_iteration=items,
+    )
+
+
+def cold_job(context: Context) -> None:
+    """Climb the ladder once in this fresh process, and see that an output came."""
+    session = Session(context)
+    with session.described():
+        session.climb()
+        outputs = session.first()
+        context.enter("check")
+        named, _ = trees.named_arrays(outputs)
+        found = checks.gate(named, named, context.request.precision)[:2]
+        context.fields["checks"] = found + [Check("digest", True, checks.digest(named))]
+        checks.require(found)
+        context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
+
+
+def memory_job(context: Context) -> None:
+    """Peak memory by phase: import, load, run. Nothing is timed."""
+    log = memory.MemoryLog()
+    session = Session(context)
+    phases = {"context": "import", "to_device": "load"}
+    with session.described():
+        session.climb(lambda stage: log.end_phase(phases[stage]) if stage in phases else None)
+        context.enter("memory")
+        for index in range(MEMORY_RUNS):
+            session.call()
+            context.progress.show("memory", index + 1, MEMORY_RUNS)
+        log.end_phase("run")
+        context.fields["memory"] = dict(log.record(), **trees.plain(session.runtime.device_memory()))
+        context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
+
+
+JOBS = {
+    "probe": probe_job,
+    "infer": infer_job,
+    "measure": measure_job,
+    "cold": cold_job,
+    "memory": memory_job,
+}
+
+
+def keep_arrays(context: Context, role: str, named: Named) -> None:
+    """Write arrays to the run directory and describe them; above the caps only the description is kept."""
+    total = 0
+    for name, array in named:
+        size = len(bytes(array.data))
+        path = ""
+        if size <= KEPT_ARRAY_BYTES and total + size <= KEPT_TOTAL_BYTES:
+            total += size
+            path = _write(context, role, name, array)
+        figures = checks.summarise(array)
+        shape = [int(length) for length in array.shape]
+        record = ArrayRecord(name, role, path, array.dtype, shape, array.sha256(), *figures)
+        context.fields["arrays"].append(record)
+
+
+def _write(context: Context, role: str, name: str, array: Array) -> str:
+    label = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._")[:60] or "array"
+    number = len(context.fields["arrays"])
+    relative = "%s/%02d_%s_%s.npy" % (ARRAYS, number, role, label) if role != "samples" else ARRAYS + "/samples.npy"
+    context.folder(ARRAYS)
+    write_npy(os.path.join(context.run_dir, relative), array.dtype, array.shape, array.data)
+    return relative
+
+
+def _contract(runtime: Runtime, inputs: Named, outputs: Named) -> Tuple[List[TensorRecord], List[TensorRecord]]:
+    declared_inputs, declared_outputs = runtime.signature()
+    return _observed(inputs, declared_inputs), _observed(outputs, declared_outputs)
+
+
+def _observed(named: Named, declared: Sequence[TensorRecord]) -> List[TensorRecord]:
+    """Return what was seen, with the declared names of the dimensions that may vary."""
+    by_name = {record.name: record for record in declared}
+    records: List[TensorRecord] = []
+    for index, (name, array) in enumerate(named):
+        record: Optional[TensorRecord] = by_name.get(name)
+        shape: List[Any] = [int(size) for size in array.shape]
+        if record is None or len(record.shape) != len(shape):
+            records.append(TensorRecord(name, array.dtype, shape, "observed", ""))
+            continue
+        merged = [size if isinstance(size, str) else seen for size, seen in zip(record.shape, shape)]
+        records.append(TensorRecord(name, array.dtype, merged, "observed", record.source))
+    return records

@@ -1,0 +1,192 @@
+"""What every runtime does, in the order in which a job calls it.
+
+``import_libraries → open_context → load → place`` is the cold ladder. Then ``items``/``preprocess`` or
+``example_inputs`` give the inputs in host memory, and one iteration is
+``preprocess → to_device → infer (+ synchronize) → to_host → decode``. ``postprocess`` and ``conclude`` tell people
+what the outputs mean and are never timed. A runtime imports its libraries inside its methods only.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from .. import arrays
+from ..arrays import Array
+from ..failures import Failure
+from ..protocol import Check, InputFile, RunRequest, TensorRecord
+
+Decoded = List[Dict[str, Any]]
+Signature = Tuple[List[TensorRecord], List[TensorRecord]]
+
+
+class Runtime:
+    """Base of all runtimes; the defaults are those of a library that computes in host memory.
+
+    ``moves``: inputs and outputs are copied between host and device, so both copies are stages of their own.
+    ``prepares``: turning items into inputs belongs to an iteration. ``decodes``: so does :meth:`decode`.
+    """
+
+    moves = False
+    prepares = False
+    decodes = False
+
+    def __init__(self, request: RunRequest) -> None:
+        self.request = request
+        self.options = request.options
+        self.notes: List[str] = []
+        self.checks: List[Check] = []
+        self.preprocessing: List[Dict[str, Any]] = []
+        self.postprocessing: List[Dict[str, Any]] = []
+
+    # The cold ladder.
+
+    def import_libraries(self) -> None:
+        """Import what the model needs and set threads and seeds."""
+
+    def open_context(self) -> None:
+        """Make the device ready; raises ``device_unavailable`` where it is not there. Nothing on a CPU."""
+        if self.request.device != "cpu":
+            raise Failure("device_unavailable", "this runtime has no device %s" % self.request.device)
+
+    def load(self) -> None:
+        """Read the checkpoint and build the model."""
+        raise NotImplementedError
+
+    def place(self) -> None:
+        """Move the model to the device and make it ready for inference."""
+
+    # Inputs, in host memory.
+
+    def items(self, files: Sequence[InputFile]) -> List[Any]:
+        """Return what the files hold, one entry for each item of a batch: paths, sentences …"""
+        return list(files)
+
+    def example_items(self) -> List[Any]:
+        """Return items made up for a model that reads text or files; empty where :meth:`example_inputs` is meant."""
+        return []
+
+    def preprocess(self, items: Sequence[Any]) -> Any:
+        """Return the inputs of one call."""
+        return self.tensor_inputs(items)
+
+    def example_inputs(self, batch_size: int) -> Any:
+        """Return plausible, seeded inputs of one call."""
+        raise Failure("needs_adapter", "no input is known for this model: give --input or an adapter", "input")
+
+    def batches(self, items: Sequence[Any]) -> List[List[Any]]:
+        """Return the items of each call: batches of the size asked, the last one filled up from the start.
+
+        Tensors that were given by file are one call: they already have the model's shape.
+        """
+        if any(isinstance(item, InputFile) and item.kind in ("tensor", "json") for item in items):
+            return [list(items)]
+        size = max(1, self.request.batch_size)
+        groups = [list(items[start : start + size]) for start in range(0, len(items), size)]
+        if groups and len(groups[-1]) < size:
+            groups[-1] = [groups[-1][index % len(groups[-1])] for index in range(size)]
+        return groups
+
+    def tensor_inputs(self, files: Sequence[InputFile]) -> Any:
+        """Return the inputs that stand in .npy files; the ``needs_adapter`` failure for other kinds of file."""
+        named: Dict[str, Array] = {}
+        for index, file in enumerate(files):
+            if not isinstance(file, InputFile) or file.kind != "tensor":
+                kind = getattr(file, "kind", type(file).__name__)
+                raise Failure("needs_adapter", "nobody says how to turn an input of kind %s into tensors" % kind)
+            named[file.name or self.input_name(index)] = read_array(file.path)
+        return self.of_arrays(named)
+
+    def input_name(self, index: int) -> str:
+        """Return the model's name for its input at ``index``."""
+        declared = self.signature()[0]
+        return declared[index].name if index < len(declared) else "input%d" % index
+
+    def of_arrays(self, named: Dict[str, Array]) -> Any:
+        """Return plain arrays as the inputs of one call."""
+        return named
+
+    # One iteration.
+
+    def to_device(self, inputs: Any) -> Any:
+        """Copy inputs to the device."""
+        return inputs
+
+    def infer(self, inputs: Any) -> Any:
+        """Run the model once: the timed call. It must not copy more than the model itself does."""
+        raise NotImplementedError
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished."""
+
+    def to_host(self, outputs: Any) -> Any:
+        """Copy outputs to host memory."""
+        return outputs
+
+    def decode(self, outputs: Any) -> Any:
+        """Turn outputs in host memory into the model's answer; timed as the stage ``postprocess``."""
+        return outputs
+
+    # Around it.
+
+    def reset(self) -> None:
+        """Make the next call equal to the first one: seeds, recurrent state."""
+        random.seed(self.request.seed)
+
+    def signature(self) -> Signature:
+        """Return the declared inputs and outputs; empty where the model declares none."""
+        return [], []
+
+    def item_count(self, inputs: Any) -> int:
+        """Return how many items one call processes."""
+        return max(1, self.request.batch_size)
+
+    def postprocess(self, outputs: Any, items: Sequence[Any], out_dir: str) -> Decoded:
+        """Return what the outputs of one call mean, for people; may write files to ``out_dir``."""
+        return []
+
+    def conclude(self, out_dir: str) -> Decoded:
+        """Return what all calls together mean."""
+        return []
+
+    def effective(self) -> Dict[str, Any]:
+        """Return what really was: device, precision, threads, versions, providers …"""
+        return {"device": "cpu", "precision": self.request.precision, "threads": self.request.threads or None}
+
+    def device_check(self) -> Optional[Check]:
+        """Return the proof that the device asked for did the work; None where the CPU was asked."""
+        return None
+
+    def device_memory(self) -> Dict[str, Any]:
+        """Return the device's memory figures in bytes; empty on a CPU."""
+        return {}
+
+    # For subclasses.
+
+    def note(self, text: str) -> None:
+        """Keep a remark for the report, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def step(self, kind: str, name: str, parameters: Dict[str, Any], status: str, source: str) -> None:
+        """Declare one step of ``preprocessing`` or ``postprocessing``, once."""
+        steps = self.preprocessing if kind == "preprocessing" else self.postprocessing
+        entry = {"step": name, "parameters": parameters, "status": status, "source": source}
+        if entry not in steps:
+            steps.append(entry)
+
+    def labels(self) -> List[str]:
+        """Return the class names that the host knows, or an empty list."""
+        return [str(label) for label in self.options.get("labels") or []]
+
+    def arguments(self) -> Dict[str, Any]:
+        """Return the constructor arguments that the host derived."""
+        return dict(self.options.get("arguments") or {})
+
+
+def read_array(path: str) -> Array:
+    """Return the array of a .npy file; the ``input_failed`` failure where it is none."""
+    try:
+        return arrays.load(path)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise Failure("input_failed", "%s: %s" % (path.rpartition("/")[2], error), "input") from error
