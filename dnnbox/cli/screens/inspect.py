@@ -1,0 +1,245 @@
+"""The screen of ``dnnbox inspect``: what the file is and why we think so, what it may do, what is not known."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from dnnbox.cli.screens.layout import PLAIN, Cell, Look, grid, heading, listed, shorten
+from dnnbox.cli.screens.numbers import count, file_size, seconds_text, share_text
+from dnnbox.records.identity import Candidate
+from dnnbox.records.inspection import Finding, Inspection, IoField, TensorInfo
+from dnnbox.text import redact, visible
+
+_LABEL, _NAME, _SOURCE = 12, 10, 26
+_MOST_CANDIDATES, _MOST_EVIDENCE, _MOST_FINDINGS, _MOST_FIELDS = 5, 8, 10, 12
+
+_MATCH = {
+    "config": "named by its configuration",
+    "exact": "every name and shape",
+    "body": "all but the head",
+    "similar": "most tensors",
+    "family": "the layout, not the sizes",
+    "signal": "a hint only",
+}
+_SAFETY = {
+    "no-code": ("ok", "the format cannot hold code"),
+    "data-only": ("ok", "tensors and plain values only, no code in the file"),
+    "inert-known": ("ok", "holds objects of known classes that do nothing when they are read"),
+    "needs-code": ("warning", "saved as objects: it names code that is not in the file"),
+    "dangerous": ("failed", "it names calls that act when the file is loaded"),
+}
+_SEVERITY = {"info": ("quiet", "note"), "warning": ("unknown", "warning"), "danger": ("missed", "danger")}
+_STATUS_STYLE = {"assumed": "unknown", "observed": "", "declared": "", "stated": ""}
+
+
+def inspect_screen(inspection: Inspection, seconds: float, *, tensors: bool = False, look: Look = PLAIN) -> str:
+    """Return the whole screen. ``seconds`` is how long the reading took; ``tensors`` lists every tensor."""
+    blocks = [
+        [_title(look, inspection, seconds)],
+        _identity(look, inspection),
+        _evidence(look, inspection),
+        _safety(look, inspection),
+        _weights(look, inspection),
+        _contract(look, inspection),
+        _requirements(look, inspection),
+        _unknown(look, inspection),
+        _next(look, inspection),
+    ]
+    if tensors:
+        blocks.insert(-1, _tensor_table(look, inspection.tensor_list))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _labelled(look: Look, label: str, widths: Sequence[int], rows: Sequence[Sequence[Cell | str]]) -> list[str]:
+    """Return rows under one label, which stands before the first of them."""
+    titles = [Cell(label, "accent"), *[Cell("")] * len(rows)]
+    return grid(look, (_LABEL - 1, *widths), [(title, *row) for title, row in zip(titles, rows, strict=False)])
+
+
+def _title(look: Look, inspection: Inspection, seconds: float) -> str:
+    digest = f"sha256 {inspection.sha256[:6]}…{inspection.sha256[-4:]}" if inspection.sha256 else ""
+    name = shorten(visible(PurePath(inspection.path).name or inspection.path), 48)
+    kind = inspection.format if inspection.kind == "file" else f"{inspection.format} directory"
+    read = f"read without running it, {seconds_text(seconds)}"
+    return heading(look, name, visible(kind, 30), file_size(inspection.size_bytes), digest, read)
+
+
+def _identity(look: Look, inspection: Inspection) -> list[str]:
+    identity = inspection.identity
+    rows: list[tuple[Cell | str, ...]] = []
+    if identity.unknown:
+        what = visible(inspection.framework, 30) or "this format"
+        rows.append((look.mark("unknown", "unknown"), f"no known architecture of {what} fits"))
+    for position, candidate in enumerate(identity.candidates[:_MOST_CANDIDATES]):
+        style = "title" if position == 0 and not identity.unknown else ""
+        rows.append((Cell(_name(candidate), style), Cell(_match(candidate), "quiet")))
+    return _labelled(look, "Identity", (0, _NAME + _SOURCE), rows) + _twins(look, inspection)
+
+
+def _name(candidate: Candidate) -> str:
+    arguments = listed([f"{visible(k, 30)}={visible(str(v), 30)}" for k, v in candidate.arguments.items()], 3)
+    name = f"{candidate.library} {visible(candidate.architecture, 60)}".strip()
+    return f"{name} ({arguments})" if arguments else name
+
+
+def _match(candidate: Candidate) -> str:
+    text = _MATCH[candidate.match]
+    shown = candidate.match in ("body", "similar") or (candidate.match == "exact" and candidate.score < 1)
+    return f"{text}, {share_text(candidate.score)} of them" if shown else text
+
+
+def _twins(look: Look, inspection: Inspection) -> list[str]:
+    """Say in what the look-alikes differ: strict loading cannot tell them apart, so the user must."""
+    best = inspection.identity.best
+    rows = [
+        (look.mark("warning", f"also fits {visible(t.architecture, 40)}; differs in {visible(t.differs, 160)}"),)
+        for t in (best.same_weights[:3] if best else ())
+    ]
+    return grid(look, (0,), rows, indent=_LABEL + 1)
+
+
+def _evidence(look: Look, inspection: Inspection) -> list[str]:
+    best = inspection.identity.candidates[0] if inspection.identity.candidates else None
+    reasons = sorted(best.evidence, key=lambda reason: -reason.weight) if best else []
+    rows = [
+        (": ".join(filter(None, (visible(e.claim, 100), visible(e.detail, 120)))), Cell(visible(e.source, 60), "quiet"))
+        for e in reasons[:_MOST_EVIDENCE]
+    ]
+    if len(reasons) > _MOST_EVIDENCE:
+        rows.append((f"… and {len(reasons) - _MOST_EVIDENCE} more in --json", Cell("")))
+    return _labelled(look, "Evidence", (0, _SOURCE), rows)
+
+
+def _safety(look: Look, inspection: Inspection) -> list[str]:
+    status, text = _SAFETY[inspection.verdict]
+    rows: list[tuple[Cell | str, ...]] = [(look.mark(status, inspection.verdict), text)]
+    if inspection.needs_code:
+        rows.append((Cell("names", "quiet"), listed([visible(name, 80) for name in inspection.needs_code], 6)))
+    ranked = sorted(inspection.findings, key=lambda f: ("danger", "warning", "info").index(f.severity))
+    rows.extend(_finding(finding) for finding in ranked[:_MOST_FINDINGS])
+    if len(ranked) > _MOST_FINDINGS:
+        rows.append(("", f"… and {len(ranked) - _MOST_FINDINGS} more in --json"))
+    if inspection.not_scanned:
+        rows.append((look.mark("unknown", "not read"), listed([visible(t, 100) for t in inspection.not_scanned], 4)))
+    return _labelled(look, "Safety", (_NAME + 3, 0), rows)
+
+
+def _finding(finding: Finding) -> tuple[Cell | str, ...]:
+    style, word = _SEVERITY[finding.severity]
+    where = visible(finding.where, 60)
+    text = visible(redact(finding.text), 240)
+    return (Cell(f"! {word}" if word != "note" else word, style), f"{where}: {text}" if where else text)
+
+
+def _weights(look: Look, inspection: Inspection) -> list[str]:
+    tensors = inspection.tensors
+    kinds = sorted(tensors.dtypes.items(), key=lambda item: -item[1])
+    dtypes = listed([f"{visible(dtype, 20)} × {count(number)}" for dtype, number in kinds], 4)
+    rows: list[tuple[Cell | str, ...]] = [
+        (
+            Cell("tensors", "quiet"),
+            f"{count(tensors.count)}, {count(tensors.parameters)} parameters, {file_size(tensors.bytes)}",
+        )
+    ]
+    if dtypes:
+        rows.append((Cell("dtypes", "quiet"), dtypes))
+    if inspection.entry:
+        rows.append((Cell("found in", "quiet"), visible(inspection.entry, 120)))
+    if says := _scalars(inspection.metadata):
+        rows.append((Cell("says", "quiet"), says))
+    if roles := _roles(inspection):
+        rows.append((Cell("files", "quiet"), roles))
+    if inspection.companions:
+        rows.append((Cell("beside it", "quiet"), listed([visible(name, 60) for name in inspection.companions], 4)))
+    return _labelled(look, "Weights", (_NAME, 0), rows)
+
+
+def _scalars(metadata: Mapping[str, object]) -> str:
+    """Return the few short values that the file says of itself, as quotations."""
+    plain = {k: v for k, v in metadata.items() if isinstance(v, (str, int, float, bool)) and v != ""}
+    return listed([f"{visible(k, 30)} = {visible(redact(str(v)), 40)}" for k, v in plain.items()], 5)
+
+
+def _roles(inspection: Inspection) -> str:
+    if inspection.kind != "directory":
+        return ""
+    names = [
+        visible(file.path, 40) for file in inspection.files if file.role in ("weights", "config", "tokenizer", "code")
+    ]
+    return listed(names, 6)
+
+
+def _contract(look: Look, inspection: Inspection) -> list[str]:
+    hints = inspection.io_hints
+    rows = [
+        *(_io("input", item) for item in hints.inputs[:_MOST_FIELDS]),
+        *(_io("output", item) for item in hints.outputs[:_MOST_FIELDS]),
+    ]
+    kind = ", ".join(filter(None, (visible(hints.task, 40), visible(hints.modality, 20))))
+    if kind:
+        rows.append((Cell("task", "quiet"), kind, Cell("")))
+    if hints.labels:
+        some = listed([visible(label, 24) for label in hints.labels], 4)
+        rows.append((Cell("labels", "quiet"), f"{count(len(hints.labels))}: {some}", Cell("")))
+    return _labelled(look, "Contract", (_NAME, 0, _SOURCE), rows)
+
+
+def _io(role: str, item: IoField) -> tuple[Cell, str, Cell]:
+    shape = f"[{', '.join(visible(str(size), 30) for size in item.shape)}]" if item.shape else "shape not known"
+    text = " ".join(filter(None, (visible(item.name, 40), shape, visible(item.dtype, 20))))
+    source = ", ".join(filter(None, (item.status, visible(item.source, 60))))
+    return Cell(role, "quiet"), text, Cell(source, _STATUS_STYLE[item.status] or "quiet")
+
+
+def _requirements(look: Look, inspection: Inspection) -> list[str]:
+    names = [visible(requirement.line(), 60) for requirement in inspection.dependencies]
+    return _labelled(look, "Needs", (0,), [(listed(names, 12),)]) if names else []
+
+
+def not_known(inspection: Inspection) -> tuple[str, ...]:
+    """Return what the bytes did not tell and a run, or the user, must."""
+    hints = inspection.io_hints
+    labels = "classification" in hints.task and not hints.labels
+    gaps = {
+        "architecture": inspection.identity.unknown,
+        "input shape": not hints.inputs or any(not item.shape for item in hints.inputs),
+        "outputs": not hints.outputs,
+        "class names": labels,
+        "sha256 (add --hash)": inspection.sha256 is None,
+    }
+    return tuple(name for name, missing in gaps.items() if missing)
+
+
+def _unknown(look: Look, inspection: Inspection) -> list[str]:
+    gaps = not_known(inspection)
+    return _labelled(look, "Not known", (0,), [(", ".join(gaps),)]) if gaps else []
+
+
+def _next(look: Look, inspection: Inspection) -> list[str]:
+    path = visible(shlex.quote(inspection.path), 240)
+    if inspection.verdict == "dangerous":
+        text = f"do not load it yourself; ask for safetensors, or: dnnbox plan {path} --allow unsafe-pickle"
+    elif inspection.verdict == "needs-code":
+        text = f"dnnbox plan {path} --source PATH   (the folder that holds {_tops(inspection.needs_code)})"
+    else:
+        text = f"dnnbox plan {path}"
+    return _labelled(look, "Next", (0,), [(text,)])
+
+
+def _tops(names: Sequence[str]) -> str:
+    return listed(sorted({visible(name.partition(".")[0], 40) for name in names}), 3)
+
+
+def _tensor_table(look: Look, tensors: Sequence[TensorInfo]) -> list[str]:
+    rows = [
+        (
+            visible(info.name, 120),
+            Cell(visible(info.dtype, 12), "quiet"),
+            f"[{', '.join(map(str, info.shape))}]",
+            Cell(f"= {visible(info.tied_to, 60)}" if info.tied_to else visible(info.file, 40), "quiet"),
+        )
+        for info in tensors
+    ]
+    return grid(look, (0, 9, 20, 16), rows)
