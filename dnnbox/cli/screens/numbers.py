@@ -73,3 +73,8 @@ def share_text(value: float) -> str:
 def rate(value: float | None, unit: str) -> str:
     """Return a rate with three significant digits at most."""
     return MISSING if value is None else f"{value:.{_decimals(value)}f}{NBSP}{unit}"
+
+
+def figure(value: float) -> str:
+    """Return a bare number with three significant digits at least, never in exponent form."""
+    return f"{value:.{_decimals(value)}f}"

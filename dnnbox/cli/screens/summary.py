@@ -1,0 +1,273 @@
+"""What ``dnnbox run`` says at the end: the same cells in the same order, also where the answer is "not measured"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dnnbox.cli.screens.layout import PLAIN, Cell, Look, cells, grid, heading
+from dnnbox.cli.screens.numbers import figure, interval, memory, milliseconds, rate, seconds_text, share_text
+from dnnbox.records.experiment import ExperimentIndex
+from dnnbox.records.measurements import Contract, Stats, Target, Verdict
+from dnnbox.text import redact, visible
+
+_LABEL, _VALUE, _INDENT = 12, 15, 2
+_STAGES = {
+    "preprocess": "pre",
+    "host_to_device": "to device",
+    "model": "model",
+    "device_to_host": "back",
+    "postprocess": "post",
+}
+_NOISE = {"quiet": "met", "contended": "unknown", "unstable": "missed"}
+_DECISIONS = {"go": "met", "no-go": "missed", "unknown": "unknown"}
+_P95_SAMPLES, _P99_SAMPLES = 90, 460
+
+
+@dataclass(frozen=True)
+class RunNames:
+    """How things are called on the screen: the model's title, and paths as the user may open them."""
+
+    title: str
+    experiment: str
+    reports: tuple[str, ...] = ()
+    device: str = ""
+    next_step: str = ""
+
+
+def run_summary(
+    index: ExperimentIndex,
+    stats: Stats,
+    verdict: Verdict,
+    contract: Contract,
+    names: RunNames,
+    seconds: float,
+    *,
+    look: Look = PLAIN,
+) -> str:
+    """Return the summary of one finished experiment."""
+    blocks = [
+        [_title(look, index, stats, names)],
+        _cells(look, index, stats, contract),
+        _time(look, stats),
+        _targets(look, verdict),
+        _decision(look, verdict),
+        _assumed(look, contract),
+        grid(look, (_LABEL, 0), _paths(names), _INDENT),
+        grid(look, (0,), [(_closing(names, seconds),)]),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _title(look: Look, index: ExperimentIndex, stats: Stats, names: RunNames) -> str:
+    device = visible(names.device or index.device or "cpu", 60)
+    where = ", ".join(
+        filter(None, (device, visible(stats.precision, 12), f"batch {stats.batch}", visible(index.box, 12)))
+    )
+    return heading(
+        look, f"{visible(names.title, 60)} on {where}", f"experiment {visible(index.id, 40)}" if index.id else ""
+    )
+
+
+def _cells(look: Look, index: ExperimentIndex, stats: Stats, contract: Contract) -> list[str]:
+    rows = [
+        ("Runs", *_runs(look, index, contract)),
+        ("Latency", *_latency(stats)),
+        ("Throughput", *_throughput(stats)),
+        ("Cold start", *_cold(stats)),
+        ("Memory", *_memory(stats)),
+        ("Bound by", Cell("not measured", "unknown"), _reason(stats, "profile") or "no profile was taken"),
+        ("Noise", *_noise(stats)),
+    ]
+    return grid(
+        look, (_LABEL, _VALUE, 0), [(Cell(label, "accent"), value, detail) for label, value, detail in rows], _INDENT
+    )
+
+
+def _reason(stats: Stats, *places: str) -> str:
+    return next((visible(stats.reasons[place], 160) for place in places if place in stats.reasons), "")
+
+
+def _absent(stats: Stats, *places: str) -> tuple[Cell, str]:
+    return Cell("not measured", "unknown"), _reason(stats, *places)
+
+
+def _runs(look: Look, index: ExperimentIndex, contract: Contract) -> tuple[Cell, str]:
+    passed = sum(1 for check in contract.checks if check.get("passed"))
+    checked = f"{passed} of {len(contract.checks)} checks of the output passed" if contract.checks else "no check ran"
+    failed = [visible(str(check.get("name", "")), 40) for check in contract.checks if not check.get("passed")]
+    if index.status == "success":
+        return look.mark("met", "yes"), checked + (f"; not: {', '.join(failed)}" if failed else "")
+    message = visible(redact(str((index.error or {}).get("message", ""))), 200)
+    if index.status == "partial":
+        return look.mark("unknown", "partly"), message or checked
+    return look.mark("missed", "no"), message or checked
+
+
+def _latency(stats: Stats) -> tuple[Cell, str]:
+    latency = stats.warm.latency_ms
+    if latency.p50 is None:
+        return _absent(stats, "warm.latency_ms", "warm.latency_ms.p50", "warm")
+    parts = ["p50"]
+    parts[0] += f", 95 % CI {interval(latency.ci95, latency.p50)}" if latency.ci95 else ", interval not known"
+    parts += [f"p90 {milliseconds(latency.p90)}"] if latency.p90 is not None else []
+    parts.append(_percentile("p95", latency.p95, latency.n, _P95_SAMPLES))
+    parts.append(_percentile("p99", latency.p99, latency.n, _P99_SAMPLES))
+    return Cell(milliseconds(latency.p50), "title"), _dotted(parts)
+
+
+def _dotted(parts: Sequence[str]) -> str:
+    """Join facts by dots; a line breaks between them, not inside."""
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts if part)
+
+
+def _percentile(name: str, value: float | None, n: int, wanted: int) -> str:
+    if value is not None:
+        return f"{name} {milliseconds(value)}"
+    return f"{name} n too small: {n} of {wanted}" if n < wanted else f"{name} –"
+
+
+def _throughput(stats: Stats) -> tuple[Cell, str]:
+    if not stats.throughput:
+        return _absent(stats, "throughput")
+    first, *others = stats.throughput
+    detail = [f"{rate(point.items_per_s, 'items/s')} at batch {point.batch}" for point in others[:4]]
+    return Cell(rate(first.items_per_s, "items/s")), _dotted([f"batch {first.batch}", *detail])
+
+
+def _cold(stats: Stats) -> tuple[Cell, str]:
+    total = stats.cold.total_ms.p50
+    if total is None:
+        return _absent(stats, "cold.total_ms", "cold")
+    stages = {name: figures.p50 for name, figures in stats.cold.stages_ms.items() if figures.p50}
+    shares = sorted(stages.items(), key=lambda item: -(item[1] or 0))
+    detail = f"{share_text((shares[0][1] or 0) / total)} of it {visible(shares[0][0], 20)}" if shares and total else ""
+    processes = f"median of {stats.cold.processes} fresh processes" if stats.cold.processes else ""
+    return Cell(seconds_text(total / 1000)), _dotted([detail, processes])
+
+
+def _memory(stats: Stats) -> tuple[Cell, str]:
+    figures = stats.memory
+    if figures.vram_peak_mib is not None:
+        return Cell(memory(figures.vram_peak_mib)), f"VRAM peak · RAM peak {memory(figures.host_peak_mib)}"
+    if figures.host_peak_mib is None:
+        return _absent(stats, "memory.host_peak_mib", "memory")
+    loaded = f" · {memory(figures.host_after_load_mib)} once loaded" if figures.host_after_load_mib is not None else ""
+    return Cell(memory(figures.host_peak_mib)), f"RAM peak{loaded}"
+
+
+def _noise(stats: Stats) -> tuple[Cell, str]:
+    if stats.quality is None:
+        return Cell("unknown", "unknown"), _reason(stats, "quality")
+    detail = _reason(stats, "quality") or (f"drift: {visible(stats.warm.drift, 80)}" if stats.warm.drift else "")
+    return Cell(stats.quality, _NOISE[stats.quality]), detail
+
+
+def _time(look: Look, stats: Stats) -> list[str]:
+    """Return the stage bar: one part per stage, as wide as its share, the numbers below for those that are narrow."""
+    stages = [(_STAGES.get(k, k), v.p50) for k, v in stats.warm.stages_ms.items() if v.p50]
+    total = stats.warm.latency_ms.p50
+    if not stages or not total:
+        return []
+    known = [(visible(name, 20), value) for name, value in stages if value is not None]
+    rest = total - sum(value for _, value in known)
+    room = look.columns - _INDENT - _LABEL - 2
+    drawn, small = _bar(known, room)
+    if rest > 0.05 * total:
+        small.append(f"not attributed {milliseconds(rest)}")
+    rows = [(Cell("Time", "accent"), drawn)] + ([("", Cell(_dotted(small), "quiet"))] if small else [])
+    return grid(look, (_LABEL, 0), rows, _INDENT)
+
+
+def _bar(stages: Sequence[tuple[str, float]], room: int) -> tuple[str, list[str]]:
+    """Return the bar, at most ``room`` cells wide, and the labels of the parts that are too narrow for theirs."""
+    total = sum(value for _, value in stages)
+    spare = room - 3 * len(stages)  # each part has two edges and at least one cell
+    pieces, small = [], []
+    for name, value in stages:
+        width = 1 + int(spare * value / total)
+        label = f"{name} {milliseconds(value)}, {share_text(value / total)}"
+        if width < cells(label):
+            small.append(label)
+            label = name if width >= cells(name) else ""
+        pieces.append(f"▏{label.center(width)}▕".replace(" ", "\u00a0"))
+    return "".join(pieces), small
+
+
+def _targets(look: Look, verdict: Verdict) -> list[str]:
+    wide = look.columns >= 90
+    rows: list[tuple[Cell | str, ...]] = []
+    for number, target in enumerate(verdict.targets):
+        measured = figure(target.measured) if target.measured is not None else "–"
+        distance = [margin(target)] if wide else []
+        kind = Cell("required" if target.required else "wanted", "quiet")
+        label = Cell("" if number else "Targets", "accent")
+        rows.append((label, look.mark(target.status), pretty(target.expression), measured, *distance, kind))
+    return grid(look, (_LABEL, 10, 0, 9, 16, 8) if wide else (_LABEL, 10, 0, 9, 8), rows, _INDENT)
+
+
+def pretty(expression: str) -> str:
+    """Return ``latency_p50_ms<=10`` as ``latency_p50_ms ≤ 10``."""
+    signs = {"<=": "≤", ">=": "≥", "==": "=", "<": "<", ">": ">", "!=": "≠"}
+    return re.sub(r"\s*(<=|>=|==|!=|<|>)\s*", lambda found: f" {signs[found[1]]} ", visible(expression, 80))
+
+
+def margin(target: Target) -> str:
+    """Return how far the measured value is from the limit, in words that say on which side."""
+    if target.measured is None or target.status == "unknown":
+        return ""
+    distance = figure(abs(target.measured - target.target))
+    if target.status == "met":
+        return f"margin {distance}"
+    return f"{'over' if target.measured > target.target else 'short'} by {distance}"
+
+
+def _decision(look: Look, verdict: Verdict) -> list[str]:
+    word = Cell(verdict.decision.upper(), _DECISIONS[verdict.decision])
+    reasons = [visible(redact(reason), 200) for reason in verdict.reasons[:3]]
+    rows = [(Cell("Decision", "accent"), word, reasons[0] if reasons else "")]
+    rows += [(Cell(""), Cell(""), reason) for reason in reasons[1:]]
+    return grid(look, (_LABEL, _VALUE, 0), rows, _INDENT)
+
+
+def assumed(contract: Contract) -> tuple[str, ...]:
+    """Return what nobody observed or declared: the first thing to check when results look odd."""
+    fields = [
+        f"{item.name or 'input'}: {fact}" for item in (*contract.inputs, *contract.outputs)
+        for fact, status in item.status.items() if status == "assumed"
+    ]  # fmt: skip
+    steps = [
+        _step(s.step, s.parameters)
+        for s in (*contract.preprocessing, *contract.postprocessing)
+        if s.status == "assumed"
+    ]
+    return tuple(visible(text, 80) for text in (*fields, *steps))
+
+
+def _step(step: str, parameters: Mapping[str, object]) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in list(parameters.items())[:2])
+    return f"{step} ({values})" if values else step
+
+
+def _assumed(look: Look, contract: Contract) -> list[str]:
+    names = assumed(contract)
+    if not names:
+        return []
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    text = f"{'; '.join(names[:6])}{more} {'is' if len(names) == 1 else 'are'} assumed"
+    return grid(look, (_LABEL, 0), [(Cell("Please check", "unknown"), text)], _INDENT)
+
+
+def _paths(names: RunNames) -> Sequence[tuple[Cell, str]]:
+    paths = [("Reports" if not n else "", path) for n, path in enumerate(names.reports)]
+    return [
+        (Cell(label, "accent"), visible(path, 200))
+        for label, path in (*paths, ("Experiment", names.experiment))
+        if path
+    ]
+
+
+def _closing(names: RunNames, seconds: float) -> str:
+    tail = f" Next: {visible(names.next_step, 200)}" if names.next_step else ""
+    return f"Finished in {seconds_text(seconds)}.{tail}"
