@@ -15,7 +15,10 @@ Quality = Literal["quiet", "contended", "unstable"]
 
 @dataclass(frozen=True)
 class Statistics:
-    """Summary of raw samples in milliseconds; p95 only if n >= 90, p99 only if n >= 460, else None."""
+    """Summary of raw samples in milliseconds; p95 only if n >= 90, p99 only if n >= 460, else None.
+
+    ``intervals`` holds the 95 % intervals of p90, p95, p99 and mean; the one of the median is ``ci95``.
+    """
 
     p50: float | None = None
     ci95: tuple[float, float] | None = None
@@ -27,6 +30,7 @@ class Statistics:
     mad: float | None = None
     n: int = 0
     outliers: int = 0
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,12 @@ class Warm:
 
 @dataclass(frozen=True)
 class Throughput:
+    """``interval`` is the slowest and the fastest process."""
+
     batch: int
     items_per_s: float
+    latency_p50_ms: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ class Stats:
     memory: Memory = field(default_factory=Memory)
     energy: Mapping[str, Any] | None = None
     noise: Mapping[str, Any] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)  # parts of a whole in [0, 1], as the reports print them
     definitions: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,10 @@
+"""Arrow 8, collect: what the box answered becomes figures with definitions, a contract, artifacts and a verdict."""
+
+from __future__ import annotations
+
+from dnnbox.results.collected import artifacts, params
+from dnnbox.results.contracts import contract
+from dnnbox.results.measuring import measure, samples
+from dnnbox.results.targets import METRICS, judge, parse
+
+__all__ = ["METRICS", "artifacts", "contract", "judge", "measure", "params", "parse", "samples"]

@@ -1,0 +1,84 @@
+"""The lists of what a run used and left: artifacts.json and params.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from dnnbox.files import sha256_file
+from dnnbox.harness.protocol import RunRequest, RunResult
+from dnnbox.records.experiment import Artifact
+from dnnbox.records.plan import InputChoice
+from dnnbox.records.run import RunOutcome
+
+_KINDS = {".npy": "tensor", ".png": "image", ".jpg": "image", ".jpeg": "image", ".webp": "image", ".wav": "audio",
+          ".flac": "audio", ".txt": "text", ".json": "json"}  # fmt: skip
+
+
+def artifacts(
+    root: Path, *, inputs: Sequence[tuple[InputChoice, Path]] = (), outcome: RunOutcome | None = None
+) -> tuple[Artifact, ...]:
+    """Return the inputs used and the files that the verified inference left, paths relative to ``root``.
+
+    ``inputs`` are the copies in the experiment; files outside ``root`` are left out, never named.
+    """
+    found = [_artifact(root, path, "input", choice.kind, choice.reason) for choice, path in inputs]
+    if outcome is not None and outcome.result is not None:
+        found += _left(root, outcome.result, outcome.files)
+    return tuple(artifact for artifact in found if artifact is not None)
+
+
+def _left(root: Path, result: RunResult, files: Mapping[str, str]) -> list[Artifact | None]:
+    arrays = [
+        _artifact(root, Path(files[a.path]), "input" if a.role == "input" else "output", "tensor", a.name)
+        for a in result.arrays
+        if a.role in ("input", "output") and a.path in files
+    ]
+    written = [
+        _artifact(root, Path(files[path]), "output", str(item.get("kind") or ""), str(item.get("title") or ""))
+        for item in result.artifacts
+        if (path := str(item.get("path", ""))) in files
+    ]
+    return arrays + written
+
+
+def _artifact(root: Path, path: Path, role: Literal["input", "output"], kind: str, title: str) -> Artifact | None:
+    if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
+        return None
+    relative = PurePosixPath(path.resolve().relative_to(root.resolve()))
+    known = kind or _KINDS.get(path.suffix.lower(), "binary")
+    return Artifact(str(relative), role, known, f"sha256:{sha256_file(path)}", title, path.stat().st_size)
+
+
+def params(request: RunRequest, outcome: RunOutcome | None = None, *, targets: Sequence[str] = ()) -> dict[str, Any]:
+    """Return ``outputs/params.json``: how the model was run. Paths are cut to their names."""
+    result = outcome.result if outcome else None
+    return {
+        "schema": "dnnbox.params/1",
+        "runtime": request.runtime,
+        "checkpoint": PurePosixPath(request.checkpoint).name,
+        "device": request.device,
+        "precision": request.precision,
+        "batch": request.batch_size,
+        "seed": request.seed,
+        "threads": request.threads or None,
+        "options": _without_paths(request.options),
+        "inputs": [{"file": PurePosixPath(i.path).name, "kind": i.kind, "name": i.name} for i in request.inputs],
+        "plan": asdict(request.plan),
+        "preprocess": list(result.preprocessing) if result else [],
+        "postprocess": list(result.postprocessing) if result else [],
+        "effective": _without_paths(result.effective) if result else {},
+        "targets": list(targets),
+        "reasons": {} if result else {"preprocess": "no inference was made", "postprocess": "no inference was made"},
+    }
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_paths(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_paths(item) for item in value]
+    is_path = isinstance(value, str) and value.startswith("/") and "\n" not in value
+    return PurePosixPath(value).name if is_path else value

@@ -1,0 +1,217 @@
+"""RunOutcomes to Stats: the cold ladder, warm latency, stages, throughput and memory, each with its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, Literal
+
+from dnnbox.harness.protocol import RunResult
+from dnnbox.records.measurements import Cold, Memory, Statistics, Stats, Throughput, Warm
+from dnnbox.records.run import RunOutcome
+from dnnbox.results import definitions, noise, statistics
+from dnnbox.results.samples import ProcessSamples, document, read_all
+
+COLD_STAGES = ("spawn", "import", "context", "load", "to_device", "first")
+_MIB = 1 << 20
+
+
+def measure(
+    outcomes: Sequence[RunOutcome],
+    *,
+    plan: Literal["full", "quick"] = "full",
+    batch: int = 1,
+    precision: str = "",
+    threads: int | None = None,
+) -> Stats:
+    """Return every figure that the outcomes support; each one that they do not has its reason.
+
+    ``batch`` is the one whose latency is reported; measure jobs of other batches give throughput only. ``precision``
+    and ``threads`` are what was asked: what the box says it really used wins.
+
+    Raises:
+        BadOutput: the raw samples are missing or malformed.
+    """
+    good = [o for o in outcomes if o.result is not None and o.result.error is None]
+    by_batch = _by_batch([o for o in good if o.job == "measure"], batch)
+    timed = by_batch.get(batch, [])
+    processes = read_all(timed)
+    warm, warm_reasons = _warm(processes)
+    cold, cold_reasons = _cold([o for o in good if o.job == "cold"] + timed)
+    memory, memory_reasons = _memory([o for o in good if o.job == "memory"], _results(good))
+    verdict, noise_facts = noise.judge(timed, processes) if processes else (None, {})
+    effective = _effective(good)
+    stats = Stats(
+        quality=verdict,
+        precision=str(effective.get("precision") or precision),
+        threads=_whole(effective.get("threads"), threads),
+        batch=batch,
+        cold=cold,
+        warm=warm,
+        throughput=_throughputs(by_batch),
+        memory=memory,
+        noise=noise_facts,
+        reasons={**warm_reasons, **cold_reasons, **memory_reasons, "energy": "not measured"},
+    )
+    if verdict is None:
+        stats = replace(stats, reasons={**stats.reasons, "quality": "nothing was timed"})
+    return replace(stats, shares=_shares(stats), definitions=definitions.of(stats, plan, processes, effective))
+
+
+def samples(outcomes: Sequence[RunOutcome], *, batch: int = 1) -> dict[str, Any]:
+    """Return ``outputs/samples.json``: the thinned raw samples that the figures are drawn from."""
+    measured = [o for o in outcomes if o.job == "measure" and o.result is not None and o.result.error is None]
+    return document(read_all(_by_batch(measured, batch).get(batch, [])))
+
+
+def _results(outcomes: Sequence[RunOutcome]) -> list[RunResult]:
+    return [outcome.result for outcome in outcomes if outcome.result is not None]
+
+
+def _effective(outcomes: Sequence[RunOutcome]) -> Mapping[str, Any]:
+    """Return what really was, from a measuring process where there is one."""
+    ranked = sorted(outcomes, key=lambda o: ("measure", "cold", "infer", "memory", "probe").index(o.job))
+    return next((o.result.effective for o in ranked if o.result and o.result.effective), {})
+
+
+def _whole(value: Any, asked: int | None) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else asked or None
+
+
+def _by_batch(measured: Sequence[RunOutcome], batch: int) -> dict[int, list[RunOutcome]]:
+    """Group measure jobs by batch size; the host's own note of it wins over the items that the box counted."""
+
+    def size(outcome: RunOutcome) -> int:
+        noted = outcome.settings.get("batch_size", outcome.settings.get("batch"))
+        if isinstance(noted, int):
+            return noted
+        return outcome.result.samples.items_per_iteration if outcome.result and outcome.result.samples else batch
+
+    groups = {key: list(group) for key, group in groupby(sorted(measured, key=size), key=size)}
+    if batch not in groups and len(groups) == 1:  # a model whose own batch differs from what was asked
+        groups = {batch: next(iter(groups.values()))}
+    return groups
+
+
+def _warm(processes: Sequence[ProcessSamples]) -> tuple[Warm, dict[str, str]]:
+    if not processes:
+        return Warm(), {"warm.latency_ms": "no process measured"}
+    pooled = [ms for process in processes for ms in process.total_ms]
+    medians = tuple(statistics.percentile(sorted(p.total_ms), 0.5) for p in processes)
+    latency = _widened(statistics.summarise(pooled), medians)
+    names = [name for name in processes[0].facts.columns[1:] if all(name in p.columns for p in processes)]
+    stages = {name: statistics.summarise([ms for p in processes for ms in p.columns[name]]) for name in names}
+    shown = [change for p in processes if (change := statistics.drift(p.total_ms)) is not None]
+    warm = Warm(len(processes), latency, stages, medians, _drift_text(shown, len(processes)), statistics.modes(pooled))
+    return warm, _tail_reasons("warm.latency_ms", latency)
+
+
+def _widened(latency: Statistics, medians: Sequence[float]) -> Statistics:
+    """Stretch the interval to the single processes' medians: iterations of one process are not independent."""
+    if latency.ci95 is None:
+        return latency
+    return replace(latency, ci95=(min(latency.ci95[0], *medians), max(latency.ci95[1], *medians)))
+
+
+def _drift_text(changes: Sequence[float], processes: int) -> str:
+    if not changes:
+        return ""
+    worst = max(changes, key=abs)
+    direction = "rises" if worst > 0 else "falls"
+    return f"{direction} by {abs(worst):.0%} within a process, in {len(changes)} of {processes} processes"
+
+
+def _tail_reasons(name: str, summary: Statistics) -> dict[str, str]:
+    found = {
+        f"{name}.{tail}": f"n too small: {summary.n} of {needed}"
+        for tail, needed in statistics.MIN_SAMPLES.items()
+        if getattr(summary, tail) is None
+    }
+    if summary.ci95 is None:
+        found[f"{name}.ci95"] = f"n too small: {summary.n} of 6"
+    return found
+
+
+def _cold(started: Sequence[RunOutcome]) -> tuple[Cold, dict[str, str]]:
+    ladders = [ladder for outcome in started if (ladder := _ladder(outcome))]
+    if not ladders:
+        return Cold(), {"cold.total_ms": "no fresh process was started for it"}
+    names = [name for name in COLD_STAGES if any(name in ladder for ladder in ladders)]
+    names += sorted({name for ladder in ladders for name in ladder} - set(names))
+    stages = {name: statistics.summarise([ladder[name] for ladder in ladders if name in ladder]) for name in names}
+    whole = [sum(ladder.values()) for ladder in ladders if "spawn" in ladder]
+    total = statistics.summarise(whole)
+    reasons = {} if whole else {"cold.total_ms": "the start of the processes was not on this machine's clock"}
+    if whole and total.ci95 is None:
+        reasons["cold.total_ms.ci95"] = f"n too small: {total.n} of 6"
+    reasons |= {f"cold.stages_ms.{name}": "this runtime has no such step" for name in COLD_STAGES if name not in names}
+    return Cold(len(ladders), stages, total), reasons
+
+
+def _ladder(outcome: RunOutcome) -> dict[str, float]:
+    """Return the stages of one fresh process in milliseconds; spawn is left out when the two clocks do not agree."""
+    result = outcome.result
+    if result is None or not result.stages_ns:
+        return {}
+    spawn_ns = result.started_ns - outcome.spawned_ns
+    is_same_clock = 0 < spawn_ns < outcome.wall_s * 1e9
+    spawn = {"spawn": spawn_ns / 1e6} if is_same_clock else {}
+    return spawn | {name: ns / 1e6 for name, ns in result.stages_ns.items()}
+
+
+def _throughputs(by_batch: Mapping[int, Sequence[RunOutcome]]) -> tuple[Throughput, ...]:
+    found = ((batch, read_all(outcomes)) for batch, outcomes in sorted(by_batch.items()))
+    return tuple(_throughput(batch, processes) for batch, processes in found if processes)
+
+
+def _throughput(batch: int, processes: Sequence[ProcessSamples]) -> Throughput:
+    items = [p.facts.n * max(1, p.facts.items_per_iteration) for p in processes]
+    seconds = [sum(p.total_ms) / 1e3 for p in processes]
+    rates = [i / s for i, s in zip(items, seconds, strict=True) if s > 0]
+    pooled = sorted(ms for p in processes for ms in p.total_ms)
+    return Throughput(
+        batch=batch,
+        items_per_s=sum(items) / sum(seconds) if sum(seconds) > 0 else 0.0,
+        latency_p50_ms=statistics.percentile(pooled, 0.5),
+        interval=(min(rates), max(rates)) if len(rates) > 1 else None,
+    )
+
+
+def _memory(measured: Sequence[RunOutcome], everything: Sequence[RunResult]) -> tuple[Memory, dict[str, str]]:
+    figures = next((o.result.memory for o in measured if o.result and o.result.memory), {})
+    memory = Memory(
+        host_peak_mib=_mib(figures, "host_peak_bytes"),
+        host_after_load_mib=_mib(figures, "host_after_load_bytes"),
+        vram_peak_mib=_mib(figures, "vram_peak_bytes"),
+    )
+    on_gpu = any(
+        str(result.effective.get("device", "cpu")).startswith(("cuda", "rocm", "mps")) for result in everything
+    )
+    missing = "this system does not tell" if figures else "the memory pass did not run"
+    reasons = {
+        f"memory.{name}": missing for name in ("host_peak_mib", "host_after_load_mib") if getattr(memory, name) is None
+    }
+    if memory.vram_peak_mib is None:
+        reasons["memory.vram_peak_mib"] = missing if on_gpu else "no GPU was used"
+    return memory, reasons
+
+
+def _mib(figures: Mapping[str, Any], key: str) -> float | None:
+    value = figures.get(key)
+    return round(value / _MIB, 3) if isinstance(value, int | float) and value > 0 else None
+
+
+def _shares(stats: Stats) -> dict[str, float]:
+    """Return the parts of a whole that the reports print, so that each of them stands in stats.json."""
+    found: dict[str, float] = {}
+    parts = {name: stage.p50 for name, stage in stats.warm.stages_ms.items() if stage.p50 is not None}
+    if (whole := stats.warm.latency_ms.p50) and parts:
+        found |= {f"warm.{name}": part / whole for name, part in parts.items()}
+    ladder = {name: stage.p50 for name, stage in stats.cold.stages_ms.items() if stage.p50 is not None}
+    if (whole := stats.cold.total_ms.p50) and ladder:
+        found |= {f"cold.{name}": part / whole for name, part in ladder.items()}
+    if stats.warm.latency_ms.ci95 and stats.warm.latency_ms.p50:
+        low, high = stats.warm.latency_ms.ci95
+        found["warm.ci_half_width"] = (high - low) / 2 / stats.warm.latency_ms.p50
+    return {name: round(share, 6) for name, share in found.items()}

@@ -1,0 +1,116 @@
+"""The raw samples of the processes that measured: read from their arrays, and thinned for the figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from dnnbox.errors import BadOutput
+from dnnbox.harness.arrays import read_npy
+from dnnbox.harness.protocol import Samples
+from dnnbox.records.run import RunOutcome
+
+MAX_POINTS = 2000  # of all processes together, in samples.json
+HISTOGRAM_BINS = 48
+_MAX_SAMPLES = 50_000_000
+
+
+@dataclass(frozen=True)
+class ProcessSamples:
+    """One process. ``columns`` maps a name ("total" first, then stages) to its times in milliseconds, in order."""
+
+    facts: Samples
+    columns: dict[str, list[float]]
+
+    @property
+    def total_ms(self) -> list[float]:
+        """End-to-end latency of each iteration."""
+        return self.columns[self.facts.columns[0]]
+
+
+def read(outcome: RunOutcome) -> ProcessSamples | None:
+    """Return the samples of one outcome, None where it has none.
+
+    Raises:
+        BadOutput: the array is missing, or not int64 of the shape that the result promised.
+    """
+    facts = outcome.result.samples if outcome.result else None
+    if facts is None or facts.n == 0:
+        return None
+    place = outcome.files.get(facts.path)
+    if place is None:
+        raise BadOutput("the raw samples were not collected", phase="measure")
+    try:
+        dtype, shape, data = read_npy(place)
+    except (OSError, ValueError, SyntaxError, MemoryError, RecursionError) as error:  # a foreign file
+        raise BadOutput(f"the raw samples cannot be read: {type(error).__name__}", phase="measure") from error
+    if not facts.columns or dtype != "int64" or tuple(shape) != (facts.n, len(facts.columns)):
+        raise BadOutput(f"the raw samples are {dtype} {tuple(shape)}, not what the result says", phase="measure")
+    return ProcessSamples(facts, _columns(data, facts))
+
+
+def _columns(data: memoryview, facts: Samples) -> dict[str, list[float]]:
+    if facts.n * len(facts.columns) > _MAX_SAMPLES:
+        raise BadOutput("more raw samples than can be true", phase="measure")
+    flat = data.cast("B").cast("q")
+    width = len(facts.columns)
+    return {name: [ns / 1e6 for ns in flat[i::width].tolist()] for i, name in enumerate(facts.columns)}
+
+
+def read_all(outcomes: Sequence[RunOutcome]) -> tuple[ProcessSamples, ...]:
+    """Return the samples of every outcome that has some, in order."""
+    return tuple(found for outcome in outcomes if (found := read(outcome)) is not None)
+
+
+def document(processes: Sequence[ProcessSamples]) -> dict[str, Any]:
+    """Return ``outputs/samples.json``: the latency over time in bins of min, median and max, and one histogram."""
+    points = MAX_POINTS // max(1, len(processes))
+    return {
+        "schema": "dnnbox.samples/1",
+        "processes": [_thinned(process, points) for process in processes],
+        "histogram": histogram([ms for process in processes for ms in process.total_ms]),
+    }
+
+
+def _thinned(process: ProcessSamples, points: int) -> dict[str, Any]:
+    total = process.total_ms
+    size = max(1, math.ceil(len(total) / points))
+    bins = (total[i : i + size] for i in range(0, len(total), size))
+    return {
+        "columns": list(process.facts.columns),
+        "n": len(total),
+        "per_bin": size,
+        "warmup_n": process.facts.warmup_n,
+        "warmup_ms": round(process.facts.warmup_ns / 1e6, 3),
+        "timer_ns": process.facts.timer_ns,
+        "stable": process.facts.stable,
+        "reason": process.facts.reason,
+        "latency_ms": [[round(min(b), 6), round(median(b), 6), round(max(b), 6)] for b in bins],
+    }
+
+
+def histogram(samples: Sequence[float], bins: int = HISTOGRAM_BINS) -> dict[str, Any] | None:
+    """Return counts over equal steps; samples far beyond the 99th percentile are counted as ``beyond``, not drawn."""
+    if len(samples) < 2:
+        return None
+    ordered = sorted(samples)
+    low, high = ordered[0], _axis_end(ordered)
+    step = (high - low) / bins or max(low, 1e-6) / bins
+    counts = [0] * bins
+    beyond = 0
+    for value in ordered:
+        place = int((value - low) / step)
+        if value > high:
+            beyond += 1
+        else:
+            counts[min(place, bins - 1)] += 1
+    return {"low_ms": round(low, 6), "step_ms": round(step, 9), "counts": counts, "beyond": beyond}
+
+
+def _axis_end(ordered: Sequence[float]) -> float:
+    """Return the greatest sample, or where the tail leaves the body: three times as far as the 99th percentile."""
+    low, body = ordered[0], ordered[int(0.99 * (len(ordered) - 1))]
+    return min(ordered[-1], low + 3 * (body - low)) if body > low else ordered[-1]

@@ -1,0 +1,157 @@
+"""From outcomes to stats.json."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnnbox import codec
+from dnnbox.errors import BadOutput
+from dnnbox.records.measurements import Stats
+from dnnbox.results import measure, samples
+from tests.unit.results import outcomes as made
+
+
+def _full(root: Path) -> list[made.RunOutcome]:
+    runs = [made.measured(root, made.rows(200, 10, seed), name=f"p{seed}") for seed in (1, 2, 3)]
+    return [
+        *(made.cold(i * 10_000_000) for i in range(5)),
+        *runs,
+        made.memory(host_peak_bytes=200 << 20, host_after_load_bytes=150 << 20),
+    ]
+
+
+def test_measure__good_run__has_every_figure(tmp_path: Path) -> None:
+    stats = measure(_full(tmp_path))
+    assert stats.quality == "quiet"
+    assert stats.warm.processes == 3
+    assert stats.warm.latency_ms.n == 600
+    assert stats.warm.latency_ms.p50 == pytest.approx(9.9, abs=0.05)
+    assert list(stats.warm.stages_ms) == ["preprocess", "model", "postprocess"]
+    assert stats.warm.latency_ms.p99 is not None
+    assert stats.cold.processes == 8
+    assert list(stats.cold.stages_ms) == ["spawn", "import", "load", "first"]
+    assert stats.cold.total_ms.min == pytest.approx(1110)
+    assert stats.cold.stages_ms["spawn"].p50 == pytest.approx(50)
+    assert stats.throughput[0].items_per_s == pytest.approx(101, abs=1)
+    assert (stats.memory.host_peak_mib, stats.memory.host_after_load_mib) == (200, 150)
+    assert stats.shares["warm.model"] == pytest.approx(0.908, abs=0.005)
+
+
+def test_measure__every_missing_figure__has_a_reason(tmp_path: Path) -> None:
+    stats = measure(_full(tmp_path))
+    assert stats.reasons["memory.vram_peak_mib"] == "no GPU was used"
+    assert stats.reasons["cold.stages_ms.context"] == "this runtime has no such step"
+    assert "energy" in stats.reasons
+
+
+def test_measure__stats__survive_json(tmp_path: Path) -> None:
+    stats = measure(_full(tmp_path))
+    assert codec.loads(Stats, codec.dumps(stats)) == stats
+
+
+def test_measure__every_figure_group__is_defined(tmp_path: Path) -> None:
+    stats = measure(_full(tmp_path))
+    names = {"warm.latency_ms", "cold.total_ms", "throughput", "memory.host_peak_mib", "quality"}
+    names |= {f"warm.stages_ms.{n}" for n in stats.warm.stages_ms} | {
+        f"cold.stages_ms.{n}" for n in stats.cold.stages_ms
+    }
+    assert names <= set(stats.definitions)
+    assert "perf_counter_ns" in stats.definitions["warm.latency_ms"]
+
+
+def test_measure__cold_starts__never_pool_with_warm(tmp_path: Path) -> None:
+    stats = measure([made.cold(), made.cold(), made.measured(tmp_path, made.rows(100, 10))])
+    assert stats.warm.latency_ms.n == 100
+    assert stats.cold.total_ms.n == 3
+
+
+def test_measure__nothing_ran__is_all_none_with_reasons() -> None:
+    stats = measure([made.failed(), made.failed("cold")])
+    assert stats.quality is None
+    assert stats.warm.latency_ms.p50 is None
+    assert {"warm.latency_ms", "cold.total_ms", "memory.host_peak_mib", "quality"} <= set(stats.reasons)
+
+
+def test_measure__few_samples__names_how_many_are_missing(tmp_path: Path) -> None:
+    stats = measure([made.measured(tmp_path, made.rows(50, 10))])
+    assert stats.warm.latency_ms.p95 is None
+    assert stats.reasons["warm.latency_ms.p95"] == "n too small: 50 of 90"
+    assert stats.reasons["warm.latency_ms.p99"] == "n too small: 50 of 460"
+
+
+def test_measure__processes_that_differ__widen_the_interval_and_are_unstable(tmp_path: Path) -> None:
+    runs = [made.measured(tmp_path, made.rows(200, ms, 1), name=f"p{ms}") for ms in (10, 11, 12)]
+    stats = measure(runs)
+    low, high = stats.warm.latency_ms.ci95 or (0, 0)
+    assert low <= min(stats.warm.per_process_p50_ms)
+    assert high >= max(stats.warm.per_process_p50_ms)
+    assert stats.quality == "unstable"
+
+
+def test_measure__cpu_taken_by_others__is_contended(tmp_path: Path) -> None:
+    noise = {**made.QUIET, "run_delay_ns": 540_000_000}
+    stats = measure([made.measured(tmp_path, made.rows(200, 10), noise=noise)])
+    assert stats.quality == "contended"
+    check = next(c for c in stats.noise["checks"] if c["name"] == "run_delay_share")
+    assert (check["value"], check["ok"]) == (0.18, False)
+
+
+def test_measure__not_settled__is_unstable_with_the_reason(tmp_path: Path) -> None:
+    stats = measure(
+        [made.measured(tmp_path, made.rows(200, 10), stable=False, reason="warm-up did not settle in 30 s")]
+    )
+    assert stats.quality == "unstable"
+    assert stats.noise["reasons"] == ["process 1: warm-up did not settle in 30 s"]
+
+
+def test_measure__clock_of_another_machine__has_no_spawn(tmp_path: Path) -> None:
+    stats = measure([made.cold(spawned_ns=9_000_000_000_000)])
+    assert "spawn" not in stats.cold.stages_ms
+    assert stats.cold.total_ms.p50 is None
+    assert "clock" in stats.reasons["cold.total_ms"]
+
+
+def test_measure__batches__give_one_throughput_each(tmp_path: Path) -> None:
+    runs = [made.measured(tmp_path, made.rows(100, 10 * b**0.5), items=b, name=f"b{b}") for b in (1, 4, 16)]
+    stats = measure(runs, batch=1)
+    assert [t.batch for t in stats.throughput] == [1, 4, 16]
+    assert stats.warm.latency_ms.n == 100
+    assert stats.throughput[2].items_per_s > 3 * stats.throughput[0].items_per_s
+
+
+def test_measure__two_modes__are_reported(tmp_path: Path) -> None:
+    values = made.rows(100, 10) + made.rows(60, 15, 2)
+    assert measure([made.measured(tmp_path, values)]).warm.modes_ms == pytest.approx((9.9, 14.9), abs=0.2)
+
+
+def test_measure__sample_file_gone__is_bad_output(tmp_path: Path) -> None:
+    outcome = made.measured(tmp_path, made.rows(50, 10))
+    with pytest.raises(BadOutput, match="not collected"):
+        measure([replace(outcome, files={})])
+
+
+def test_measure__sample_file_of_another_shape__is_bad_output(tmp_path: Path) -> None:
+    outcome = made.measured(tmp_path, made.rows(50, 10))
+    assert outcome.result is not None
+    assert outcome.result.samples is not None
+    lying = replace(outcome.result, samples=replace(outcome.result.samples, n=51))
+    with pytest.raises(BadOutput, match="not what the result says"):
+        measure([replace(outcome, result=lying)])
+
+
+def test_measure__hostile_sample_file__is_bad_output(tmp_path: Path) -> None:
+    outcome = made.measured(tmp_path, made.rows(50, 10))
+    Path(outcome.files["arrays/samples.npy"]).write_bytes(b"\x93NUMPY\x01\x00\xff\xff" + b"{" * 90000)
+    with pytest.raises(BadOutput):
+        measure([outcome])
+
+
+def test_samples__long_run__is_thinned_and_loses_no_sample(tmp_path: Path) -> None:
+    runs = [made.measured(tmp_path, made.rows(5000, 10, seed), name=f"p{seed}") for seed in (1, 2)]
+    document = samples(runs)
+    assert sum(len(p["latency_ms"]) for p in document["processes"]) <= 2000
+    assert sum(document["histogram"]["counts"]) + document["histogram"]["beyond"] == 10_000
+    assert all(low <= middle <= high for p in document["processes"] for low, middle, high in p["latency_ms"])
