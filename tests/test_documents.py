@@ -7,10 +7,11 @@ import re
 import runpy
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
+
+from dnnbox import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -125,15 +126,16 @@ def documented_runtimes() -> set[str]:
 
 
 def test_runtimes__harness_catalogue_and_documents__are_one_set() -> None:
-    catalogue = {path.stem for path in (ROOT / "envs").glob("*.toml")}
-    assert harness_runtimes() == catalogue
+    assert harness_runtimes() == set(catalog.runtimes())
     assert harness_runtimes() == documented_runtimes()
 
 
-def test_catalogue__every_file__names_its_source() -> None:
-    for path in sorted((ROOT / "envs").glob("*.toml")):
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        assert "source" in str(data), f"{path.name} does not say where its facts come from"
+@pytest.mark.parametrize("name", catalog.runtimes())
+def test_catalogue__every_runtime__gives_its_reasons(name: str) -> None:
+    spec = catalog.runtime(name)
+    assert spec.title
+    assert all(requirement.evidence[0].detail for requirement in spec.requirements)
+    assert all(fact.source and fact.checked for fact in spec.facts)
 
 
 @pytest.mark.parametrize("document", names(DOCUMENTS))
