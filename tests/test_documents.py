@@ -149,7 +149,7 @@ def test_links__every_document__lead_somewhere(document: str) -> None:
 def mission_rows() -> list[tuple[str, str, str]]:
     """The table of rules: (rule, where, test)."""
     text = (ROOT / "docs" / "mission.md").read_text(encoding="utf-8")
-    rows = [line.strip().strip("|").split(" | ") for line in text.splitlines() if re.match(r"\| \d", line)]
+    rows = [line.strip().strip("|").split("|") for line in text.splitlines() if re.match(r"\| \d", line)]
     return [(row[1].strip(), row[2].strip(), row[3].strip()) for row in rows]
 
 
