@@ -1,0 +1,28 @@
+"""Arrow 7, run: an environment becomes a running box, a job goes in, an outcome comes out.
+
+===============  =====================================================================
+base             the Box protocol, the layout inside
+venv             an interpreter of this machine, under bubblewrap where that works
+container        docker and podman, hardened
+container_env    environments for containers, made by hardened runs
+collect, strict  what a box wrote, taken over as hostile data
+failures         an outcome as the one error that it means
+choose, engines  which box, which engine answers
+sweep, facts     dead containers; what doctor says of engines
+===============  =====================================================================
+
+Isolation is the same everywhere that it can be had: no network, no capabilities, a read-only root, one place to write.
+"""
+
+from __future__ import annotations
+
+from dnnbox.boxes.choose import choose
+from dnnbox.boxes.engines import engine_answers
+from dnnbox.boxes.failures import error_of
+from dnnbox.boxes.limits import default_memory_bytes
+from dnnbox.boxes.venv import open_venv
+
+DEFAULT_IMAGE = "dnnbox-base:bookworm"
+"""Built on this machine by ``make engines``, from the distribution's packages, without a registry."""
+
+__all__ = ["DEFAULT_IMAGE", "choose", "default_memory_bytes", "engine_answers", "error_of", "open_venv"]

@@ -98,9 +98,9 @@ def _looks_like_memory(outcome: RunOutcome, error: RunError) -> bool:
     )
 
 
-def _run_failed(hint: str) -> Callable[[str, RunError], DnnboxError]:
+def _leaf(leaf: type[DnnboxError], hint: str) -> Callable[[str, RunError], DnnboxError]:
     def make(what: str, error: RunError) -> DnnboxError:
-        return RunFailed(what, hint=hint, details={"kind": error.kind, "stage": visible(error.stage, 60)})
+        return leaf(what, hint=hint, details={"kind": error.kind, "stage": visible(error.stage, 60)})
 
     return make
 
@@ -115,20 +115,18 @@ def _missing_module(what: str, error: RunError) -> DnnboxError:
 
 
 _BY_KIND: dict[str, Callable[[str, RunError], DnnboxError]] = {
-    "protocol": lambda what, error: Internal(what),
+    "protocol": _leaf(Internal, "report it with the log"),
     "missing_module": _missing_module,
-    "import_failed": _run_failed("a package is there but does not import; the log holds the traceback"),
-    "load_failed": _run_failed("the checkpoint does not load; `--family` or `--adapter` may help"),
-    "needs_adapter": lambda what, error: AdapterNeeded(
-        what, hint="fill the holes in scripts/adapter.py and continue with `--adapter`"
-    ),
-    "unsupported": lambda what, error: Unsupported(what, hint="choose another precision, batch size or device"),
-    "input_failed": _run_failed("give an input that the model can read with `--input`"),
-    "infer_failed": _run_failed("the log holds the traceback"),
-    "bad_output": lambda what, error: BadOutput(what, hint="nothing was timed"),
-    "device_unavailable": lambda what, error: GpuUnavailable(what, hint="`--device cpu` runs without it"),
-    "vram_oom": lambda what, error: VramOutOfMemory(what, hint="use a smaller batch or a lower precision"),
-    "internal": lambda what, error: Internal(what, hint="report it with the log"),
+    "import_failed": _leaf(RunFailed, "a package is there but does not import; the log holds the traceback"),
+    "load_failed": _leaf(RunFailed, "the checkpoint does not load; `--family` or `--adapter` may help"),
+    "needs_adapter": _leaf(AdapterNeeded, "fill the holes in scripts/adapter.py and continue with `--adapter`"),
+    "unsupported": _leaf(Unsupported, "choose another precision, batch size or device"),
+    "input_failed": _leaf(RunFailed, "give an input that the model can read with `--input`"),
+    "infer_failed": _leaf(RunFailed, "the log holds the traceback"),
+    "bad_output": _leaf(BadOutput, "nothing was timed"),
+    "device_unavailable": _leaf(GpuUnavailable, "`--device cpu` runs without it"),
+    "vram_oom": _leaf(VramOutOfMemory, "use a smaller batch or a lower precision"),
+    "internal": _leaf(Internal, "report it with the log"),
 }
 
 

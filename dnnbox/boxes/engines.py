@@ -1,0 +1,94 @@
+"""Which container engines answer here: found by their sockets, asked with the smallest request there is.
+
+Only the standard library: this runs on every start, and the SDK's import alone would take longer.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from dnnbox.errors import EngineUnavailable, Usage
+
+ENGINES = ("docker", "podman")
+_PING_S = 1.0
+_PING = b"GET /_ping HTTP/1.0\r\nHost: dnnbox\r\n\r\n"
+
+_START = {
+    "docker": "start it with `systemctl start docker` (or `dockerd &` as root), or choose `--box venv`",
+    "podman": "start it with `systemctl --user start podman.socket`, or choose `--box venv`",
+}
+
+
+def engine_answers(engine: str) -> bool:
+    """Return whether the engine answers a ping within a second."""
+    return _problem(engine) == ""
+
+
+def base_url(engine: str) -> str:
+    """Return the URL of the engine's API.
+
+    Raises:
+        EngineUnavailable: it does not answer, or this user may not use it; the hint says how to start it.
+    """
+    if problem := _problem(engine):
+        raise EngineUnavailable(f"{engine}: {problem}", hint=_START[engine])
+    return _remote(engine) or f"unix://{next(_sockets(engine))}"
+
+
+def _problem(engine: str) -> str:
+    """Return why the engine cannot be used, "" when it can."""
+    if engine not in ENGINES:
+        raise Usage(f"unknown container engine `{engine}`", hint=f"known: {', '.join(ENGINES)}")
+    if _remote(engine):
+        return ""  # tcp:// or ssh:// from the user's own configuration: the SDK finds out
+    path = next(_sockets(engine), None)
+    return "its socket is not there; the engine is not running" if path is None else _ping(path)
+
+
+def _remote(engine: str) -> str:
+    host = os.environ.get({"docker": "DOCKER_HOST", "podman": "CONTAINER_HOST"}[engine], "")
+    return "" if host.startswith("unix://") else host
+
+
+def _sockets(engine: str) -> Iterator[Path]:
+    """Yield the sockets that exist: what the user configured, else rootless before rootful."""
+    host = os.environ.get({"docker": "DOCKER_HOST", "podman": "CONTAINER_HOST"}[engine], "")
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    places = {
+        "docker": [runtime / "docker.sock", Path("/var/run/docker.sock"), Path.home() / ".docker/run/docker.sock"],
+        "podman": [runtime / "podman/podman.sock", Path("/run/podman/podman.sock")],
+    }[engine]
+    if engine == "docker" and os.access("/var/run/docker.sock", os.W_OK):
+        places.insert(0, Path("/var/run/docker.sock"))  # the usual one, where this user may use it
+    if host.startswith("unix://"):
+        places = [Path(host.removeprefix("unix://"))]
+    for place in places:
+        try:
+            found = place.is_socket()
+        except PermissionError:
+            continue
+        if found:
+            yield place
+
+
+def _ping(path: Path) -> str:
+    deadline = time.monotonic() + _PING_S
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_PING_S)
+            connection.connect(str(path))
+            connection.sendall(_PING)
+            answer = b""
+            while b"OK" not in answer and time.monotonic() < deadline and (chunk := connection.recv(4096)):
+                answer += chunk
+    except PermissionError:
+        return f"you may not use {path}; your user is not in the engine's group"
+    except TimeoutError:
+        return f"it does not answer within {_PING_S:g} s"
+    except OSError as error:
+        return f"{path} does not answer ({error.strerror or error}); the engine is not running"
+    return "" if answer.startswith(b"HTTP/1") and b" 200 " in answer.split(b"\r\n", 1)[0] else "it does not answer well"
