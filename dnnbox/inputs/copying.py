@@ -73,7 +73,6 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
         raise NotReadable(
             f"input `{visible(source.name, 80)}` cannot be read: {error.strerror}", hint="give another", phase="inputs"
         ) from error
-    shown = visible(source.name, 80)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise NotReadable(
