@@ -131,6 +131,10 @@ class Experiment:
             raise
         self._log(StageRecord(name, "ok", time.monotonic() - start))
 
+    def note_stage(self, name: str, seconds: float) -> None:
+        """Record a stage that ended well before the folder existed."""
+        self._log(StageRecord(name, "ok", seconds))
+
     def skip(self, name: str, why: str) -> None:
         """Record a stage that did not run."""
         self._log(StageRecord(name, "skipped", 0.0, {"message": why}))

@@ -6,13 +6,16 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnnbox.cli import fail, parsing, show_json
 from dnnbox.consent import Ask, Choice
 from dnnbox.errors import Usage, by_name, leaves
-from dnnbox.events import Progress, Silent
 from dnnbox.records.plan import Plan
+
+if TYPE_CHECKING:
+    from dnnbox.cli.screens.progress import TerminalProgress as Display
+    from dnnbox.pipeline import Finished
 
 
 def inspect(checkpoint: str, *, json: bool, with_hash: bool, tensors: bool, family: str) -> int:
@@ -20,6 +23,7 @@ def inspect(checkpoint: str, *, json: bool, with_hash: bool, tensors: bool, fami
     from dataclasses import replace
 
     from dnnbox.cli.screens.inspect import inspect_screen
+    from dnnbox.cli.screens.layout import look_of
     from dnnbox.pipeline.inspecting import inspect_checkpoint
 
     start = time.monotonic()
@@ -28,7 +32,7 @@ def inspect(checkpoint: str, *, json: bool, with_hash: bool, tensors: bool, fami
         listed = inspection if tensors else replace(inspection, tensor_list=())
         show_json({"schema": "dnnbox.inspection/1", **_fields(listed)})
     else:
-        print(inspect_screen(inspection, time.monotonic() - start, tensors=tensors))
+        print(inspect_screen(inspection, time.monotonic() - start, tensors=tensors, look=look_of(sys.stdout)), end="")
     return 0
 
 
@@ -41,14 +45,16 @@ def _fields(record: Any) -> dict[str, Any]:
 
 def plan(values: Mapping[str, Any]) -> int:
     """``dnnbox plan``."""
+    from dnnbox.cli.screens.layout import look_of
     from dnnbox.cli.screens.plan import plan_screen
     from dnnbox.pipeline import prepare
 
-    prepared = prepare(parsing.run_options(values), progress(values["progress"]))
+    with progress(values["progress"]) as display:
+        prepared = prepare(parsing.run_options(values), display)
     if values["json"]:
         show_json(prepared.plan)
     else:
-        print(plan_screen(prepared.plan))
+        print(plan_screen(prepared.plan, look=look_of(sys.stdout)), end="")
     return 0
 
 
@@ -57,46 +63,99 @@ def run(values: Mapping[str, Any]) -> int:
     from dnnbox.pipeline import run as run_experiment
 
     options = parsing.run_options(values)
-    finished = run_experiment(options, ask=_ask(), progress=progress(values["progress"]))
-    index = finished.index
+    with progress(values["progress"]) as display:
+        finished = run_experiment(options, ask=_ask(display), progress=display)
     if values["json"]:
+        index = finished.index
+        error = finished.error.as_json() if finished.error else None
         show_json(
             {
                 "experiment": str(finished.experiment),
                 "status": index.status,
                 "exit_code": index.exit_code,
-                "error": finished.error.as_json() if finished.error else None,
+                "error": error,
             }
         )
-    else:
-        _show_summary(finished.experiment, finished.seconds)
-    if finished.error:
-        if not values["json"]:
-            fail(finished.error, [])
-        else:
-            print(f"dnnbox: {finished.error.line()}", file=sys.stderr)
-        return finished.error.code
-    return 0
+    elif finished.index.status == "success":
+        _show_summary(finished)
+    return _show_error(finished, values["json"]) if finished.error else 0
 
 
-def _show_summary(experiment: Path, seconds: float) -> None:
-    from dnnbox.cli.screens.summary import run_summary
+def _show_summary(finished: Finished) -> None:
+    from dnnbox.cli.screens.layout import look_of
+    from dnnbox.cli.screens.summary import RunNames, run_summary
+    from dnnbox.codec import loads
+    from dnnbox.records.measurements import Contract, Stats, Verdict
 
-    print(run_summary(experiment, seconds))
+    outputs = finished.experiment / "outputs"
+    shown = _shown(finished.experiment)
+    names = RunNames(
+        title=finished.title,
+        experiment=shown,
+        reports=tuple(f"{shown}/reports/{name}-report.html" for name in ("experiment", "stakeholder")),
+        device=(finished.index.identities.get("device_class") or ""),
+    )
+    print(
+        run_summary(
+            finished.index,
+            loads(Stats, (outputs / "stats.json").read_text(encoding="utf-8")),
+            loads(Verdict, (outputs / "verdict.json").read_text(encoding="utf-8")),
+            loads(Contract, (outputs / "io_contract.json").read_text(encoding="utf-8")),
+            names,
+            finished.seconds,
+            look=look_of(sys.stdout),
+        ),
+        end="",
+    )
 
 
-def _ask() -> Ask | None:
+def _shown(path: Path) -> str:
+    """Return a path as the user may type it from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _show_error(finished: Finished, json: bool) -> int:
+    """Say why it failed: on a terminal with the places to look at, else in one line."""
+    from dnnbox.cli.screens.error import error_screen
+    from dnnbox.cli.screens.layout import look_of
+
+    assert finished.error is not None
+    if json or not sys.stderr.isatty():
+        return fail(finished.error, [])
+    shown = _shown(finished.experiment)
+    screen = error_screen(
+        finished.error,
+        log=f"{shown}/logs",
+        report=f"{shown}/reports/experiment-report.html",
+        kept=("the environment; the next run reuses it",),
+        look=look_of(sys.stderr),
+    )
+    print(screen, end="", file=sys.stderr)
+    return finished.error.code
+
+
+def _ask(display: Display) -> Ask | None:
     """Return the consent question, or None where nobody can answer it."""
-    return _question if sys.stdin.isatty() and sys.stderr.isatty() else None
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def question(plan: Plan, choices: Sequence[Choice]) -> str:
+        display.close()
+        return _question(plan, choices)
+
+    return question
 
 
 def _question(plan: Plan, choices: Sequence[Choice]) -> str:
+    from dnnbox.cli.screens.layout import look_of
     from dnnbox.cli.screens.plan import consent_keys, plan_screen
 
-    print(plan_screen(plan), file=sys.stderr)
+    look = look_of(sys.stderr)
+    print(plan_screen(plan, look=look), file=sys.stderr)
     keys = {choice.key: choice.answer for choice in choices}
     while True:
-        print(consent_keys(plan, choices), end=" ", file=sys.stderr, flush=True)
+        print(consent_keys(plan, choices, look=look), end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
             return "quit"
@@ -125,12 +184,13 @@ def doctor(*, json: bool) -> int:
     """``dnnbox doctor``."""
     from dnnbox.cli import doctor as checks
     from dnnbox.cli.screens.doctor import doctor_screen
+    from dnnbox.cli.screens.layout import look_of
 
     found = checks.collect()
     if json:
         show_json({"schema": "dnnbox.doctor/1", "checks": found})
     else:
-        print(doctor_screen(found))
+        print(doctor_screen(found, look=look_of(sys.stdout)), end="")
     return 0
 
 
@@ -175,13 +235,11 @@ def explain(code: str, *, json: bool) -> int:
     return 0
 
 
-def progress(name: str) -> Progress:
+def progress(name: str) -> Display:
     """Return the progress display for ``--progress``."""
-    if parsing.one_of("--progress", name, ("auto", "plain", "none")) == "none":
-        return Silent()
     from dnnbox.cli.screens.progress import TerminalProgress
 
-    return TerminalProgress(plain=name == "plain")
+    return TerminalProgress(parsing.one_of("--progress", name, ("auto", "plain", "none")))
 
 
 def schema(name: str) -> int:

@@ -216,6 +216,7 @@ class _Jobs:
         job_dir = self.experiment.outputs / "jobs" / f"{number:02d}-{job}"
         job_dir.mkdir(parents=True, exist_ok=True)
         outcome = self.box.run(replace(request, job=job), job_dir, timeout_s=left)
+        outcome = replace(outcome, settings={**outcome.settings, "batch_size": request.batch_size})
         self.execution.outcomes.append(outcome)
         self._keep_logs(job_dir)
         error = boxes.error_of(outcome, limits_of(self.prepared), self.prepared.options.timeout_s)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dnnbox import boxes, dependencies, devices, environments, inputs, sources
+from dnnbox import boxes, dependencies, devices, environments, inputs, results, sources
 from dnnbox.errors import ConsentNeeded, DnnboxError, UnsafeCheckpoint, Usage
 from dnnbox.events import Progress
 from dnnbox.pipeline import planning
@@ -71,6 +71,8 @@ def prepare(options: RunOptions, progress: Progress, *, resolve: bool = True, st
     seconds: dict[str, float] = {}
     with timed(seconds, "plan"):
         device = devices.resolve(options.device)
+        for expression in (*options.targets, *options.wants):
+            results.parse(expression)
     with timed(seconds, "inspect"):
         path = local_path(options.checkpoint)
         inspection = identified(path, family=options.family, with_hash=True)

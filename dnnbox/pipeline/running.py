@@ -27,6 +27,7 @@ class Finished:
     index: ExperimentIndex
     error: DnnboxError | None
     seconds: float
+    title: str = ""
 
 
 def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> Finished:
@@ -44,7 +45,7 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
     )
     try:
         error = _guarded(experiment, prepared, decision, store, progress)
-        return Finished(experiment.root, experiment.index, error, time.monotonic() - start)
+        return Finished(experiment.root, experiment.index, error, time.monotonic() - start, prepared.plan.title)
     finally:
         experiment.close()
 

@@ -1,0 +1,152 @@
+"""What the jobs answered → ``outputs/*.json`` → scripts, READMEs and reports. Also for a run that stopped half-way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dnnbox import codec, reports, results
+from dnnbox.events import Progress
+from dnnbox.experiment import Experiment
+from dnnbox.files import write_atomic
+from dnnbox.harness.protocol import RunRequest
+from dnnbox.pipeline.execute import Execution
+from dnnbox.pipeline.planning import sandbox_of
+from dnnbox.pipeline.prepare import Prepared
+from dnnbox.records.environment import EnvironmentRecord
+from dnnbox.records.experiment import Decision
+from dnnbox.records.measurements import Verdict
+from dnnbox.text import redact
+
+
+def save_findings(experiment: Experiment, prepared: Prepared, decision: Decision) -> None:
+    """Save what was known before the box: each fact with its evidence, no host path among them."""
+    inspection = replace(
+        prepared.inspection, path=prepared.path.name, dependencies=prepared.dependencies.requirements, tensor_list=()
+    )
+    source = prepared.source
+    experiment.save("inspection", {"schema": "dnnbox.inspection/1", **codec.to_json(inspection)})
+    experiment.save("identity", inspection.identity)
+    experiment.save(
+        "source", replace(source, root=Path(source.root).name if source.root else "", url=redact(source.url))
+    )
+    experiment.save("dependencies", prepared.dependencies)
+    experiment.save("decisions", {"schema": "dnnbox.decisions/1", "decisions": [decision]})
+    if prepared.lock:
+        write_atomic(experiment.outputs / "requirements.lock", prepared.lock.text)
+    for name, seconds in prepared.seconds.items():
+        experiment.note_stage(name, seconds)
+
+
+def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *, failed: bool) -> Verdict:
+    """Write every remaining file of ``outputs/`` and return the verdict; a missing figure is null with a reason."""
+    options, first = prepared.options, execution.first
+    verified = first if execution.verified else None
+    stats = results.measure(
+        execution.outcomes,
+        plan="quick" if options.quick else "full",
+        batch=options.batches[0],
+        precision=prepared.plan.precision,
+        threads=options.threads or None,
+    )
+    contract = results.contract(verified, prepared.inspection.io_hints)
+    verdict = results.judge(stats, contract, options.targets, options.wants, failed=failed)
+    measured = [o for o in execution.outcomes if o.job == "measure" and o.result is not None]
+    experiment.save("stats", stats)
+    experiment.save("samples", results.document(results.read_all(measured)))
+    experiment.save("io_contract", contract)
+    experiment.save("verdict", verdict)
+    experiment.save("environment", environment_record(prepared, execution))
+    artifacts = results.artifacts(experiment.root, inputs=execution.files, outcome=verified)
+    experiment.save("artifacts", {"schema": "dnnbox.artifacts/1", "artifacts": artifacts})
+    request = execution.request or _asked(prepared)
+    params = results.params(request, verified, targets=(*options.targets, *options.wants))
+    experiment.save("params", params)
+    experiment.update(identities=_identities(experiment.index.identities, execution, params))
+    return verdict
+
+
+def _asked(prepared: Prepared) -> RunRequest:
+    """Return the request that would have been made, for a run that never came to it."""
+    return RunRequest(
+        job="infer",
+        runtime=prepared.dependencies.runtime,
+        checkpoint=prepared.path.name,
+        device=prepared.device.name,
+        precision=prepared.plan.precision,
+        batch_size=prepared.options.batches[0],
+        seed=prepared.options.seed,
+        options=dict(prepared.dependencies.options),
+    )
+
+
+def environment_record(prepared: Prepared, execution: Execution) -> EnvironmentRecord:
+    """Return what the box was, from what the box and the engine say; without them, from the plan."""
+    first, lock = execution.first, execution.lock
+    result = first.result if first else None
+    packages = dict(result.packages) if result and result.packages else {}
+    settings = dict(first.settings) if first else {}
+    return EnvironmentRecord(
+        box=prepared.box,
+        reason=prepared.box_reason,
+        sandbox=execution.sandbox or sandbox_of(prepared),
+        python=result.python if result else prepared.spec.python,
+        packages=packages or ({p.name: p.version for p in lock.packages} if lock else {}),
+        lock_sha256=lock.sha256 if lock else "",
+        lock_resolved_utc=lock.resolved_utc if lock else "",
+        base_image=prepared.image,
+        base_image_digest=str(settings.pop("image_digest", "")),
+        engine=_mapping(settings.pop("engine", {})),
+        machine=dict(result.machine) if result else {},
+        settings=settings,
+        indexes=tuple(redact(url) for url in _indexes(prepared)),
+        attempts=tuple(execution.attempts),
+    )
+
+
+def _indexes(prepared: Prepared) -> tuple[str, ...]:
+    indexes = prepared.spec.indexes
+    return tuple(url for url in (indexes.default, *indexes.extra, *sorted(set(indexes.pinned.values()))) if url)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"name": str(value)} if value else {}
+
+
+def _identities(
+    known: Mapping[str, str | None], execution: Execution, params: Mapping[str, Any]
+) -> dict[str, str | None]:
+    """Complete the identities: equal ones mean that two experiments may be compared."""
+    asked = {key: params[key] for key in ("runtime", "device", "precision", "batch", "seed", "threads", "options")}
+    text = json.dumps(codec.to_json(asked), sort_keys=True)
+    first = execution.first
+    machine = first.result.machine if first and first.result else {}
+    return {
+        **known,
+        "lock": f"sha256:{execution.lock.sha256}" if execution.lock else None,
+        "parameters": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+        "device_class": device_class(machine, str(params["device"])),
+    }
+
+
+def device_class(machine: Mapping[str, Any], device: str) -> str | None:
+    """Return what two runs must share to be compared: the GPU and its driver, or the CPU and its cores."""
+    if not machine:
+        return None
+    if device != "cpu":
+        return f"{machine.get('gpu', 'unknown GPU')}, driver {machine.get('driver', 'unknown')}"
+    return f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cores', '?')} cores"
+
+
+def report(experiment: Experiment, progress: Progress) -> None:
+    """Write scripts, READMEs and both reports."""
+    progress.begin("report")
+    with experiment.stage("report"):
+        reports.write_scripts(experiment.root)
+        reports.write_readmes(experiment.root)
+        reports.render(experiment.root)
+    progress.end("report", "reports/experiment-report.html")
