@@ -110,7 +110,7 @@ def _spec(name: str, table: Mapping[str, Any]) -> RuntimeSpec:
 
 def _requirement(runtime_name: str, entry: Mapping[str, Any]) -> Requirement:
     evidence = Evidence(f"{entry['name']} is needed", f"envs/{runtime_name}.toml", entry["reason"])
-    return Requirement(entry["name"], entry.get("specifier", ""), cast(Group, entry["group"]), (evidence,))
+    return Requirement(entry["name"], entry.get("specifier", ""), cast("Group", entry["group"]), (evidence,))
 
 
 @lru_cache(maxsize=1)
@@ -129,7 +129,7 @@ def _flat(table: Mapping[str, Any], prefix: str) -> dict[str, str]:
 
 
 def import_to_distribution(name: str) -> str | None:
-    """Return the distribution that provides the module ``name`` (dotted names are tried from the longest), else None."""
+    """Return the distribution that provides the module ``name`` (the longest dotted part wins), else None."""
     known = _import_names()
     parts = name.split(".")
     for end in range(len(parts), 0, -1):

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from dnnbox.errors import DnnboxError, EnvFailed, HostFull, HostPermission, IntegrityFailed, NetworkFailed
+from dnnbox.files import host_errors
+from dnnbox.process import Completed
 from dnnbox.records.environment import Indexes, Mount
 
 CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -23,10 +27,11 @@ CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUND
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 _KEPT = re.compile(
-    "UV_(INDEX.*|DEFAULT_INDEX|EXTRA_INDEX_URL|HTTP_.*|REQUEST_TIMEOUT|INSECURE_HOST|KEYRING_PROVIDER|NATIVE_TLS"
-    "|SYSTEM_CERTS|EXCLUDE_NEWER|PRERELEASE|CONSTRAINT|OVERRIDE|CONCURRENT_.*|CONFIG_FILE|NO_CONFIG)"
+    "UV_(INDEX_.*(USERNAME|PASSWORD)|INDEX_STRATEGY|HTTP_.*|REQUEST_TIMEOUT|INSECURE_HOST|KEYRING_PROVIDER|NATIVE_TLS"
+    "|SYSTEM_CERTS|EXCLUDE_NEWER|PRERELEASE|OVERRIDE|CONCURRENT_.*|CONFIG_FILE|NO_CONFIG)"
 )
-"""The user's uv variables that are honoured; the others are about the user's project, cache or environment."""
+"""The user's uv variables that are passed on. Those for indexes and constraints are in the Indexes already; the others
+are about the user's project, cache or environment."""
 
 _HOST = (
     "PATH",
@@ -80,10 +85,9 @@ def _uv_variables(indexes: Indexes, *, offline: bool, cache_dir: Path | str | No
         values["UV_FIND_LINKS"] = ",".join(indexes.find_links)
     if indexes.default:
         values["UV_DEFAULT_INDEX"] = indexes.default
-        values.pop("UV_INDEX_URL", None)
     pinned = tuple(dict.fromkeys(indexes.pinned.values())) if locked else ()
     if extra := (*pinned, *indexes.extra):
-        values["UV_INDEX"] = " ".join((*extra, *values.get("UV_INDEX", "").split()))
+        values["UV_INDEX"] = " ".join(extra)
     if locked:
         values["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return values
@@ -125,7 +129,7 @@ def for_container(indexes: Indexes, *, offline: bool, cache_dir: str, locked: bo
     values = _uv_variables(_moved(indexes, folders), offline=offline, cache_dir=cache_dir, locked=locked)
     values |= _network(indexes)
     # Files on the host that uv would look for and not find inside.
-    for name in ("UV_CONFIG_FILE", "UV_CONSTRAINT", "UV_OVERRIDE"):
+    for name in ("UV_CONFIG_FILE", "UV_OVERRIDE"):
         values.pop(name, None)
     if bundle := values.pop("SSL_CERT_FILE", ""):
         mounts.append(Mount(os.path.realpath(bundle), "/dnnbox/ca-bundle.pem"))
@@ -191,28 +195,57 @@ def compile_argv(
     return [
         *(str(uv or binary()), "pip", "compile", str(project / "pyproject.toml"), "--quiet", "--no-header"),
         *("--no-annotate", "--format", "pylock.toml", "--generate-hashes", "--only-binary", ":all:"),
-        *("--python-version", python, *(("--python-platform", platform) if platform else ())),
+        *(
+            "--python",
+            sys.executable,
+            "--python-version",
+            python,
+            *(("--python-platform", platform) if platform else ()),
+        ),
         *("--constraints", str(project / "constraints.txt"), *(("--refresh",) if upgrade else ())),
         *("--output-file", str(output)),
     ]
 
 
-def install_argv(requirements: Sequence[str], interpreter: Path, *, constraints: Path) -> list[str]:
-    """Return the command that adds packages to an existing environment, wheels only; what fits stays."""
+def install_argv(project: Path, interpreter: Path) -> list[str]:
+    """Return the command that adds the requirements of ``project``/pyproject.toml to an environment, wheels only.
+
+    What is installed already stays where it fits.
+    """
     return [
-        *(str(binary()), "pip", "install", "--quiet", "--only-binary", ":all:", "--constraints", str(constraints)),
-        *("--python", str(interpreter), "--", *requirements),
+        *(str(binary()), "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(interpreter)),
+        *("--constraints", str(project / "constraints.txt"), "--requirements", str(project / "pyproject.toml")),
     ]
 
 
-def freeze_argv(interpreter: Path) -> list[str]:
-    """Return the command that lists an environment's packages as pinned requirement lines."""
-    return [str(binary()), "pip", "freeze", "--quiet", "--python", str(interpreter)]
+def put_back_argvs(added: Sequence[str], changed: Sequence[str], interpreter: Path) -> list[list[str]]:
+    """Return the commands that undo an installation: remove what was added, reinstall what was changed."""
+    pip = [str(binary()), "pip"]
+    where = ["--quiet", "--python", str(interpreter)]
+    commands = []
+    if added:
+        commands.append([*pip, "uninstall", *where, *added])
+    if changed:
+        commands.append([*pip, "install", "--no-deps", "--only-binary", ":all:", *where, *changed])
+    return commands
 
 
 def find_argv(python: str) -> list[str]:
     """Return the command that looks for an interpreter on this machine."""
     return [str(binary()), "python", "find", "--no-project", "--no-config", "--system", python]
+
+
+def log_transcript(log: Path | None, argv: Sequence[str], ended: Completed) -> None:
+    """Append a command and what it said to a log file, without credentials."""
+    if log is None:
+        return
+    from dnnbox.text import redact
+
+    said = redact(f"{ended.stdout}{ended.stderr}").rstrip()
+    with host_errors(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"$ {redact(shlex.join(argv))}\n{said}\n[exit {ended.returncode}, {ended.wall_s:.2f} s]\n")
 
 
 _NETWORK = re.compile(

@@ -14,7 +14,7 @@ Accelerator = Literal["cpu", "cuda", "rocm", "mps"]
 class Indexes:
     """Where packages may come from, as configured by the user or by the workspace.
 
-    ``default`` "" means the resolver's own default (its environment variables are honoured).
+    Resolver variables and configuration files of the user are in here already; ``default`` "" means PyPI.
     ``pinned`` maps a package to the one index URL it must come from (for torch's builds).
     URLs may hold credentials: never print or store one except through text.redact().
     """
@@ -89,6 +89,7 @@ class Workspace:
     current_python: str = ""
     manifest: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)  # [tool.dnnbox] / dnnbox.toml
+    pythons: Mapping[str, str] = field(default_factory=dict)  # manager -> its interpreter, "" where not installed yet
 
 
 @dataclass(frozen=True)
