@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from dnnbox.boxes import bubblewrap
 from dnnbox.boxes.bubblewrap import Bubblewrap
 from dnnbox.boxes.engines import ENGINES, base_url, engine_answers
@@ -30,13 +28,13 @@ def choose(requested: str, *, workspace: Workspace) -> tuple[BoxKind, str]:
         raise Usage("this workspace is not managed by pixi", hint="use `--box venv` for a new environment")
     if requested == "current" and not workspace.current_python:
         raise Usage("this workspace has no environment of its own", hint="use `--box venv` for a new one")
-    return cast(BoxKind, requested), "asked for"
+    return requested, "asked for"
 
 
 def _automatic() -> tuple[BoxKind, str]:
     for engine in ENGINES:
         if engine_answers(engine):
-            return cast(BoxKind, engine), f"{engine} answers"
+            return engine, f"{engine} answers"
     found = bubblewrap.find()
     if isinstance(found, Bubblewrap):
         return "venv", "no container engine answers; bubblewrap keeps the model from the machine"

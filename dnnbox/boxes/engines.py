@@ -10,10 +10,12 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from dnnbox.errors import EngineUnavailable, Usage
 
-ENGINES = ("docker", "podman")
+Engine = Literal["docker", "podman"]
+ENGINES: tuple[Engine, ...] = ("docker", "podman")
 _PING_S = 1.0
 _PING = b"GET /_ping HTTP/1.0\r\nHost: dnnbox\r\n\r\n"
 
