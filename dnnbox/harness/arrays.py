@@ -6,7 +6,7 @@ import ast
 import hashlib
 import struct
 from array import array
-from typing import Any, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, List, NamedTuple, Sequence, Tuple, Union, cast
 
 DTYPES = {
     "bool": ("|b1", "?"),
@@ -48,8 +48,8 @@ class Array(NamedTuple):
         if self.dtype == "float16":  # memoryview.cast knows "e" only from Python 3.12 on
             return struct.unpack("<%de" % (len(view) // 2), view)
         if not code:
-            return view.cast("f" if self.dtype == "complex64" else "d")
-        return view.cast(code)
+            code = "f" if self.dtype == "complex64" else "d"
+        return view.cast(cast("Any", code))
 
     def sha256(self) -> str:
         """Return the hex digest of the bytes, without dtype or shape."""

@@ -21,7 +21,7 @@ class Progress:
         self._stage = ""
         self._written = float("-inf")
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "Progress":  # noqa: PYI034 - typing.Self is not in Python 3.7
         return self
 
     def __exit__(

@@ -100,7 +100,7 @@ class Session:
         finally:
             self.context.describe(self.runtime)
 
-    def climb(self, after: Callable[[str], None] = lambda stage: None) -> None:
+    def climb(self, after: Callable[[str], None] = lambda _: None) -> None:
         """Run the cold ladder up to the model on its device, and prepare the inputs."""
         rungs = (
             ("import", self.runtime.import_libraries),
@@ -366,7 +366,7 @@ def _observed(named: Named, declared: Sequence[TensorRecord]) -> List[TensorReco
     """Return what was seen, with the declared names of the dimensions that may vary."""
     by_name = {record.name: record for record in declared}
     records: List[TensorRecord] = []
-    for index, (name, array) in enumerate(named):
+    for name, array in named:
         record: Optional[TensorRecord] = by_name.get(name)
         shape: List[Any] = [int(size) for size in array.shape]
         if record is None or len(record.shape) != len(shape):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 from array import array
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from . import arrays
 from .arrays import Array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Type
 
 from ..failures import Failure
 from ..protocol import RunRequest
@@ -31,6 +31,5 @@ def create(request: RunRequest) -> "Runtime":
     if place is None:
         raise Failure("unsupported", "no runtime %r; known: %s" % (request.runtime, ", ".join(sorted(RUNTIMES))))
     module, _, name = place.partition(":")
-    cls = getattr(importlib.import_module(module, __name__), name)
-    runtime: Runtime = cls(request)
-    return runtime
+    cls: Type[Runtime] = getattr(importlib.import_module(module, __name__), name)
+    return cls(request)
