@@ -32,7 +32,7 @@ if [ "${PODMAN:-0}" = 1 ] && ! have podman; then want podman runc fuse-overlayfs
 if [ -n "$packages" ]; then say "will install:$packages"; fi
 if answers; then say "an engine answers already"; else say "will start the Docker daemon"; fi
 if ! { answers && docker image inspect "$image" >/dev/null 2>&1; }; then
-    say "will make the image $image if it is missing (debootstrap from $mirror, about 270 MB, 1 minute)"
+    say "will make the image $image if it is missing (debootstrap from $mirror, about 170 MB, 1 minute)"
 fi
 if [ "$as_root" = "(as root)" ]; then
     if [ -n "$packages" ] || ! answers; then
