@@ -1,0 +1,122 @@
+"""Arrow 1: bytes → Inspection. Nothing is executed, unpickled, imported or written.
+
+Readers are found by content, not by extension. To add one: a class with ``sniff`` and ``read`` (base.py) in a file of
+its own, and a line in the registry below; third parties use the entry points ``dnnbox.readers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from dnnbox.checkpoints.base import FileReader, FolderReader, Match, Reading, best
+from dnnbox.checkpoints.opening import Bytes, FileBytes, Folder, modified_utc, shown
+from dnnbox.errors import Corrupt, NotReadable, Unsupported
+from dnnbox.records.inspection import Inspection
+from dnnbox.registry import Registry
+
+_HERE = "dnnbox.checkpoints"
+_ZIP_READERS = {
+    "torch-zip": f"{_HERE}.torch_zip:TorchZip",
+}
+_FILE_READERS = {
+    "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
+}
+_FOLDER_READERS: dict[str, str] = {}
+
+Reader = TypeVar("Reader", FileReader, FolderReader)
+
+
+def inspect(path: Path, *, with_hash: bool = False) -> Inspection:
+    """Return what the bytes at ``path`` say: format, risk, tensors, metadata, I/O hints; identity is left open.
+
+    ``with_hash`` reads the whole file for its SHA-256. A pickle that names dangerous calls is described, with the
+    verdict ``dangerous``.
+    Raises: NotReadable, Corrupt, Unsupported, InputLimit; UnsafeCheckpoint where the bytes are not understood.
+    """
+    if _is_directory(path):
+        return _inspect_folder(path, with_hash)
+    with FileBytes(path) as data:
+        if data.size == 0:
+            raise Corrupt(f"{shown(path)} is empty", hint="copy the file again")
+        reading = read_file(data)
+        if data.changed():
+            raise NotReadable(f"{shown(path)} changed while it was read", hint="try again when nothing writes to it")
+        digest = _sha256(path) if with_hash else None
+        return _inspection(path, reading, "file", data.size, modified_utc(data.facts.st_mtime), digest)
+
+
+def read_file(data: Bytes) -> Reading:
+    """Return what the reader with the best match found in the bytes of one file."""
+    if data.head[:4] == b"PK\x03\x04" or data.head[:4] == b"PK\x05\x06":
+        reader: FileReader | None = _choose("readers", _ZIP_READERS, data)
+    else:
+        reader = _choose("readers", _FILE_READERS, data)
+    if reader is None:
+        raise _unknown(data)
+    reading = Reading()
+    reader.read(data, reading)
+    return reading
+
+
+def _choose(kind: str, places: dict[str, str], data: Bytes) -> FileReader | None:
+    """Return the reader that matches best; entry points are looked at only when no built-in one matches."""
+    registry: Registry[type[FileReader]] = Registry(kind, places)
+    for names in (places, registry):
+        found = best(_matches(((name, registry.get(name)()) for name in names), data))
+        if found is not None:
+            return registry.get(found[0])()
+    return None
+
+
+def _matches(readers: Iterable[tuple[str, FileReader]], data: Bytes) -> Iterable[tuple[str, Match]]:
+    for name, reader in readers:
+        match = reader.sniff(data)
+        if match is not None:
+            yield name, match
+
+
+def _unknown(data: Bytes) -> Unsupported:
+    return Unsupported(f"{shown(data.path)} is not a checkpoint that dnnbox knows")
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError) as error:
+        raise NotReadable(f"{shown(path)} cannot be read: {type(error).__name__}") from error
+
+
+def _inspect_folder(path: Path, with_hash: bool) -> Inspection:
+    raise Unsupported(f"{shown(path)} holds no model")
+
+
+def _sha256(path: Path) -> str:
+    from dnnbox.files import sha256_file
+
+    return sha256_file(path)
+
+
+def _inspection(path: Path, reading: Reading, kind: str, size: int, modified: str, digest: str | None) -> Inspection:
+    return Inspection(
+        path=str(path),
+        kind="directory" if kind == "directory" else "file",
+        format=reading.format,
+        framework=reading.framework,
+        size_bytes=size,
+        verdict=reading.verdict,
+        needs_code=tuple(reading.needs_code),
+        findings=tuple(reading.findings),
+        tensors=reading.summary(),
+        io_hints=reading.io_hints,
+        metadata=reading.metadata,
+        entry=reading.entry,
+        files=tuple(reading.files),
+        companions=tuple(reading.companions),
+        scanned=tuple(reading.scanned),
+        not_scanned=tuple(reading.not_scanned),
+        modified_utc=modified,
+        sha256=digest,
+        tensor_list=tuple(reading.tensors),
+    )

@@ -1,0 +1,134 @@
+"""torch.save's zip files (PyTorch ≥ 1.6): ``<top>/data.pkl``, storages under ``<top>/data/``, stored uncompressed.
+
+Source: torch/serialization.py:_save and caffe2/serialize/inline_container.cc (2.13).
+"""
+
+from __future__ import annotations
+
+from dnnbox.checkpoints.base import Match, Reading
+from dnnbox.checkpoints.opening import Bytes, shown
+from dnnbox.checkpoints.pickled import Broken, Pickles, report, storage_bytes
+from dnnbox.checkpoints.pickles.values import Storage, Value
+from dnnbox.checkpoints.zips import Archive
+from dnnbox.errors import Corrupt
+from dnnbox.text import visible
+
+_RECORDS = ("version", ".data/version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id")
+_MAX_RECORD_BYTES = 4096
+
+
+def top(archive: Archive) -> str:
+    """Return the one folder that holds all members, with a slash, or "" where there is none."""
+    first = next(iter(archive.members), "")
+    prefix = first[: first.find("/") + 1]
+    return prefix if all(name.startswith(prefix) for name in archive.members) else ""
+
+
+def records(archive: Archive, prefix: str) -> dict[str, str]:
+    """Return the small records that torch writes beside the data."""
+    found = {}
+    for name in _RECORDS:
+        if prefix + name in archive.members:
+            raw = archive.read(prefix + name, _MAX_RECORD_BYTES)
+            found[name] = raw.decode("utf-8", "replace").strip()
+    return found
+
+
+def storage_check(archive: Archive, folder: str) -> object:
+    """Return a check that a storage's member is there and has the right size."""
+
+    def check(storage: Storage) -> None:
+        member = archive.members.get(folder + storage.key)
+        where = f"{shown(archive.data.path)}: storage {visible(storage.key, 60)}"
+        if member is None:
+            raise Corrupt(f"{where} is missing")
+        expected = storage_bytes(storage)
+        if expected and member.size != expected:
+            raise Corrupt(f"{where} has {member.size} bytes, expected {expected}")
+
+    return check
+
+
+class TorchZip:
+    """Reads a zip that torch.save wrote: a state_dict, a nested checkpoint or a whole pickled object."""
+
+    def sniff(self, data: Bytes) -> Match | None:
+        """A zip with ``<top>/data.pkl`` and no TorchScript or export records."""
+        prefix = top(data.archive)
+        if prefix + "data.pkl" in data.archive.members:
+            return Match(0.9, "zip with data.pkl")
+        return None
+
+    def read(self, data: Bytes, reading: Reading) -> None:
+        """Read every pickle of the archive; the storages are only measured."""
+        archive = data.archive
+        prefix = top(archive)
+        reading.format, reading.framework = "torch-zip", "pytorch"
+        reading.metadata["archive"] = {"members": len(archive.members), **records(archive, prefix)}
+        root = self._pickles(archive, prefix, reading)
+        chosen = report(root, reading, storage_check(archive, prefix + "data/"))  # type: ignore[arg-type]
+        _note_content(archive, prefix, reading)
+        if chosen is None and reading.verdict != "dangerous":
+            reading.find("warning", "no-weights", f"{prefix}data.pkl", "no tensors were found in the pickle")
+
+    def _pickles(self, archive: Archive, prefix: str, reading: Reading) -> Value:
+        pickles = Pickles(reading)
+        root: Value = None
+        try:
+            for name in pickle_members(archive, prefix):
+                value, end = pickles.run(archive.open(name), name)
+                root = value if name == prefix + "data.pkl" else root
+                _check_end(archive, name, end, reading)
+                reading.scanned.append(name)
+        except Broken:
+            pass
+        pickles.judge()
+        return root
+
+
+def pickle_members(archive: Archive, prefix: str) -> list[str]:
+    """Return the members that are pickles by name or by content, data.pkl first; storages are numbers only."""
+    found = [
+        name
+        for name, member in archive.members.items()
+        if member.size and not name.startswith(prefix + "data/") and _is_pickle(archive, name)
+    ]
+    return sorted(found, key=lambda name: name != prefix + "data.pkl")
+
+
+def _is_pickle(archive: Archive, name: str) -> bool:
+    if name.lower().endswith((".pkl", ".pickle")):
+        return True
+    head = archive.head(name, 2)
+    return len(head) == 2 and head[0] == 0x80 and head[1] <= 5
+
+
+def _check_end(archive: Archive, name: str, end: int, reading: Reading) -> None:
+    left = archive.members[name].size - end
+    if left:
+        reading.find("warning", "bytes-after-pickle", name, f"{left} bytes follow the pickle; they were not read")
+        reading.not_scanned.append(f"{name}: {left} bytes after the pickle")
+
+
+def _note_content(archive: Archive, prefix: str, reading: Reading) -> None:
+    """Note what torch never writes, and the checksums that identify the weights for free."""
+    for name, member in archive.members.items():
+        if member.method and name.startswith(prefix + "data/"):
+            reading.find("info", "compressed-storage", name, "tensor data is compressed, which torch never does")
+            break
+    for name in archive.members:
+        if name.endswith((".so", ".dll", ".dylib", ".cubin", ".exe")):
+            reading.worsen("dangerous")
+            reading.find("danger", "native-code", name, "the archive holds native code")
+    reading.metadata["archive"]["storages_crc32"] = _checksum(archive, prefix + "data/")
+
+
+def _checksum(archive: Archive, folder: str) -> str:
+    """Return a digest over the storages' CRC-32 from the zip directory: it identifies the weights without reading."""
+    import zlib
+
+    crc = 0
+    for name, member in sorted(archive.members.items()):
+        if name.startswith(folder):
+            crc = zlib.crc32(f"{name[len(folder) :]}:{member.crc32}:{member.size};".encode("utf-8", "replace"), crc)
+    return f"{crc:08x}"
