@@ -39,6 +39,23 @@ for _ in range(30):
     session.run(None, {"image": image})
 """
 
+# The command line in its own process, with a clock around each process of the harness that it starts.
+CLOCKED = """
+import pathlib, sys
+from dnnbox import process
+from dnnbox.cli import run
+plain, jobs = process.run, []
+def clocked(argv, **options):
+    done = plain(argv, **options)
+    if any("dnnbox_harness" in str(part) for part in argv):
+        jobs.append(done.wall_s)
+    return done
+process.run = clocked
+code = run(sys.argv[2:])
+pathlib.Path(sys.argv[1]).write_text(repr(sum(jobs)))
+sys.exit(code)
+"""
+
 
 def seconds(call: Callable[[], object]) -> float:
     """Return how long one call takes."""
@@ -59,7 +76,7 @@ def execute(command: Sequence[str], *, cwd: Path, home: Path) -> str:
 
 
 def help_times(repeat: int, cwd: Path, home: Path) -> list[float]:
-    """Return the wall times of `dnnbox --help`, and of the bare interpreter for comparison elsewhere."""
+    """Return the wall times of `dnnbox --help`."""
     return [seconds(lambda: execute([*DNNBOX, "--help"], cwd=cwd, home=home)) for _ in range(repeat)]
 
 
@@ -71,25 +88,15 @@ def interpreter_times(repeat: int, cwd: Path, home: Path) -> list[float]:
 def warm_run(checkpoint: Path, cwd: Path, home: Path) -> dict[str, float]:
     """Run one experiment in an environment that is there already; split its wall time.
 
-    ``jobs_s`` is the wall time of the processes in the box, as the host recorded each of them.
+    ``jobs_s`` is the wall time of the processes in the box, from the start of each to its end.
     """
-    out = cwd / f"experiment-{time.monotonic_ns()}"
-    command = [*DNNBOX, "run", str(checkpoint), "--box", "venv", "--yes", "--quick", "--json", "--out", str(out)]
-    start = time.perf_counter()
-    execute(command, cwd=cwd, home=home)
-    total = time.perf_counter() - start
+    out, clock = cwd / f"experiment-{time.monotonic_ns()}", cwd / "jobs.txt"
+    arguments = ["run", str(checkpoint), "--box", "venv", "--yes", "--quick", "--json", "--out", str(out)]
+    total = seconds(lambda: execute([sys.executable, "-c", CLOCKED, str(clock), *arguments], cwd=cwd, home=home))
+    jobs = float(clock.read_text(encoding="utf-8"))
     index = json.loads((out / "experiment.json").read_text(encoding="utf-8"))
-    stages = {stage["name"]: stage["seconds"] for stage in index["stages"]}
-    jobs = jobs_seconds(out)
-    return {"total_s": total, "jobs_s": jobs, "outside_s": total - jobs} | {
-        f"stage_{name}_s": value for name, value in stages.items()
-    }
-
-
-def jobs_seconds(experiment: Path) -> float:
-    """Return the summed wall time of the harness's processes, from the records the host kept of each job."""
-    stats = json.loads((experiment / "outputs" / "stats.json").read_text(encoding="utf-8"))
-    return float(sum(job["wall_s"] for job in stats["jobs"]))
+    stages = {f"stage_{stage['name']}_s": float(stage["seconds"]) for stage in index["stages"]}
+    return {"total_s": total, "jobs_s": jobs, "outside_s": total - jobs, **stages}
 
 
 def bare_time(checkpoint: Path, python: Path, cwd: Path, home: Path) -> float:
