@@ -68,6 +68,8 @@ class IoHints:
     modality: str = ""  # text | image | audio | tensor | ""
     task: str = ""  # image-classification, feature-extraction, text-generation, voice-activity-detection …
     labels: tuple[str, ...] = ()
+    preprocess: Mapping[str, Any] = field(default_factory=dict)
+    """Published constants of the architecture: input_size, mean, std, interpolation … ``status``, ``source``."""
 
 
 @dataclass(frozen=True)

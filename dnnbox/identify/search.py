@@ -1,0 +1,147 @@
+"""Finds the architectures of the index that a list of tensors may be: exact, body, then similarity.
+
+Pure: tensors in, ranked :class:`Hit` out. What a hit means (arguments, twins, evidence) is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dnnbox.identify import keys
+from dnnbox.identify.compare import Comparison, compare
+from dnnbox.identify.index import Index, Tensors
+from dnnbox.identify.keys import Pair
+
+Kind = Literal["exact", "body", "similar", "family"]
+WHOLE_SHARE = 0.45  # a prefix that holds less of the checkpoint is a component, not the model
+SHORTLIST = 40
+SIMILAR_LEAST = 0.4
+FAMILY_LEAST = 0.55
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One architecture (a model number of the index) under one prefix."""
+
+    model: int
+    prefix: str
+    kind: Kind
+    comparison: Comparison
+    layout: float = 1.0  # share of the names, layers collapsed, that both have: what "family" rests on
+
+
+def find(index: Index, pairs: Sequence[Pair]) -> list[Hit]:
+    """Return hits, best first; twins of a hit are not listed besides it."""
+    prefixes = keys.prefixes([name for name, _ in pairs])
+    parts = {prefix: keys.stripped(pairs, prefix) for prefix in prefixes}
+    hits = exact_or_body(index, parts, len(pairs))
+    return hits or similar(index, parts, len(pairs))
+
+
+def exact_or_body(index: Index, parts: dict[str, list[Pair]], total: int) -> list[Hit]:
+    """Return the models with these names and shapes, all of them or all but the head's."""
+    body: list[tuple[int, str, list[int]]] = []
+    for prefix, part in parts.items():
+        if len(part) < max(1, WHOLE_SHARE * total):
+            continue
+        everything, without_head = keys.set_hashes(part)
+        if members := index.exact.get(everything):
+            return ranked(index, members, prefix, part, total, "exact")
+        if len(part) > 3 and (members := index.body.get(without_head)):
+            body.append((len(part), prefix, members))
+    if not body:
+        return []
+    _, prefix, members = max(body, key=lambda item: item[0])
+    return ranked(index, members, prefix, parts[prefix], total, "body")
+
+
+def ranked(
+    index: Index, members: Iterable[int], prefix: str, part: Sequence[Pair], total: int, kind: Kind
+) -> list[Hit]:
+    """Return hits for these models, the closest first and the plainest of equals; twins are folded into the first."""
+    outside = total - len(part)
+    hits = [Hit(m, prefix, kind, compare(index.tensors.pairs(m), part, outside)) for m in members]
+    hits.sort(key=lambda hit: (-round(hit.comparison.closeness(), 6), index.model(hit.model).plainness))
+    return fold(index, hits)
+
+
+def fold(index: Index, hits: list[Hit]) -> list[Hit]:
+    """Drop every hit that is a twin of a better one."""
+    kept: list[Hit] = []
+    covered: set[int] = set()
+    for hit in hits:
+        if hit.model not in covered:
+            kept.append(hit)
+            covered.update(other for other, _ in index.twins(hit.model))
+    return kept
+
+
+def similar(index: Index, parts: dict[str, list[Pair]], total: int) -> list[Hit]:
+    """Return the closest models by their tensors, and families by their layout."""
+    found: list[Hit] = []
+    for prefix, part in parts.items():
+        if len(part) < max(4, 0.3 * total):
+            continue
+        for score, layout, model in shortlist(index.tensors, part):
+            comparison = compare(index.tensors.pairs(model), part, total - len(part))
+            if score >= 0.3 and comparison.closeness() >= SIMILAR_LEAST and comparison.same >= 4:
+                found.append(Hit(model, prefix, "similar", comparison, layout))
+            elif layout >= FAMILY_LEAST:
+                found.append(Hit(model, prefix, "family", comparison, layout))
+    found.sort(key=lambda hit: order(index, hit, total))
+    return fold(index, found)
+
+
+def order(index: Index, hit: Hit, total: int) -> tuple[float, ...]:
+    """Return the sorting key: similar before family, then closeness, the plainest of equals."""
+    coverage = 1 - 0.7 * hit.comparison.outside / total
+    close = hit.comparison.closeness()
+    value = close if hit.kind == "similar" else round(hit.layout * coverage, 2)
+    return (hit.kind != "similar", -round(value, 6), -round(close, 3), index.model(hit.model).plainness)
+
+
+def shortlist(tensors: Tensors, part: Sequence[Pair]) -> list[tuple[float, float, int]]:
+    """Return (closeness, layout, model), best first, of the models nearest by collapsed names and shapes.
+
+    closeness is Σ min(counts) of equal (template, shape), half for an equal template, over the union; layout is the
+    same with templates only, each counted once.
+    """
+    wanted: dict[int, Counter[str]] = defaultdict(Counter)
+    unknown = 0
+    for name, shape in part:
+        number = tensors.template_number.get(keys.template(name))
+        if number is None:
+            unknown += 1
+        else:
+            wanted[number]["x".join(map(str, shape))] += 1
+    templates = len(wanted) + len({keys.template(n) for n, _ in part} - tensors.template_number.keys())
+    scored = []
+    for model, rows in tensors.models_of(tensors.rows_with(set(wanted))).items():
+        closeness, common = overlap(tensors, rows, wanted)
+        size, model_templates = tensors.sizes[model]
+        union = len(part) + size - closeness
+        scored.append((closeness / union, common / (templates + model_templates - common), model))
+    by_tensors = sorted(scored, key=lambda s: (-s[0], -s[1]))[:SHORTLIST]
+    by_layout = sorted(scored, key=lambda s: (-s[1], -s[0]))[: SHORTLIST // 2]
+    return list(dict.fromkeys([*by_tensors, *by_layout]))
+
+
+def overlap(tensors: Tensors, rows: list[int], wanted: dict[int, Counter[str]]) -> tuple[float, int]:
+    """Return (number of tensors in common, with half for another shape; number of templates in common)."""
+    same = 0
+    left: dict[int, int] = {}
+    model_left: dict[int, int] = defaultdict(int)
+    for row in rows:
+        feature = tensors.row_feature[row]
+        template = tensors.feature_template[feature]
+        have = tensors.span_length[tensors.row_span[row]]
+        asked = wanted[template].get(tensors.shapes[tensors.feature_shape[feature]], 0)
+        common = min(have, asked)
+        same += common
+        left[template] = left.get(template, wanted[template].total()) - common
+        model_left[template] += have - common
+    half = sum(min(left[t], model_left[t]) for t in left)
+    return same + 0.5 * half, len(left)
