@@ -32,4 +32,4 @@ def create(request: RunRequest) -> "Runtime":
         raise Failure("unsupported", "no runtime %r; known: %s" % (request.runtime, ", ".join(sorted(RUNTIMES))))
     module, _, name = place.partition(":")
     cls: Type[Runtime] = getattr(importlib.import_module(module, __name__), name)
-    return cls(request)
+    return cls.choose(request)(request)

@@ -9,7 +9,7 @@ what the outputs mean and are never timed. A runtime imports its libraries insid
 from __future__ import annotations
 
 import random
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
 from .. import arrays
 from ..arrays import Array
@@ -38,6 +38,11 @@ class Runtime:
         self.checks: List[Check] = []
         self.preprocessing: List[Dict[str, Any]] = []
         self.postprocessing: List[Dict[str, Any]] = []
+
+    @classmethod
+    def choose(cls, request: RunRequest) -> "Type[Runtime]":
+        """Return the class for this request: itself, or one for a family that needs more."""
+        return cls
 
     # The cold ladder.
 

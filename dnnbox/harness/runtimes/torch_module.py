@@ -1,0 +1,71 @@
+"""A whole nn.Module that was pickled: its classes come from the source on ``sys_path``, so its code runs here."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, List, Sequence
+
+from ..failures import Failure
+from ..protocol import InputFile
+from . import guesses
+from .base import Decoded, Signature
+from .tensors import ImageInputs
+
+
+class TorchModule(ImageInputs):
+    """``options["entry"]`` names the module inside a dict. Unpickling runs code: the box is what contains it."""
+
+    def load(self) -> None:
+        """Unpickle the module."""
+        data = self.torch.load(self.request.checkpoint, map_location="cpu", weights_only=False)
+        for key in [part for part in str(self.options.get("entry") or "").split(".") if part]:
+            if not isinstance(data, dict) or key not in data:
+                raise Failure("load_failed", "the checkpoint has no %r" % key, "load")
+            data = data[key]
+        if not isinstance(data, self.torch.nn.Module):
+            raise Failure("unsupported", "the checkpoint holds a %s, not a module" % type(data).__name__, "load")
+        self.model = data
+        self.step_of_class()
+
+    def step_of_class(self) -> None:
+        """Say which class came out."""
+        cls = type(self.model)
+        self.note("the pickled module is %s.%s" % (cls.__module__, cls.__qualname__))
+
+    def names(self) -> List[str]:
+        """Return the names of forward's positional inputs that have no default."""
+        try:
+            parameters = inspect.signature(self.model.forward).parameters.values()
+        except (TypeError, ValueError):
+            return ["input"]
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return [p.name for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty] or ["input"]
+
+    def signature(self) -> Signature:
+        """Return nothing: a module declares no shapes."""
+        return [], []
+
+    def input_name(self, index: int) -> str:
+        """Return forward's own name."""
+        names = self.names()
+        return names[index] if index < len(names) else "input%d" % index
+
+    def example_inputs(self, batch_size: int) -> Any:
+        """Return inputs from hints, or the first guess that runs."""
+        hinted = guesses.of_hints(self, batch_size)
+        if hinted:
+            return guesses.make(self, hinted)
+        names = self.names()
+        if len(names) > 1:
+            text = "forward takes %s; give their shapes by an adapter"
+            raise Failure("needs_adapter", text % ", ".join(names), "input")
+        layers = [(name, type(module).__name__, module) for name, module in self.model.named_modules()]
+        return guesses.first_that_runs(self, names, guesses.from_layers(layers, batch_size))
+
+    def preprocess(self, items: Sequence[InputFile]) -> Any:
+        """Return tensors or pictures from files."""
+        return self.from_files(items)
+
+    def postprocess(self, outputs: Any, items: Sequence[Any], out_dir: str) -> Decoded:
+        """Return classes where the host knows that these are some."""
+        return self.classes(outputs, items)

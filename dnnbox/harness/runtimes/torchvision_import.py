@@ -1,0 +1,39 @@
+"""Importing torchvision where its compiled operators do not match the torch that is installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, List
+
+from .base import Runtime
+
+_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_kept: List[Any] = []  # a torch Library withdraws its definitions when it is collected
+
+
+def import_torchvision(runtime: Runtime) -> Any:
+    """Return torchvision. A wheel built for CUDA beside a CPU-only torch imports only once two schemas are defined.
+
+    Done only after the import failed for that very reason; the note says so. Classification needs neither operator;
+    detection does and then fails, rather than run on a substitute.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::nms does not exist" not in str(error):
+            raise
+    for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
+        del sys.modules[name]
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    _kept.append(library)
+    for schema in _SCHEMAS:
+        library.define(schema)
+    module = importlib.import_module("torchvision")
+    runtime.note("torchvision's compiled operators do not fit this torch: only models without nms or roi_align run")
+    return module
