@@ -1,0 +1,139 @@
+"""Which runtime runs a checkpoint: decided by what its bytes and its identity say, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dnnbox.errors import AdapterNeeded, Unsupported
+from dnnbox.records.evidence import Evidence
+from dnnbox.records.identity import Candidate, Identity
+from dnnbox.records.inspection import Inspection
+from dnnbox.records.source import SourceTree
+
+STATE_DICT_FORMATS = ("torch-zip", "torch-legacy", "safetensors")
+HUB_LIBRARIES = ("transformers", "timm", "torchvision", "sentence-transformers")
+_SURE = ("config", "exact", "body")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A runtime and why."""
+
+    runtime: str
+    evidence: tuple[Evidence, ...] = field(default_factory=tuple)
+
+
+def choose(inspection: Inspection, identity: Identity, source: SourceTree, *, has_adapter: bool) -> Chosen:
+    """Return the runtime for the checkpoint.
+
+    Raises:
+        AdapterNeeded: the file can be read, but how to build the model is not known.
+        Unsupported: nothing here runs this format.
+    """
+    best, kind = identity.best, inspection.format
+    if has_adapter:
+        return _chosen("adapter", "--adapter", "given by the user")
+    if kind.startswith("onnx"):
+        return _chosen("onnxruntime", "file format", kind)
+    if kind.startswith("torchscript"):
+        return _chosen("torchscript", "file format", kind)
+    if kind in ("torch-export", "torch_export", "pt2"):
+        return _chosen("torch_export", "file format", kind)
+    if kind == "sentence-transformers" or (best is not None and best.library == "sentence-transformers"):
+        return _of_directory(inspection, "sentence_transformers", "modules.json")
+    if inspection.kind == "directory":
+        return _of_hub(inspection, best)
+    if kind in STATE_DICT_FORMATS:
+        return _of_weights(inspection, best, source)
+    raise Unsupported(
+        f"no runtime runs the format {kind}",
+        hint="`dnnbox inspect` shows what it holds; with `--adapter FILE` your own code can run it",
+        phase="dependencies",
+    )
+
+
+def _chosen(runtime: str, source: str, detail: str, weight: float = 1.0) -> Chosen:
+    return Chosen(runtime, (Evidence(f"runs with {runtime}", source, detail, weight),))
+
+
+def _of_directory(inspection: Inspection, runtime: str, config: str) -> Chosen:
+    if inspection.kind == "directory":
+        return _chosen(runtime, config, "the directory's own configuration")
+    raise Unsupported(
+        f"this file is one of a {runtime.replace('_', '-')} directory and needs the files beside it",
+        hint="give the directory that holds config.json",
+        phase="dependencies",
+    )
+
+
+def _of_hub(inspection: Inspection, best: Candidate | None) -> Chosen:
+    if best is not None and best.library == "transformers" and best.match == "config":
+        _require_torch_weights(inspection)
+        return _chosen("transformers", "config.json", best.architecture)
+    if best is not None and best.library in ("timm", "torchvision") and _is_sure(best):
+        return _chosen(
+            best.library, "config.json" if best.match == "config" else "tensor names and shapes", best.architecture
+        )
+    what = f"a {best.library} directory ({best.architecture})" if best is not None else "a directory of an unknown kind"
+    raise AdapterNeeded(
+        f"this is {what}, for which there is no runtime yet",
+        hint="write an adapter and continue with `--adapter FILE`",
+        phase="dependencies",
+        details={"missing": ["runtime"]},
+    )
+
+
+def _require_torch_weights(inspection: Inspection) -> None:
+    names = [role.path for role in inspection.files if role.role == "weights"]
+    if names and not any(name.endswith((".safetensors", ".bin", ".pt", ".pth")) for name in names):
+        raise Unsupported(
+            f"the directory has no PyTorch weights, only {', '.join(sorted(names)[:3])}",
+            hint="transformers 5 reads safetensors and PyTorch files; convert the weights with an older version",
+            phase="dependencies",
+        )
+
+
+def _is_sure(best: Candidate) -> bool:
+    """Tell whether the architecture is certain enough to build: its layout explains every tensor of the file."""
+    return best.match in _SURE or (best.match == "similar" and best.score >= 1.0)
+
+
+def _of_weights(inspection: Inspection, best: Candidate | None, source: SourceTree) -> Chosen:
+    if inspection.verdict in ("needs-code", "dangerous") and inspection.needs_code:
+        return _of_pickled_module(inspection, source)
+    if best is not None and best.library in ("timm", "torchvision") and _is_sure(best):
+        how = {"config": "the configuration names it", "similar": "all tensor names are explained"}
+        return _chosen(best.library, how.get(best.match, f"tensor names and shapes: {best.match}"), best.architecture)
+    if best is not None and best.library in ("transformers", "sentence-transformers") and best.match == "config":
+        return _of_directory(inspection, best.library.replace("-", "_"), "config.json")
+    raise _needs_adapter(inspection, best, source)
+
+
+def _of_pickled_module(inspection: Inspection, source: SourceTree) -> Chosen:
+    where = source.files[0] if source.files else "installed packages"
+    return _chosen("torch_module", "pickled classes", f"{', '.join(inspection.needs_code[:3])} from {where}"[:200])
+
+
+def _needs_adapter(inspection: Inspection, best: Candidate | None, source: SourceTree) -> AdapterNeeded:
+    """Return the error that names what is missing: the architecture, how to build it, or what calls it."""
+    count = inspection.tensors.count
+    if best is None:
+        what = f"{count} tensors of no known architecture: which class builds the model is missing"
+    elif not best.library:
+        what = (
+            f"the weights look like {best.architecture}, which is in no library: its source and constructor are missing"
+        )
+    elif best.library not in HUB_LIBRARIES:
+        what = f"the weights look like {best.library} {best.architecture}, for which there is no runtime yet"
+    else:
+        share = f"{best.score:.0%} of the tensors" if best.score else "a key pattern"
+        what = f"the best guess is {best.library} {best.architecture} ({best.match}: {share}), too little to build it"
+    missing: Sequence[str] = ("architecture",) if best is None else ("constructor", "preprocessing")
+    has_source = "" if source.origin == "none" else " from the source that was found"
+    return AdapterNeeded(
+        what,
+        hint=f"write an adapter that builds it{has_source} and continue with `--adapter FILE`, or say `--family NAME`",
+        phase="dependencies",
+        details={"missing": list(missing)},
+    )

@@ -1,0 +1,208 @@
+"""The import graph of a model's source, read without running it: which distributions it needs, and where it says so.
+
+Only files that are reached from the starting files count: a repository's training scripts need more than its model.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dnnbox import catalog
+from dnnbox.records.dependencies import Requirement
+from dnnbox.records.evidence import Evidence
+
+_LARGEST_FILE_BYTES = 4 << 20
+_MOST_FILES = 2000
+_DETAIL_CHARS = 120
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of a module that is not the source's own. ``optional``: guarded, the code runs without it."""
+
+    module: str
+    place: str  # models/net.py:12
+    optional: bool = False
+    lazy: bool = False  # inside a function
+
+
+@dataclass
+class _Walk:
+    root: Path
+    queue: list[Path]
+    seen: set[Path] = field(default_factory=set)
+    imports: list[Import] = field(default_factory=list)
+
+
+def external_imports(root: Path, files: Iterable[str]) -> tuple[Import, ...]:
+    """Return the imports of other people's modules that ``files`` (relative to ``root``) and what they import need."""
+    walk = _Walk(root, [root / name for name in files])
+    while walk.queue and len(walk.seen) < _MOST_FILES:
+        path = walk.queue.pop(0)
+        if path in walk.seen:
+            continue
+        walk.seen.add(path)
+        if (tree := _parsed(path)) is not None:
+            _collect(walk, path, tree)
+    return tuple(walk.imports)
+
+
+def _parsed(path: Path) -> ast.Module | None:
+    """Return the syntax tree, None for a file that is too large, unreadable or no Python of today."""
+    import warnings
+
+    try:
+        if path.stat().st_size > _LARGEST_FILE_BYTES:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # foreign code with invalid escapes and the like
+            return ast.parse(path.read_bytes(), filename=path.name)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _collect(walk: _Walk, path: Path, tree: ast.Module) -> None:
+    place = path.relative_to(walk.root).as_posix()
+    for node, optional, lazy in _imports(tree.body, optional=False, lazy=False):
+        for names, level in _modules(node):
+            own = [found for name in names if (found := _own_files(walk.root, path, name, level)) is not None]
+            walk.queue.extend(file for files in own for file in files)
+            if not own and level == 0 and _is_foreign(names[0]):
+                known = next((name for name in names if catalog.import_to_distribution(name)), names[0])
+                walk.imports.append(Import(known, f"{place}:{node.lineno}", optional, lazy))
+
+
+def _imports(
+    body: Iterable[ast.stmt], *, optional: bool, lazy: bool
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
+    """Yield every import statement with whether it is guarded and whether it waits for a call."""
+    for node in body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node, optional, lazy
+        elif isinstance(node, ast.If) and _never_runs(node.test):
+            yield from _imports(node.orelse, optional=optional, lazy=lazy)
+        elif isinstance(node, (ast.Try, ast.TryStar)):
+            guarded = optional or any(_catches_import(handler) for handler in node.handlers)
+            yield from _imports(node.body, optional=guarded, lazy=lazy)
+            for block in (*(handler.body for handler in node.handlers), node.orelse, node.finalbody):
+                yield from _imports(block, optional=guarded, lazy=lazy)
+        else:
+            function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            for block in _blocks(node):
+                yield from _imports(block, optional=optional, lazy=lazy or function)
+
+
+def _blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            yield block
+
+
+def _never_runs(test: ast.expr) -> bool:
+    """Tell whether a condition is false when a model is loaded: TYPE_CHECKING, or being the main script."""
+    text = ast.unparse(test)
+    return text.endswith("TYPE_CHECKING") or text.startswith("__name__ ==")
+
+
+def _catches_import(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    text = ast.unparse(handler.type)
+    return any(name in text for name in ("ImportError", "ModuleNotFoundError", "Exception"))
+
+
+def _modules(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[list[str], int]]:
+    """Yield (module names, level) of a statement: ``from a import b`` imports a, and perhaps the module a.b."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield [alias.name], 0
+        return
+    inside = [f"{node.module}.{alias.name}" if node.module else alias.name for alias in node.names]
+    yield ([node.module, *inside] if node.module else inside), node.level
+
+
+def _own_files(root: Path, importer: Path, module: str, level: int) -> list[Path] | None:
+    """Return the files of the source tree that a module name stands for, None for a module from elsewhere."""
+    if level:
+        folder = importer.parent
+        for _ in range(level - 1):
+            folder = folder.parent
+        bases = [folder]
+    else:
+        # A script's own folder is on sys.path too, in upstream's way of running it.
+        bases = list(dict.fromkeys((root, importer.parent, root / "src")))
+    for base in bases:
+        if base.is_relative_to(root) and (found := _files_of(base, module.split("."))) is not None:
+            return found
+    return None
+
+
+def _files_of(base: Path, parts: list[str]) -> list[Path] | None:
+    """Return the files that importing ``parts`` below ``base`` runs; None where not even the first part is there."""
+    found: list[Path] = []
+    folder = base
+    for number, part in enumerate(parts):
+        package, single = folder / part / "__init__.py", folder / f"{part}.py"
+        if package.is_file():
+            found.append(package)
+        elif single.is_file():
+            return [*found, single]
+        elif not (folder / part).is_dir():
+            return found if number else None  # the rest of the name is something inside the last file
+        folder = folder / part
+    return found
+
+
+def _is_foreign(module: str) -> bool:
+    top = module.partition(".")[0]
+    return bool(top) and top not in sys.stdlib_module_names and top != "__future__"
+
+
+def requirements_of(
+    imports: Iterable[Import], declared: Mapping[str, str]
+) -> tuple[tuple[Requirement, ...], tuple[Evidence, ...]]:
+    """Return the requirements of imports, and evidence for modules that no known distribution provides.
+
+    ``declared`` holds the distributions that the source itself declares, normalised name to where. Names that neither
+    the catalogue nor the source knows are never installed: anybody may have put a package of that name on an index.
+    """
+    places: dict[str, list[Import]] = {}
+    unknown: dict[str, Import] = {}
+    for item in imports:
+        top = item.module.partition(".")[0]
+        distribution = catalog.import_to_distribution(item.module) or _declared_name(top, declared)
+        if distribution is not None:
+            places.setdefault(distribution, []).append(item)
+        elif not item.optional:
+            unknown.setdefault(top, item)
+    required = (_requirement(name, found) for name, found in sorted(places.items()) if _is_needed(found))
+    strangers = tuple(
+        Evidence(
+            f"module {top[:_DETAIL_CHARS]} is not known", item.place, "not installed: no known package has it", 0.3
+        )
+        for top, item in sorted(unknown.items())
+    )
+    return tuple(required), strangers
+
+
+def _declared_name(top: str, declared: Mapping[str, str]) -> str | None:
+    name = top.replace("_", "-").lower()
+    return name if name in declared else None
+
+
+def _is_needed(found: Iterable[Import]) -> bool:
+    return any(not item.optional for item in found)
+
+
+def _requirement(name: str, found: list[Import]) -> Requirement:
+    shown = [item for item in found if not item.optional][:3]
+    evidence = tuple(
+        Evidence(f"{name} is needed", item.place, f"import {item.module}"[:_DETAIL_CHARS], 0.6 if item.lazy else 0.9)
+        for item in shown
+    )
+    return Requirement(name, "", "model", evidence)
