@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from dnnbox.cli.screens.layout import PLAIN, Cell, Look, grid, heading, listed, shorten
-from dnnbox.cli.screens.numbers import count, file_size, seconds_text, share_text
 from dnnbox.records.identity import Candidate
 from dnnbox.records.inspection import Finding, Inspection, IoField, TensorInfo
+from dnnbox.reports import numbers
 from dnnbox.text import redact, visible
 
 _LABEL, _NAME, _SOURCE = 12, 10, 26
@@ -62,8 +62,8 @@ def _title(look: Look, inspection: Inspection, seconds: float) -> str:
     digest = f"sha256 {inspection.sha256[:6]}…{inspection.sha256[-4:]}" if inspection.sha256 else ""
     name = shorten(visible(PurePath(inspection.path).name or inspection.path), 48)
     kind = inspection.format if inspection.kind == "file" else f"{inspection.format} directory"
-    read = f"read without running it, {seconds_text(seconds)}"
-    return heading(look, name, visible(kind, 30), file_size(inspection.size_bytes), digest, read)
+    read = f"read without running it, {numbers.seconds(seconds)}"
+    return heading(look, name, visible(kind, 30), numbers.size(inspection.size_bytes), digest, read)
 
 
 def _identity(look: Look, inspection: Inspection) -> list[str]:
@@ -87,7 +87,7 @@ def _name(candidate: Candidate) -> str:
 def _match(candidate: Candidate) -> str:
     text = _MATCH[candidate.match]
     shown = candidate.match in ("body", "similar") or (candidate.match == "exact" and candidate.score < 1)
-    return f"{text}, {share_text(candidate.score)} of them" if shown else text
+    return f"{text}, {numbers.percent(candidate.score)} of them" if shown else text
 
 
 def _twins(look: Look, inspection: Inspection) -> list[str]:
@@ -136,13 +136,9 @@ def _finding(finding: Finding) -> tuple[Cell | str, ...]:
 def _weights(look: Look, inspection: Inspection) -> list[str]:
     tensors = inspection.tensors
     kinds = sorted(tensors.dtypes.items(), key=lambda item: -item[1])
-    dtypes = listed([f"{visible(dtype, 20)} × {count(number)}" for dtype, number in kinds], 4)
-    rows: list[tuple[Cell | str, ...]] = [
-        (
-            Cell("tensors", "quiet"),
-            f"{count(tensors.count)}, {count(tensors.parameters)} parameters, {file_size(tensors.bytes)}",
-        )
-    ]
+    dtypes = listed([f"{visible(dtype, 20)} × {numbers.count(number)}" for dtype, number in kinds], 4)
+    total = f"{numbers.parameters(tensors.parameters)} parameters, {numbers.size(tensors.bytes)}"
+    rows: list[tuple[Cell | str, ...]] = [(Cell("tensors", "quiet"), f"{numbers.count(tensors.count)}, {total}")]
     if dtypes:
         rows.append((Cell("dtypes", "quiet"), dtypes))
     if inspection.entry:
@@ -182,7 +178,7 @@ def _contract(look: Look, inspection: Inspection) -> list[str]:
         rows.append((Cell("task", "quiet"), kind, Cell("")))
     if hints.labels:
         some = listed([visible(label, 24) for label in hints.labels], 4)
-        rows.append((Cell("labels", "quiet"), f"{count(len(hints.labels))}: {some}", Cell("")))
+        rows.append((Cell("labels", "quiet"), f"{numbers.count(len(hints.labels))}: {some}", Cell("")))
     return _labelled(look, "Contract", (_NAME, 0, _SOURCE), rows)
 
 

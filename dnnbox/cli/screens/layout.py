@@ -207,3 +207,13 @@ def listed(names: Sequence[str], most: int, more: str = "more") -> str:
     """Return names joined by commas, at most ``most`` of them and then how many are left."""
     left = len(names) - most
     return ", ".join(names[:most]) + (f" and {left} {more}" if left > 0 else "")
+
+
+def clock(seconds: float) -> str:
+    """Return a time that somebody waits: 8 s, 6 min 12 s, 2 h 5 min."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

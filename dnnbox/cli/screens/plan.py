@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dnnbox.cli.screens.layout import PLAIN, Cell, Look, grid, heading, listed, rule
-from dnnbox.cli.screens.numbers import file_size
 from dnnbox.records.environment import LockedPackage
 from dnnbox.records.plan import InputChoice, Plan
+from dnnbox.reports import numbers
 from dnnbox.text import redact, visible
 
 _WHAT, _COST, _INDENT = 14, 30, 2
@@ -120,7 +120,7 @@ def _package_row(plan: Plan) -> tuple[str, str]:
     if not plan.download_bytes:
         sizes_known = all(package.cached or package.size_bytes is not None for package in plan.packages)
         return text, "nothing to download" if sizes_known else "download size not known"
-    return text, f"download {file_size(plan.download_bytes)}"
+    return text, f"download {numbers.size(plan.download_bytes)}"
 
 
 def _input(choice: InputChoice) -> tuple[str, str]:
@@ -215,6 +215,6 @@ def _key(option: Option) -> str:
 def _cost(plan: Plan) -> str:
     if plan.environment_exists:
         return "nothing to install"
-    size = f", {file_size(plan.download_bytes)} to download" if plan.download_bytes else ""
+    size = f", {numbers.size(plan.download_bytes)} to download" if plan.download_bytes else ""
     packages = len(plan.packages) or len(plan.requirements)
     return f"installs {packages} packages{size}" if packages else ""

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from dnnbox.cli.screens.layout import Cell, Look, cells, clip, grid, look_of
-from dnnbox.cli.screens.numbers import seconds_text
+from dnnbox.cli.screens.layout import Cell, Look, cells, clip, clock, grid, look_of
+from dnnbox.reports import numbers
 from dnnbox.text import visible
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class TerminalProgress:
             self._running = None
             if self._mode == "plain":
                 self._plain(
-                    stage, "failed" if failed else "ok", seconds_text(seconds) if seconds is not None else "", text
+                    stage, "failed" if failed else "ok", numbers.seconds(seconds) if seconds is not None else "", text
                 )
             elif self._mode == "live":
                 verb = "Failed" if failed else VERBS.get(stage, ("", stage.capitalize()))[1]
@@ -255,7 +255,7 @@ class TerminalProgress:
 def done_line(look: Look, verb: str, text: str, seconds: float | None, *, failed: bool = False) -> str:
     """Return ``   Resolved  31 packages, lock 5be2f0                1.9 s``: verb to the right, object, time."""
     sign = ("✕ " if look.unicode else "x ") if failed else ""
-    took = seconds_text(seconds).replace("\u00a0", " ") if seconds is not None else ""
+    took = numbers.seconds(seconds).replace("\u00a0", " ") if seconds is not None else ""
     shown = clip(look.fold(visible(text, 400)), look.columns - _VERB - 2 - _TIME - 1)
     space = " " * max(1, look.columns - _VERB - 2 - cells(shown) - cells(took))
     lead = f"{sign}{verb:>{_VERB - len(sign)}}"
@@ -273,7 +273,7 @@ def moving_lines(look: Look, running: _Running, now: float) -> list[str]:
     parts.append(look.fold(visible(running.text, 200)))
     left = _left(running, elapsed)
     if left or running.stage not in TIMED:
-        parts.append(left or seconds_text(elapsed).replace("\u00a0", " "))
+        parts.append(left or clock(round(elapsed)))
     text = clip("   ".join(filter(None, parts)), look.columns - _VERB - 2)
     hint = f"{'Ctrl-C':>{_VERB}}  stop and keep what is there"
     return [f"{look.paint(f'{verb:>{_VERB}}', 'accent')}  {text}", look.paint(hint, "quiet")]
@@ -296,5 +296,4 @@ def _left(running: _Running, elapsed: float) -> str:
     """Return a guess at the time left once there is something to guess from."""
     if not running.total or running.done <= 0 or elapsed < 1.0 or running.done >= running.total:
         return ""
-    seconds = round(elapsed * (running.total / running.done - 1))
-    return f"about {seconds if seconds < 100 else seconds_text(seconds)}{' s' if seconds < 100 else ''} left"
+    return f"about {clock(round(elapsed * (running.total / running.done - 1)))} left"

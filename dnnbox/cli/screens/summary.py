@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dnnbox.cli.screens.layout import PLAIN, Cell, Look, cells, grid, heading
-from dnnbox.cli.screens.numbers import figure, interval, memory, milliseconds, rate, seconds_text, share_text
+from dnnbox.cli.screens.layout import PLAIN, Cell, Look, cells, clock, grid, heading
 from dnnbox.records.experiment import ExperimentIndex
-from dnnbox.records.measurements import Contract, Stats, Target, Verdict
+from dnnbox.records.measurements import Contract, Stats, Target, Throughput, Verdict
+from dnnbox.reports import numbers
 from dnnbox.text import redact, visible
 
 _LABEL, _VALUE, _INDENT = 12, 15, 2
@@ -109,12 +109,12 @@ def _latency(stats: Stats) -> tuple[Cell, str]:
     latency = stats.warm.latency_ms
     if latency.p50 is None:
         return _absent(stats, "warm.latency_ms", "warm.latency_ms.p50", "warm")
-    parts = ["p50"]
-    parts[0] += f", 95 % CI {interval(latency.ci95, latency.p50)}" if latency.ci95 else ", interval not known"
-    parts += [f"p90 {milliseconds(latency.p90)}"] if latency.p90 is not None else []
+    interval = numbers.duration_interval(latency.p50, latency.ci95)
+    parts = [f"p50, 95 % CI {interval}" if latency.ci95 else "p50, interval not known"]
+    parts += [f"p90 {numbers.duration(latency.p90)}"] if latency.p90 is not None else []
     parts.append(_percentile("p95", latency.p95, latency.n, _P95_SAMPLES))
     parts.append(_percentile("p99", latency.p99, latency.n, _P99_SAMPLES))
-    return Cell(milliseconds(latency.p50), "title"), _dotted(parts)
+    return Cell(numbers.duration(latency.p50, latency.ci95), "title"), _dotted(parts)
 
 
 def _dotted(parts: Sequence[str]) -> str:
@@ -124,7 +124,7 @@ def _dotted(parts: Sequence[str]) -> str:
 
 def _percentile(name: str, value: float | None, n: int, wanted: int) -> str:
     if value is not None:
-        return f"{name} {milliseconds(value)}"
+        return f"{name} {numbers.duration(value)}"
     return f"{name} n too small: {n} of {wanted}" if n < wanted else f"{name} –"
 
 
@@ -132,8 +132,12 @@ def _throughput(stats: Stats) -> tuple[Cell, str]:
     if not stats.throughput:
         return _absent(stats, "throughput")
     first, *others = stats.throughput
-    detail = [f"{rate(point.items_per_s, 'items/s')} at batch {point.batch}" for point in others[:4]]
-    return Cell(rate(first.items_per_s, "items/s")), _dotted([f"batch {first.batch}", *detail])
+    detail = [f"{_per_second(point)} at batch {point.batch}" for point in others[:4]]
+    return Cell(_per_second(first)), _dotted([f"batch {first.batch}", *detail])
+
+
+def _per_second(point: Throughput) -> str:
+    return f"{numbers.rate(point.items_per_s)} items/s"
 
 
 def _cold(stats: Stats) -> tuple[Cell, str]:
@@ -142,19 +146,27 @@ def _cold(stats: Stats) -> tuple[Cell, str]:
         return _absent(stats, "cold.total_ms", "cold")
     stages = {name: figures.p50 for name, figures in stats.cold.stages_ms.items() if figures.p50}
     shares = sorted(stages.items(), key=lambda item: -(item[1] or 0))
-    detail = f"{share_text((shares[0][1] or 0) / total)} of it {visible(shares[0][0], 20)}" if shares and total else ""
+    detail = (
+        f"{numbers.percent((shares[0][1] or 0) / total)} of it {visible(shares[0][0], 20)}" if shares and total else ""
+    )
     processes = f"median of {stats.cold.processes} fresh processes" if stats.cold.processes else ""
-    return Cell(seconds_text(total / 1000)), _dotted([detail, processes])
+    return Cell(numbers.duration(total)), _dotted([detail, processes])
 
 
 def _memory(stats: Stats) -> tuple[Cell, str]:
     figures = stats.memory
     if figures.vram_peak_mib is not None:
-        return Cell(memory(figures.vram_peak_mib)), f"VRAM peak · RAM peak {memory(figures.host_peak_mib)}"
+        return Cell(
+            numbers.memory(figures.vram_peak_mib)
+        ), f"VRAM peak · RAM peak {numbers.memory(figures.host_peak_mib)}"
     if figures.host_peak_mib is None:
         return _absent(stats, "memory.host_peak_mib", "memory")
-    loaded = f" · {memory(figures.host_after_load_mib)} once loaded" if figures.host_after_load_mib is not None else ""
-    return Cell(memory(figures.host_peak_mib)), f"RAM peak{loaded}"
+    loaded = (
+        f" · {numbers.memory(figures.host_after_load_mib)} once loaded"
+        if figures.host_after_load_mib is not None
+        else ""
+    )
+    return Cell(numbers.memory(figures.host_peak_mib)), f"RAM peak{loaded}"
 
 
 def _noise(stats: Stats) -> tuple[Cell, str]:
@@ -175,7 +187,7 @@ def _time(look: Look, stats: Stats) -> list[str]:
     room = look.columns - _INDENT - _LABEL - 2
     drawn, small = _bar(known, room)
     if rest > 0.05 * total:
-        small.append(f"not attributed {milliseconds(rest)}")
+        small.append(f"not attributed {numbers.duration(rest)}")
     rows = [(Cell("Time", "accent"), drawn)] + ([("", Cell(_dotted(small), "quiet"))] if small else [])
     return grid(look, (_LABEL, 0), rows, _INDENT)
 
@@ -187,7 +199,7 @@ def _bar(stages: Sequence[tuple[str, float]], room: int) -> tuple[str, list[str]
     pieces, small = [], []
     for name, value in stages:
         width = 1 + int(spare * value / total)
-        label = f"{name} {milliseconds(value)}, {share_text(value / total)}"
+        label = f"{name} {numbers.duration(value)}, {numbers.percent(value / total)}"
         if width < cells(label):
             small.append(label)
             label = name if width >= cells(name) else ""
@@ -199,7 +211,7 @@ def _targets(look: Look, verdict: Verdict) -> list[str]:
     wide = look.columns >= 90
     rows: list[tuple[Cell | str, ...]] = []
     for number, target in enumerate(verdict.targets):
-        measured = figure(target.measured) if target.measured is not None else "–"
+        measured = numbers.plain(target.measured) if target.measured is not None else "–"
         distance = [margin(target)] if wide else []
         kind = Cell("required" if target.required else "wanted", "quiet")
         label = Cell("" if number else "Targets", "accent")
@@ -217,7 +229,7 @@ def margin(target: Target) -> str:
     """Return how far the measured value is from the limit, in words that say on which side."""
     if target.measured is None or target.status == "unknown":
         return ""
-    distance = figure(abs(target.measured - target.target))
+    distance = numbers.plain(abs(target.measured - target.target))
     if target.status == "met":
         return f"margin {distance}"
     return f"{'over' if target.measured > target.target else 'short'} by {distance}"
@@ -270,4 +282,4 @@ def _paths(names: RunNames) -> Sequence[tuple[Cell, str]]:
 
 def _closing(names: RunNames, seconds: float) -> str:
     tail = f" Next: {visible(names.next_step, 200)}" if names.next_step else ""
-    return f"Finished in {seconds_text(seconds)}.{tail}"
+    return f"Finished in {numbers.seconds(seconds) if seconds < 100 else clock(seconds)}.{tail}"

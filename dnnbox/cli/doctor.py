@@ -1,0 +1,390 @@
+"""What ``dnnbox doctor`` looks at: the machine, its engines and GPUs, the tools, the indexes. Nothing is changed.
+
+Every check answers by itself, within two seconds, and names the way out when it does not pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from dnnbox.errors import DnnboxError
+from dnnbox.records.plan import FitCheck
+from dnnbox.reports import numbers
+from dnnbox.text import redact, visible
+
+_TIMEOUT_S = 2.0
+_GPU_BYTES = 6 << 30  # an environment with CUDA libraries, unpacked
+_CPU_BYTES = 2 << 30
+_BUSY_SHARE = 0.25  # of the cores; above that results are marked contended
+_DEFAULT_INDEX = "https://pypi.org/simple/"
+
+Status = Literal["ok", "warning", "failed", "unknown"]
+Check = Callable[[Path], Iterable[FitCheck]]
+
+
+def collect(workspace: Path | None = None) -> tuple[FitCheck, ...]:
+    """Return all checks in the order of the screen; ``workspace`` defaults to the working directory."""
+    root = workspace or Path.cwd()
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        running = [(name, pool.submit(_guarded, name, check, root)) for name, check in CHECKS]
+        return tuple(result for _, future in running for result in future.result())
+
+
+def _guarded(name: str, check: Check, root: Path) -> tuple[FitCheck, ...]:
+    try:
+        return tuple(check(root))
+    except DnnboxError as error:
+        return (FitCheck(name, "failed", error.what, error.hint),)
+    except Exception as error:  # noqa: BLE001 - a driver's or a tool's surprise must not hide the other answers
+        return (FitCheck(name, "unknown", f"{type(error).__name__}: {visible(redact(str(error)), 120)}"),)
+
+
+# -- the machine -----------------------------------------------------------------------------------------------------
+
+
+def _system(_: Path) -> Iterable[FitCheck]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    release = ".".join(platform.release().split(".")[:2])
+    text = f"{platform.system()} {release}, {platform.machine()}, {numbers.counted(cores, 'core')}"
+    yield FitCheck("System", "ok", f"{text}, {numbers.memory(total / 2**20)} RAM")
+
+
+def _memory(_: Path) -> Iterable[FitCheck]:
+    available = _meminfo().get("MemAvailable")
+    if available is None:
+        return
+    status: Status = "ok" if available > 2 << 30 else "warning"
+    fix = "" if status == "ok" else "close other programs, or set `--memory` so that the box fails first"
+    yield FitCheck("Free memory", status, numbers.memory(available / 2**20), fix)
+
+
+def _meminfo() -> dict[str, int]:
+    """Return /proc/meminfo in bytes; empty elsewhere than on Linux."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return {}
+    return {line.split(":")[0]: 1024 * int(line.split()[1]) for line in lines if line.endswith(" kB")}
+
+
+def _load(_: Path) -> Iterable[FitCheck]:
+    cores = os.cpu_count() or 1
+    share = os.getloadavg()[0] / cores
+    if share < _BUSY_SHARE:
+        yield FitCheck("Other load", "ok", f"{numbers.percent(share)} of the cores in the last minute")
+    else:
+        fix = "measure when the machine is quiet; until then results are marked contended"
+        yield FitCheck("Other load", "warning", f"{numbers.percent(share)} of the cores in the last minute", fix)
+
+
+def _cgroup(_: Path) -> Iterable[FitCheck]:
+    """Tell which limits can be enforced on a box that is no container."""
+    root = Path("/sys/fs/cgroup")
+    if not root.is_dir():
+        return
+    if (root / "cgroup.controllers").is_file():
+        controllers = (root / "cgroup.controllers").read_text("ascii").split()
+        version = "2"
+    else:
+        controllers = sorted(entry.name for entry in root.iterdir())
+        version = "1"
+    lacking = [name for name in ("memory", "pids", "cpuset") if name not in controllers]
+    if lacking:
+        fix = "a container engine limits them itself"
+        yield FitCheck("cgroup", "warning", f"version {version}, no {', '.join(lacking)} controller", fix)
+    else:
+        yield FitCheck("cgroup", "ok", f"version {version}, memory, pids and cpuset")
+
+
+def _disk(root: Path) -> Iterable[FitCheck]:
+    from dnnbox.store import Store
+
+    store = Store.default().root
+    places = {"Disk, workspace": root, "Disk, cache": next(path for path in (store, *store.parents) if path.exists())}
+    if os.stat(places["Disk, workspace"]).st_dev == os.stat(places["Disk, cache"]).st_dev:  # noqa: PTH116
+        places = {"Disk": root}
+    for name, path in places.items():
+        free = shutil.disk_usage(path).free
+        status: Status = "ok" if free > _GPU_BYTES else "warning" if free > _CPU_BYTES else "failed"
+        need = f"an environment takes {numbers.size(_CPU_BYTES)} for the CPU, {numbers.size(_GPU_BYTES)} for a GPU"
+        yield FitCheck(name, status, f"{numbers.size(free)} free", "" if status == "ok" else f"`dnnbox clean`; {need}")
+    if not os.access(root, os.W_OK):
+        yield FitCheck("Workspace", "failed", "cannot be written", "choose another place with `--out`")
+
+
+# -- GPUs ------------------------------------------------------------------------------------------------------------
+
+
+def _gpus(_: Path) -> Iterable[FitCheck]:
+    cards = _pci_vendors()
+    problem, found = _nvidia()
+    yield from found
+    if problem and "nvidia" in cards:
+        yield FitCheck(
+            "Graphics card", "failed", f"an NVIDIA card, but {problem}", "install or repair the NVIDIA driver"
+        )
+    elif Path("/dev/kfd").exists():
+        yield FitCheck("GPU (ROCm)", "ok", "an AMD card with its compute driver")
+    elif "amd" in cards and not found:
+        yield FitCheck("Graphics card", "warning", "an AMD card without /dev/kfd", "install the ROCm kernel driver")
+    elif sys.platform == "darwin" and platform.machine() == "arm64":
+        yield FitCheck("GPU (MPS)", "ok", "Apple silicon; a venv box can use it, a container cannot")
+    elif not found:
+        yield FitCheck("Graphics card", "ok", "none; models run on the CPU")
+
+
+def _pci_vendors() -> set[str]:
+    """Return the makers of the display and 3D controllers, as the kernel lists them."""
+    names = {"0x10de": "nvidia", "0x1002": "amd"}
+    found = set()
+    for device in Path("/sys/bus/pci/devices").glob("*"):
+        try:
+            if (device / "class").read_text("ascii").startswith("0x03"):
+                found.add(names.get((device / "vendor").read_text("ascii").strip(), "other"))
+        except OSError:
+            continue
+    return found
+
+
+def _nvidia() -> tuple[str, list[FitCheck]]:
+    """Return (why the driver does not answer, one check per GPU)."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return f"NVML says: {visible(str(error), 80)}", []
+    try:
+        driver = _text(pynvml.nvmlSystemGetDriverVersion())
+        return "", [_gpu(number, driver) for number in range(pynvml.nvmlDeviceGetCount())]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(number: int, driver: str) -> FitCheck:
+    import pynvml
+
+    handle = pynvml.nvmlDeviceGetHandleByIndex(number)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    name = _text(pynvml.nvmlDeviceGetName(handle))
+    text = (
+        f"{name}, {numbers.memory(memory.free / 2**20)} of {numbers.memory(memory.total / 2**20)} free, driver {driver}"
+    )
+    if memory.free < 0.5 * memory.total:
+        return FitCheck(f"GPU {number}", "warning", text, "another program holds its memory; see nvidia-smi")
+    return FitCheck(f"GPU {number}", "ok", text)
+
+
+def _text(value: object) -> str:
+    return visible(value, 80) if isinstance(value, (str, bytes)) else str(value)
+
+
+# -- tools -----------------------------------------------------------------------------------------------------------
+
+
+def _python(_: Path) -> Iterable[FitCheck]:
+    yield FitCheck("Python", "ok", f"{platform.python_version()}, runs dnnbox")
+
+
+def _uv(_: Path) -> Iterable[FitCheck]:
+    from dnnbox import uv
+
+    yield FitCheck("uv", "ok", _version([str(uv.binary()), "--version"]))
+
+
+def _git(_: Path) -> Iterable[FitCheck]:
+    if shutil.which("git") is None:
+        yield FitCheck("git", "warning", "not installed", "only `--source URL` needs it: install the package git")
+    else:
+        yield FitCheck("git", "ok", _version(["git", "--version"]))
+
+
+def _version(argv: list[str]) -> str:
+    from dnnbox import process
+
+    done = process.run(argv, timeout_s=_TIMEOUT_S)
+    words = done.stdout.split()
+    return visible(next((word for word in words if word[:1].isdigit()), "version not known"), 40)
+
+
+def _engines(_: Path) -> Iterable[FitCheck]:
+    from dnnbox.boxes.engines import ENGINES, base_url
+
+    problems = []
+    for engine in ENGINES:
+        try:
+            base_url(engine)
+        except DnnboxError as error:
+            problems.append(
+                FitCheck(engine.capitalize(), "warning", error.what.partition(": ")[2] or error.what, error.hint)
+            )
+        else:
+            yield FitCheck(engine.capitalize(), "ok", f"answers, {_engine_version(engine)}")
+    absent = [check for check in problems if shutil.which(check.name.lower()) is None]
+    if len(absent) == len(ENGINES):
+        yield FitCheck("Docker, Podman", "unknown", "neither is installed", "optional: `--box venv` runs without one")
+    yield from (check for check in problems if check not in absent)
+
+
+def _engine_version(engine: str) -> str:
+    from dnnbox import process
+
+    if shutil.which(engine) is None:
+        return "no command-line client"
+    done = process.run([engine, "version", "--format", "{{.Server.Version}}"], timeout_s=_TIMEOUT_S)
+    version = done.stdout.strip() if done.returncode == 0 else ""
+    return f"version {visible(version, 40)}" if version and "<no value>" not in version else "version not told"
+
+
+def _bubblewrap(_: Path) -> Iterable[FitCheck]:
+    if not sys.platform.startswith("linux"):
+        return
+    from dnnbox.boxes import bubblewrap
+
+    found = bubblewrap.find()
+    if isinstance(found, str):
+        fix = "install the package bubblewrap, so that a venv box has no network and sees no files of yours"
+        yield FitCheck("bubblewrap", "warning", visible(found, 160), fix)
+    else:
+        yield FitCheck("bubblewrap", "ok", f"{_version(['bwrap', '--version'])}, sandboxes the venv box")
+
+
+def _workspace(root: Path) -> Iterable[FitCheck]:
+    from dnnbox import environments
+
+    found = environments.detect(root)
+    if len(found.managers) > 1:
+        names = " and ".join(found.managers)
+        yield FitCheck("Environment", "warning", f"{names} both manage this workspace", "say which with `--box`")
+    elif found.managers:
+        python = "has a Python" if found.current_python else "has no Python yet"
+        yield FitCheck("Environment", "ok", f"{found.managers[0]}, {python}; touched only with your consent")
+    else:
+        yield FitCheck("Environment", "ok", "none in this workspace; each model gets its own")
+
+
+# -- indexes and registries ------------------------------------------------------------------------------------------
+
+
+def _indexes(root: Path) -> Iterable[FitCheck]:
+    from dnnbox import environments
+    from dnnbox.environments.configured import indexes_of
+
+    configured = indexes_of(environments.detect(root))
+    default = configured.default or _DEFAULT_INDEX
+    yield _reached("Package index", default)
+    for url in configured.extra[:4]:
+        yield _reached("Package index, extra", url)
+    for place in configured.find_links[:4]:
+        if "://" not in place:
+            there = Path(place).expanduser().is_dir()
+            yield FitCheck(
+                "Find-links", "ok" if there else "failed", "a local folder" if there else "the folder is not there",
+                "correct find-links in the configuration of uv or pip",
+            )  # fmt: skip
+
+
+def _reached(name: str, url: str) -> FitCheck:
+    """Ask an index with one HEAD request; what it answers does not matter, that it answers does."""
+    import time
+    import urllib.error
+    import urllib.request
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return FitCheck(name, "unknown", f"{parts.scheme or 'a local'} index, not asked")
+    host = f"{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+    bare = parts._replace(netloc=host).geturl()
+    request = urllib.request.Request(bare, method="HEAD", headers={"User-Agent": "dnnbox-doctor"})  # noqa: S310
+    start = time.monotonic()
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310 - http and https only, see above
+            code = 200
+    except urllib.error.HTTPError as error:
+        code = error.code
+        error.close()
+    except (urllib.error.URLError, OSError) as error:
+        reason = visible(redact(str(getattr(error, "reason", error))), 120)
+        fix = "check the proxy and the CA bundle, or use `--offline` with a warm cache"
+        return FitCheck(name, "failed", f"{visible(host, 80)}: {reason}", fix)
+    took = numbers.seconds(time.monotonic() - start)
+    if code in (401, 407) and not parts.username:
+        return FitCheck(
+            name, "warning", f"{visible(host, 80)} wants a login", "put it into the configuration of uv or pip"
+        )
+    return FitCheck(name, "ok", f"{visible(host, 80)} answered in {took}")
+
+
+def _network(_: Path) -> Iterable[FitCheck]:
+    """Name the proxies and the CA bundle that are configured; passwords stay where they are."""
+    proxies = [
+        name
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+        if os.environ.get(name) or os.environ.get(name.lower())
+    ]
+    if proxies:
+        values = (os.environ.get(name) or os.environ.get(name.lower(), "") for name in proxies)
+        shown = ", ".join(f"{name} {visible(redact(value), 60)}" for name, value in zip(proxies, values, strict=True))
+        yield FitCheck("Proxy", "ok", shown)
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        path = os.environ.get(name)
+        if path and not Path(path).is_file():
+            yield FitCheck("CA bundle", "failed", f"{name} names a file that is not there", f"correct or unset {name}")
+        elif path:
+            yield FitCheck("CA bundle", "ok", f"{name} is set")
+
+
+def _registries(_: Path) -> Iterable[FitCheck]:
+    """Name the registries with a stored login, never the login."""
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        yield FitCheck("Registries", "warning", f"config.json of docker: {visible(str(error), 80)}", "repair the file")
+        return
+    names = sorted({*_keys(config, "auths"), *_keys(config, "credHelpers")})
+    store = config.get("credsStore") if isinstance(config, dict) else None
+    parts = (
+        [f"login stored for {', '.join(visible(urlsplit(n).hostname or n, 60) for n in names[:6])}"] if names else []
+    )
+    parts += [f"credential store {visible(str(store), 40)}"] if store else []
+    if parts:
+        yield FitCheck("Registries", "ok", "; ".join(parts))
+
+
+def _keys(config: object, key: str) -> list[str]:
+    table = config.get(key) if isinstance(config, Mapping) else None
+    return [str(name) for name in table] if isinstance(table, Mapping) else []
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("System", _system),
+    ("Free memory", _memory),
+    ("Other load", _load),
+    ("Disk", _disk),
+    ("cgroup", _cgroup),
+    ("Graphics card", _gpus),
+    ("Python", _python),
+    ("uv", _uv),
+    ("git", _git),
+    ("Engines", _engines),
+    ("bubblewrap", _bubblewrap),
+    ("Environment", _workspace),
+    ("Package index", _indexes),
+    ("Network", _network),
+    ("Registries", _registries),
+)
+"""Name and function of each check, in the order of the screen."""
