@@ -40,7 +40,7 @@ class Runtime:
         self.postprocessing: List[Dict[str, Any]] = []
 
     @classmethod
-    def choose(cls, request: RunRequest) -> "Type[Runtime]":
+    def choose(cls, request: RunRequest) -> "Type[Runtime]":  # noqa: ARG003 - for families
         """Return the class for this request: itself, or one for a family that needs more."""
         return cls
 

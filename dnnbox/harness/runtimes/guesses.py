@@ -65,10 +65,10 @@ def of_hints(runtime: TorchRuntime, batch_size: int) -> List[Tuple[str, Guess]]:
     filled = examples.resolve(shapes, batch_size, {})
     found = []
     for hint, (name, shape) in zip(hints, filled.items()):
-        if len(shape) > 1:  # a first size in a hint is the batch of the one who wrote it down
-            shape = [batch_size] + shape[1:]
+        # A first size in a hint is the batch of the one who wrote it down.
+        sizes = [batch_size] + shape[1:] if len(shape) > 1 else shape
         why = str(hint.get("source") or "declared by the checkpoint")
-        found.append((name, Guess(str(hint.get("dtype") or "float32"), tuple(shape), why)))
+        found.append((name, Guess(str(hint.get("dtype") or "float32"), tuple(sizes), why)))
     return found
 
 

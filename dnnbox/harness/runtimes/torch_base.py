@@ -176,9 +176,8 @@ class TorchRuntime(Runtime):
         return sorted(counts, key=lambda name: -counts[name])
 
     def parameters(self) -> Sequence[Any]:
-        """Return the model's parameters and buffers that hold numbers."""
-        found = list(self.model.parameters()) if hasattr(self.model, "parameters") else []
-        return found
+        """Return the model's parameters."""
+        return list(self.model.parameters()) if hasattr(self.model, "parameters") else []
 
     def device_check(self) -> Optional[Check]:
         """Return whether the weights lie on the device and its allocator was used."""

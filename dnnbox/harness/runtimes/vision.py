@@ -45,11 +45,13 @@ class Pipeline(NamedTuple):
             base = base._replace(height=int(sides[-2:][0]), width=int(sides[-1]), resize=int(min(sides[-2:])))
         if given.get("resize"):
             base = base._replace(resize=int(given["resize"]))
-        for key in ("mean", "std"):
-            if given.get(key):
-                base = base._replace(**{key: tuple(float(value) for value in given[key])})
-        words = {key: str(given[key]) for key in ("interpolation", "status", "source") if given.get(key)}
-        return base._replace(**words)
+        return base._replace(
+            mean=tuple(float(value) for value in given.get("mean") or base.mean),
+            std=tuple(float(value) for value in given.get("std") or base.std),
+            interpolation=str(given.get("interpolation") or base.interpolation),
+            status=str(given.get("status") or base.status),
+            source=str(given.get("source") or base.source),
+        )
 
     def declare(self, runtime: Runtime) -> None:
         """Write the steps into the runtime's contract."""

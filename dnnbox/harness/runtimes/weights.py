@@ -11,7 +11,7 @@ from .torch_base import TorchRuntime
 
 
 def read_state(runtime: TorchRuntime) -> Dict[str, Any]:
-    """Return {name: tensor} of the request's checkpoint, from ``options["entry"]`` and without ``options["prefix"]``."""
+    """Return {name: tensor} from ``options["entry"]`` of the checkpoint, without ``options["prefix"]``."""
     path = runtime.request.checkpoint
     data = _read(runtime, path)
     entry = str(runtime.options.get("entry") or "")
