@@ -78,7 +78,7 @@ def run(
     command = [os.fspath(part) for part in argv]
     _log.debug("run %s", shlex.join(command))
     with contextlib.ExitStack() as stack:
-        sinks = [stack.enter_context(_Sink.open(path, log_limit_bytes)) for path in (stdout, stderr)]
+        sinks = [stack.enter_context(LogSink.open(path, log_limit_bytes)) for path in (stdout, stderr)]
         spawned_ns = time.monotonic_ns()
         process = subprocess.Popen(
             command,
@@ -104,7 +104,7 @@ def run(
     )
 
 
-class _Sink:
+class LogSink:
     """Keeps the end of one stream, and copies it to a file up to a limit."""
 
     def __init__(self, file: IO[bytes] | None, path: Path | None, limit_bytes: int) -> None:
@@ -114,7 +114,8 @@ class _Sink:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: Path | None, limit_bytes: int) -> Iterator[_Sink]:
+    def open(cls, path: Path | None, limit_bytes: int) -> Iterator[LogSink]:
+        """Yield a sink that copies to ``path``, or only keeps the end where there is none."""
         if path is None:
             yield cls(None, None, 0)
             return
@@ -124,6 +125,7 @@ class _Sink:
             yield cls(file, path, limit_bytes)
 
     def write(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
         self._tail += data
         if len(self._tail) > 2 * TAIL_BYTES:
             del self._tail[:-TAIL_BYTES]
@@ -136,12 +138,13 @@ class _Sink:
                 self._file.write(b"\n[dnnbox: the rest of this log was dropped]\n")
 
     def tail(self) -> str:
+        """Return the last 64 KiB as text."""
         return bytes(self._tail[-TAIL_BYTES:]).decode("utf-8", "backslashreplace")
 
 
 def _attend(
     process: subprocess.Popen[bytes],
-    sinks: Sequence[_Sink],
+    sinks: Sequence[LogSink],
     spawned_ns: int,
     timeout_s: float,
     grace_s: float,

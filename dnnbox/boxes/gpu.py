@@ -1,11 +1,14 @@
-"""Which device nodes a job on a GPU needs, by name; nothing is passed that was not asked for."""
+"""What a job on a GPU needs: device nodes by name, or a request to the engine; nothing that was not asked for."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from dnnbox.errors import GpuUnavailable
+from dnnbox.errors import GpuUnavailable, Usage
 
 _NVIDIA_COMMON = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
 
@@ -45,3 +48,86 @@ def _amd(dev: Path) -> list[Path]:
 def environment(device: str) -> dict[str, str]:
     """Return the variables that go with the device; without a GPU the libraries are told not to look for one."""
     return {} if device.startswith("cuda") else {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+
+
+@dataclass(frozen=True)
+class GpuRequest:
+    """GPUs for a container: by index or UUID, or a ``count`` (-1 = all). Empty means none.
+
+    ``driver`` is "nvidia", "cdi" or "rocm". Source: Engine API 1.41 DeviceRequest; CDI specification 0.6.
+    """
+
+    driver: str = ""
+    device_ids: tuple[str, ...] = ()
+    count: int = 0
+    nodes: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.driver)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the SDK's keyword arguments for ``containers.create``."""
+        if not self:
+            return {}
+        if self.driver == "rocm":
+            return {"devices": [f"{node}:{node}:rw" for node in self.nodes], "group_add": list(self.groups)}
+        from docker.types import DeviceRequest
+
+        if self.driver == "cdi":
+            return {"device_requests": [DeviceRequest(driver="cdi", device_ids=list(self.device_ids))]}
+        wanted: dict[str, Any] = {"capabilities": [["gpu", "compute", "utility"]]}
+        # Named, not counted, wherever possible: on a shared machine a count takes whatever comes first.
+        wanted |= {"device_ids": list(self.device_ids)} if self.device_ids else {"count": self.count}
+        return {"device_requests": [DeviceRequest(**wanted)]}
+
+
+def request(device: str, gpus: str, cdi_dirs: Sequence[str]) -> GpuRequest:
+    """Return the request for a device (``cuda``, ``cuda:1``) and docker's grammar (``all``, ``2``, ``device=0,1``).
+
+    Raises:
+        Usage: ``gpus`` is not of that grammar.
+    """
+    if not device.startswith("cuda"):
+        return GpuRequest()
+    if Path("/dev/kfd").exists() and not Path("/dev/nvidiactl").exists():
+        found = tuple(str(path) for path in _amd(Path("/dev")))
+        groups = tuple(sorted({Path(node).stat().st_gid for node in found}))
+        return GpuRequest("rocm", nodes=found, groups=groups)
+    device_ids, count = _parse(gpus or f"device={device.partition(':')[2] or '0'}")
+    if not _has_cdi_spec(cdi_dirs):
+        return GpuRequest("nvidia", device_ids, count)
+    names = device_ids or (("all",) if count < 0 else tuple(map(str, range(count))))
+    return GpuRequest("cdi", tuple(f"nvidia.com/gpu={name}" for name in names))
+
+
+def _parse(gpus: str) -> tuple[tuple[str, ...], int]:
+    text = gpus.strip("\"'")
+    if text == "all":
+        return (), -1
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return (), int(text)
+    if re.fullmatch(r"device=[A-Za-z0-9-]+(,[A-Za-z0-9-]+)*", text):
+        return tuple(text.removeprefix("device=").split(",")), 0
+    raise Usage("--gpus is not readable", hint="write `all`, a number, or `device=0,1`")
+
+
+def _has_cdi_spec(folders: Sequence[str]) -> bool:
+    """Return whether a directory that the engine reads has a specification for NVIDIA's GPUs."""
+    specs = (path for folder in folders for path in Path(folder).glob("*") if path.suffix in (".json", ".yaml"))
+    return any("nvidia.com/gpu" in path.read_text("utf-8", "replace")[:4096] for path in specs)
+
+
+_REFUSALS = (
+    "could not select device driver",
+    "nvidia-container",
+    "CDI device",
+    "cdi device",
+    "no such device",
+    "libcuda",
+)
+
+
+def is_gpu_refusal(words: str) -> bool:
+    """Return whether an engine's error is about the GPU that was asked for."""
+    return any(refusal in words for refusal in _REFUSALS)

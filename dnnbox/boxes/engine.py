@@ -1,0 +1,275 @@
+"""One connection to a container engine, and one container from its creation to its end.
+
+Waiting blocks in the engine's own ``wait`` call, without a time-out: the SDK reports its own time-out with the same
+error as an engine that died. The clock is ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from dnnbox.boxes import hardened
+from dnnbox.boxes.engines import base_url
+from dnnbox.boxes.gpu import is_gpu_refusal
+from dnnbox.boxes.hardened import Engine, Wanted
+from dnnbox.boxes.watch import Watch, watching
+from dnnbox.errors import EngineLimit, EngineLost, EngineUnavailable, GpuUnavailable
+from dnnbox.process import LogSink
+from dnnbox.text import visible
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+_CALL_S = 60.0
+_GRACE_S = 3
+_RETURN_S = 10.0  # how long an engine that went away may take to come back
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a container ended. ``attrs`` is the engine's last account of it."""
+
+    exit_code: int
+    oom_killed: bool
+    timed_out: bool
+    spawned_ns: int
+    wall_s: float
+    output_limit: str
+    stdout: str
+    stderr: str
+    attrs: dict[str, Any]
+
+
+class Session:
+    """The engine's client and facts. Use as a context manager."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._url = base_url(kind)
+        self.client = _connect(self._url)
+        with engine_errors(kind):
+            self.engine = Engine.from_info(kind, self.client.info())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    def run(
+        self,
+        wanted: Wanted,
+        *,
+        timeout_s: float,
+        logs: Sequence[Path | None] = (None, None),
+        staging: Path | None = None,
+    ) -> Ended:
+        """Create, check, start, wait, read the logs, remove. Nothing of it is left, whatever happens.
+
+        ``logs`` are the files for standard output and error. A container that writes more to ``staging`` than its
+        limits allow is killed.
+
+        Raises:
+            EngineLimit: the engine made the container otherwise than wanted, or cannot enforce a limit.
+            EngineUnavailable, EngineLost, GpuUnavailable: as they say.
+        """
+        if lacking := hardened.unenforceable(self.engine, wanted.limits):
+            raise EngineLimit(
+                f"{self.kind} cannot limit {', '.join(lacking)} here (cgroup v{self.engine.cgroup})",
+                hint="use `--box venv`, or an engine that can",
+            )
+        arguments = hardened.create_arguments(self.engine, wanted)
+        try:
+            with engine_errors(self.kind, wanted.image):
+                container = self.client.containers.create(**arguments)
+            if found := hardened.differences(self.engine, wanted, container.attrs):
+                raise EngineLimit(
+                    f"{self.kind} made the container otherwise than asked: {visible('; '.join(found), 200)}",
+                    details={"differences": [visible(text, 200) for text in found]},
+                )
+            return self._attend(container, wanted, timeout_s, logs, staging)
+        finally:
+            self._remove(arguments["name"])
+
+    def _attend(
+        self,
+        container: Container,
+        wanted: Wanted,
+        timeout_s: float,
+        logs: Sequence[Path | None],
+        staging: Path | None,
+    ) -> Ended:
+        spawned_ns = time.monotonic_ns()
+        with engine_errors(self.kind, wanted.image):
+            container.start()
+        with _watched(staging, wanted, container) as watch:
+            timed_out = self._wait(container, spawned_ns / 1e9 + timeout_s)
+        ended_ns = time.monotonic_ns()
+        with engine_errors(self.kind, wanted.image):
+            container.reload()
+            streams = [
+                _read_log(container, name, path, wanted.limits.log_bytes)
+                for name, path in zip(_STREAMS, logs, strict=True)
+            ]
+        state = container.attrs["State"]
+        return Ended(
+            exit_code=int(state["ExitCode"]),
+            oom_killed=bool(state.get("OOMKilled")),
+            timed_out=timed_out,
+            spawned_ns=spawned_ns,
+            wall_s=(ended_ns - spawned_ns) / 1e9,
+            output_limit=watch.exceeded,
+            stdout=streams[0],
+            stderr=streams[1],
+            attrs=container.attrs,
+        )
+
+    def _wait(self, container: Container, deadline: float) -> bool:
+        """Block until the container ends; returns whether it had to be stopped at the deadline.
+
+        Raises:
+            EngineLost: the engine went away and did not come back.
+        """
+        timed_out = False
+        while True:
+            waiter = _Waiter(container)
+            waiter.start()
+            waiter.join(max(0.0, deadline - time.monotonic()))
+            if waiter.is_alive():
+                timed_out = True
+                self._stop(container)
+                waiter.join(_CALL_S)
+                if waiter.is_alive():
+                    raise EngineLost(f"{self.kind} does not stop the container")
+            if waiter.failure is None or self._has_ended(container.id):
+                return timed_out
+
+    def _stop(self, container: Container) -> None:
+        with engine_errors(self.kind), _gone_is_fine():
+            container.stop(timeout=_GRACE_S)
+
+    def _has_ended(self, name: str | None) -> bool:
+        """Ask a fresh connection after a broken wait: the end of a stream says nothing about the container."""
+        deadline = time.monotonic() + _RETURN_S
+        while True:
+            try:
+                client = _connect(self._url)
+                with contextlib.closing(client), engine_errors(self.kind):
+                    return bool(client.containers.get(str(name)).attrs["State"]["Status"] in ("exited", "dead"))
+            except (EngineUnavailable, EngineLost) as error:
+                if time.monotonic() > deadline:
+                    raise EngineLost(
+                        f"{self.kind} went away during the run", hint="start it again and repeat the run"
+                    ) from error
+                time.sleep(0.5)
+
+    def _remove(self, name: str) -> None:
+        """Remove by name: the answer to ``create`` may have been lost while the container was made."""
+        from docker.errors import APIError, NotFound
+        from requests.exceptions import RequestException
+
+        # An engine that is away keeps the container; the next start's sweep finds it by its labels.
+        with contextlib.suppress(NotFound, APIError, RequestException):
+            self.client.api.remove_container(name, force=True, v=True)
+
+
+_STREAMS = ("stdout", "stderr")
+
+
+def _watched(staging: Path | None, wanted: Wanted, container: Container) -> contextlib.AbstractContextManager[Watch]:
+    if staging is None:
+        return contextlib.nullcontext(Watch())
+    return watching(staging, wanted.limits, lambda: _kill(container))
+
+
+def _connect(url: str) -> DockerClient:
+    from docker import DockerClient
+    from docker.errors import DockerException
+
+    try:
+        return DockerClient(base_url=url, timeout=int(_CALL_S), version="auto")
+    except DockerException as error:
+        raise EngineUnavailable(f"the engine does not answer: {visible(str(error), 160)}") from error
+
+
+class _Waiter(threading.Thread):
+    """Blocks in the engine's ``wait``; ``failure`` is set when the connection broke instead."""
+
+    def __init__(self, container: Container) -> None:
+        super().__init__(name="dnnbox-wait", daemon=True)
+        self._container = container
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Wait without a time-out."""
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+
+        try:
+            self._container.wait(timeout=None)
+        except (RequestException, DockerException, OSError) as error:
+            self.failure = error
+
+
+def _kill(container: Container) -> None:
+    with _gone_is_fine():
+        container.kill(signal.SIGKILL.value)
+
+
+@contextlib.contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    """Let a stop or a kill come too late."""
+    from docker.errors import APIError
+
+    try:
+        yield
+    except APIError as error:
+        if error.status_code not in (304, 404, 409):
+            raise
+
+
+def _read_log(container: Container, name: str, path: Path | None, limit_bytes: int) -> str:
+    with LogSink.open(path, limit_bytes) as sink:
+        for chunk in container.logs(stdout=name == "stdout", stderr=name == "stderr", stream=True):
+            sink.write(chunk)
+        return sink.tail()
+
+
+@contextlib.contextmanager
+def engine_errors(kind: str, image: str = "") -> Iterator[None]:
+    """Turn the SDK's errors into ours.
+
+    Raises:
+        EngineUnavailable: the image is missing, or the engine refuses or fails.
+        GpuUnavailable: it refuses the GPU that was asked for.
+        EngineLost: the connection broke.
+    """
+    from docker.errors import APIError, DockerException, ImageNotFound
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except ImageNotFound as error:
+        raise EngineUnavailable(
+            f"{kind} has no image {visible(image, 80)}",
+            hint="`make engines` builds it without a registry, or name one with `--base-image`",
+        ) from error
+    except APIError as error:
+        words = visible(str(error.explanation or error), 200)
+        if is_gpu_refusal(words):
+            raise GpuUnavailable(
+                f"{kind} cannot pass a GPU: {words}", hint="`dnnbox doctor` shows what is missing"
+            ) from error
+        raise EngineUnavailable(f"{kind}: {words}") from error
+    except (RequestException, DockerException, OSError) as error:
+        raise EngineLost(
+            f"{kind} went away: {type(error).__name__}", hint="start it again and repeat the run"
+        ) from error
