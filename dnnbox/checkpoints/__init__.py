@@ -18,10 +18,14 @@ from dnnbox.registry import Registry
 
 _HERE = "dnnbox.checkpoints"
 _ZIP_READERS = {
+    "torchscript": f"{_HERE}.torchscript:TorchScript",
+    "torch-export": f"{_HERE}.torch_export:TorchExport",
     "torch-zip": f"{_HERE}.torch_zip:TorchZip",
 }
 _FILE_READERS = {
     "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
+    "safetensors": f"{_HERE}.safetensors_file:Safetensors",
+    "onnx": f"{_HERE}.onnx_file:Onnx",
 }
 _FOLDER_READERS: dict[str, str] = {}
 

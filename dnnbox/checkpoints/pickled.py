@@ -115,7 +115,7 @@ def report(root: Value, reading: Reading, check: CheckStorage | None = None) -> 
     chosen = choose(containers)
     if chosen is not None:
         reading.entry = chosen.entry
-        _add_tensors(chosen, reading, check)
+        add_tensors(chosen, reading, check)
         _describe(chosen, containers, reading)
     copied = _metadata(root, reading)
     reading.metadata.update({key: value for key, value in copied.items() if key not in reading.metadata})
@@ -146,7 +146,8 @@ def _describe(chosen: Container, containers: list[Container], reading: Reading) 
         ]
 
 
-def _add_tensors(container: Container, reading: Reading, check: CheckStorage | None) -> None:
+def add_tensors(container: Container, reading: Reading, check: CheckStorage | None) -> None:
+    """Report the tensors of a container; ``check`` is asked once per storage."""
     checked: set[str] = set()
     for name, tensor in container.tensors.items():
         storage = tensor.storage

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.opening import Bytes, shown
-from dnnbox.checkpoints.pickled import Broken, Pickles, report, storage_bytes
+from dnnbox.checkpoints.pickled import Broken, CheckStorage, Pickles, report, storage_bytes
 from dnnbox.checkpoints.pickles.values import Storage, Value
 from dnnbox.checkpoints.zips import Archive
 from dnnbox.errors import Corrupt
@@ -34,7 +34,7 @@ def records(archive: Archive, prefix: str) -> dict[str, str]:
     return found
 
 
-def storage_check(archive: Archive, folder: str) -> object:
+def storage_check(archive: Archive, folder: str) -> CheckStorage:
     """Return a check that a storage's member is there and has the right size."""
 
     def check(storage: Storage) -> None:
@@ -66,7 +66,7 @@ class TorchZip:
         reading.format, reading.framework = "torch-zip", "pytorch"
         reading.metadata["archive"] = {"members": len(archive.members), **records(archive, prefix)}
         root = self._pickles(archive, prefix, reading)
-        chosen = report(root, reading, storage_check(archive, prefix + "data/"))  # type: ignore[arg-type]
+        chosen = report(root, reading, storage_check(archive, prefix + "data/"))
         _note_content(archive, prefix, reading)
         if chosen is None and reading.verdict != "dangerous":
             reading.find("warning", "no-weights", f"{prefix}data.pkl", "no tensors were found in the pickle")

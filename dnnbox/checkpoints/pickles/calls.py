@@ -187,6 +187,10 @@ def _word(arguments: Arguments) -> Value:
     return Word(":".join(_text(part) for part in arguments)[:200])
 
 
+def _tagged(arguments: Arguments) -> Value:
+    return arguments[0] if arguments and isinstance(arguments[0], (Dict, list, tuple)) else None
+
+
 # Python and numpy
 
 
@@ -298,6 +302,8 @@ _MAKERS: Mapping[str, Callable[[Arguments], Value]] = {
     "torch.device": _word,
     "torch.serialization._get_layout": _word,
     "_codecs.encode": _encode,
+    "torch.jit._pickle.restore_type_tag": _tagged,
+    **dict.fromkeys((f"torch.jit._pickle.build_{kind}list" for kind in ("int", "double", "bool", "tensor")), _tagged),
     **dict.fromkeys(("pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.Path", "pathlib.PurePosixPath"), _path),
     **dict.fromkeys(("pathlib._local.PosixPath", "pathlib._local.WindowsPath"), _path),
     "numpy.dtype": _numpy_dtype,
