@@ -15,7 +15,7 @@ from dnnbox.records.plan import Plan
 
 if TYPE_CHECKING:
     from dnnbox.cli.screens.progress import TerminalProgress as Display
-    from dnnbox.pipeline import Finished
+    from dnnbox.pipeline.running import Finished
 
 
 def inspect(checkpoint: str, *, json: bool, with_hash: bool, tensors: bool, family: str) -> int:
@@ -47,7 +47,7 @@ def plan(values: Mapping[str, Any]) -> int:
     """``dnnbox plan``."""
     from dnnbox.cli.screens.layout import look_of
     from dnnbox.cli.screens.plan import plan_screen
-    from dnnbox.pipeline import prepare
+    from dnnbox.pipeline.prepare import prepare
 
     with progress(values["progress"]) as display:
         prepared = prepare(parsing.run_options(values), display)
@@ -60,7 +60,7 @@ def plan(values: Mapping[str, Any]) -> int:
 
 def run(values: Mapping[str, Any]) -> int:
     """``dnnbox run``."""
-    from dnnbox.pipeline import run as run_experiment
+    from dnnbox.pipeline.running import run as run_experiment
 
     options = parsing.run_options(values)
     with progress(values["progress"]) as display:

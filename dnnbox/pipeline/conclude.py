@@ -55,9 +55,8 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     )
     contract = results.contract(verified, prepared.inspection.io_hints)
     verdict = results.judge(stats, contract, options.targets, options.wants, failed=failed)
-    measured = [o for o in execution.outcomes if o.job == "measure" and o.result is not None]
     experiment.save("stats", stats)
-    experiment.save("samples", results.document(results.read_all(measured)))
+    experiment.save("samples", results.samples(execution.outcomes, batch=options.batches[0]))
     experiment.save("io_contract", contract)
     experiment.save("verdict", verdict)
     experiment.save("environment", environment_record(prepared, execution))

@@ -14,7 +14,7 @@ from dnnbox.boxes.base import Box
 from dnnbox.errors import DnnboxError, RunFailed, TimedOut
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
-from dnnbox.harness.protocol import InputFile, MeasurePlan, RunRequest
+from dnnbox.harness.protocol import ARTIFACTS, InputFile, MeasurePlan, RunRequest
 from dnnbox.pipeline import planning
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared
 from dnnbox.records.environment import Attempt, Limits, Lock, Mount
@@ -171,6 +171,7 @@ class _Jobs:
         with self.experiment.stage("infer"):
             first = self._job("infer", request)
             _require_checks(first)
+            self.execution.outcomes[-1] = _settled(first, self.experiment)
             self.execution.verified = True
         cold, warm = planning.process_counts(self.prepared.options.quick)
         with self.experiment.stage("cold"):
@@ -245,6 +246,25 @@ def _require_checks(outcome: RunOutcome) -> None:
     bad: Sequence[str] = [f"{c.name}: {c.detail}" for c in outcome.result.checks if not c.passed]
     if bad:
         raise BadOutput(f"the output gate failed: {'; '.join(bad)}"[:240], hint="nothing was timed", phase="infer")
+
+
+def _settled(outcome: RunOutcome, experiment: Experiment) -> RunOutcome:
+    """Move what the verified inference kept to where a reader looks for it: inputs/, outputs/arrays, outputs/artifacts."""
+    assert outcome.result is not None
+    roles = {array.path: array.role for array in outcome.result.arrays}
+    places = {"input": experiment.inputs, "output": experiment.outputs / "arrays"}
+    files = dict(outcome.files)
+    for relative, host in outcome.files.items():
+        name = Path(relative).name
+        if folder := places.get(roles.get(relative, "")):
+            target = folder / name
+        elif relative.startswith(f"{ARTIFACTS}/"):
+            target = experiment.outputs / relative
+        else:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files[relative] = str(shutil.move(host, target))
+    return replace(outcome, files=files)
 
 
 def _outcome_text(outcome: RunOutcome) -> str:
