@@ -57,7 +57,7 @@ def resolve(shapes: Dict[str, Sequence[Any]], batch_size: int, known: Dict[str, 
             if not _is_open(dimension):
                 filled[name].append(int(dimension))
                 continue
-            label = str(dimension)
+            label = "" if dimension is None else str(dimension)
             if place == 0 and len(shape) > 1 and label.lower() not in ("sequence_length", "seq_len"):
                 size = batch_size
             elif label.lower() in _BATCH_NAMES and place == 0:

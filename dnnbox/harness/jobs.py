@@ -214,7 +214,10 @@ def _decode(session: Session) -> None:
     for index, batch in enumerate(batches[:DECODED_CALLS]):
         context.progress.show("postprocess", index, min(len(batches), DECODED_CALLS))
         outputs = session.call(runtime.preprocess(batch) if index and batch else None)
-        decoded += runtime.postprocess(outputs, batch, out_dir)
+        for entry in runtime.postprocess(outputs, batch, out_dir):
+            if isinstance(entry.get("item"), int):
+                entry["item"] += index * max(1, context.request.batch_size)
+            decoded.append(entry)
     if len(batches) > DECODED_CALLS:
         runtime.note("only the first %d of %d batches of inputs were decoded" % (DECODED_CALLS, len(batches)))
     context.fields["decoded"] = trees.plain(decoded + runtime.conclude(out_dir))
@@ -373,5 +376,6 @@ def _observed(named: Named, declared: Sequence[TensorRecord]) -> List[TensorReco
             records.append(TensorRecord(name, array.dtype, shape, "observed", ""))
             continue
         merged = [size if isinstance(size, str) else seen for size, seen in zip(record.shape, shape)]
-        records.append(TensorRecord(name, array.dtype, merged, "observed", record.source))
+        status = "assumed" if record.status == "assumed" else "observed"
+        records.append(TensorRecord(name, array.dtype, merged, status, record.source))
     return records

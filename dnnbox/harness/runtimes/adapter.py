@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Sequence
 from ..failures import Failure
 from ..protocol import InputFile
 from .base import Decoded, Runtime
+from .torchvision_import import retry
 
 REQUIRED = ("load", "example_inputs", "preprocess", "infer", "postprocess")
 
@@ -31,7 +32,7 @@ class AdapterRuntime(Runtime):
         path = str(self.options.get("adapter") or "")
         if not os.path.isfile(path):
             raise Failure("needs_adapter", "no adapter file at %r" % os.path.basename(path))
-        module = self._import(path)
+        module = retry(self, lambda: self._import(path))
         cls = getattr(module, "Adapter", None)
         if cls is None:
             raise Failure("needs_adapter", "%s has no class Adapter" % os.path.basename(path))

@@ -95,12 +95,13 @@ def first_that_runs(runtime: TorchRuntime, names: Sequence[str], guesses: Sequen
             tried.append("%s%s (%s)" % (guess.dtype, list(guess.shape), str(error).strip().partition("\n")[0][:160]))
             continue
         runtime.note("input %s: %s%s was tried and works (%s)" % (names[0], guess.dtype, list(guess.shape), guess.why))
+        runtime.assumed_inputs = _assumed(inputs, "tried: %s" % guess.why)
         return inputs
     detail = "; ".join(tried) or "no layer tells what it reads"
     raise Failure("needs_adapter", "no input is known for this model; tried: %s" % detail, "input") from problem
 
 
-def assumed(inputs: Dict[str, Any], source: str) -> List[TensorRecord]:
+def _assumed(inputs: Dict[str, Any], source: str) -> List[TensorRecord]:
     """Return the records of inputs that were guessed."""
     records = []
     for name, value in inputs.items():

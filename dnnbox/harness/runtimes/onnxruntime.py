@@ -239,5 +239,5 @@ def _dtype(kind: str) -> str:
 
 def _record(field: Any) -> TensorRecord:
     inner = field.type[len("tensor(") : -1] if field.type.startswith("tensor(") else field.type
-    shape = ["dim%d" % place if size is None else size for place, size in enumerate(field.shape)]
+    shape = ["%s_dim%d" % (field.name, place) if size is None else size for place, size in enumerate(field.shape)]
     return TensorRecord(field.name, DTYPES.get(inner, inner), list(shape), "declared", "model header")

@@ -8,6 +8,7 @@ from ..failures import Failure
 from ..protocol import InputFile
 from .base import Decoded
 from .huggingface import TextInputs
+from .torchvision_import import import_if_there
 
 SHOWN_PAIRS = 50
 
@@ -18,6 +19,7 @@ class SentenceTransformers(TextInputs):
     def import_libraries(self) -> None:
         """Import torch and sentence_transformers."""
         super().import_libraries()
+        import_if_there(self)
         import sentence_transformers
 
         self.library = sentence_transformers

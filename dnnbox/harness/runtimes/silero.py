@@ -30,6 +30,8 @@ EXAMPLE_SECONDS = 3
 class VoiceActivity(Runtime):
     """What both forms of the model share. ``sound`` is one recording; the frames go round when they end."""
 
+    prepares = False
+
     def _configure(self) -> None:
         arguments = self.arguments()
         self.rate = int(arguments.get("sample_rate", 16000))

@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Optional, Sequence
 from .. import trees
 from ..arrays import Array
 from ..failures import Failure
-from ..protocol import Check
-from .base import Runtime
+from ..protocol import Check, TensorRecord
+from .base import Runtime, Signature
 
 HALF = {"fp16": "float16", "bf16": "bfloat16"}
 NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
@@ -22,6 +22,7 @@ class TorchRuntime(Runtime):
 
     by_name = False
     casts = True
+    assumed_inputs: Sequence[TensorRecord] = ()
 
     @property
     def moves(self) -> bool:  # type: ignore[override]
@@ -69,11 +70,15 @@ class TorchRuntime(Runtime):
         """Set inference mode and precision, and move the model."""
         self._set_precision()
         self._move()
-        # Entered once for the whole process: entering it in each call would be timed.
-        self.torch.inference_mode().__enter__()
+        modes = [self.torch.inference_mode()]
         if not self.casts and self.request.precision in HALF:
             dtype = getattr(self.torch, HALF[self.request.precision])
-            self.torch.autocast(self.device.type, dtype=dtype).__enter__()
+            modes.append(self.torch.autocast(self.device.type, dtype=dtype))
+        # Entered once for the whole process, because entering them in each call would be timed. They end when
+        # they are collected, so they are kept.
+        self.modes = modes
+        for mode in modes:
+            mode.__enter__()
 
     def _set_precision(self) -> None:
         precision = self.request.precision
@@ -174,6 +179,10 @@ class TorchRuntime(Runtime):
             name = str(parameter.dtype).rpartition(".")[2]
             counts[name] = counts.get(name, 0) + parameter.numel()
         return sorted(counts, key=lambda name: -counts[name])
+
+    def signature(self) -> Signature:
+        """Return the inputs that were guessed; a module declares none."""
+        return list(self.assumed_inputs), []
 
     def parameters(self) -> Sequence[Any]:
         """Return the model's parameters."""

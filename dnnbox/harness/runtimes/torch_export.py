@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .. import examples
@@ -17,6 +18,14 @@ class TorchExport(ImageInputs):
     """Called by position, as the program was captured; keyword inputs are called by name."""
 
     casts = False
+
+    def import_libraries(self) -> None:
+        """Import torch and what reads programs, which torch imports late."""
+        super().import_libraries()
+        try:
+            importlib.import_module("torch._export.serde.serialize")
+        except ImportError:  # moved in another version: then loading imports it
+            return
 
     def load(self) -> None:
         """Load the program and make its module."""

@@ -8,8 +8,9 @@ from typing import Any, List, Sequence
 from ..failures import Failure
 from ..protocol import InputFile
 from . import guesses
-from .base import Decoded, Signature
+from .base import Decoded
 from .tensors import ImageInputs
+from .torchvision_import import retry
 
 
 class TorchModule(ImageInputs):
@@ -17,7 +18,8 @@ class TorchModule(ImageInputs):
 
     def load(self) -> None:
         """Unpickle the module."""
-        data = self.torch.load(self.request.checkpoint, map_location="cpu", weights_only=False)
+        path = self.request.checkpoint
+        data = retry(self, lambda: self.torch.load(path, map_location="cpu", weights_only=False))
         for key in [part for part in str(self.options.get("entry") or "").split(".") if part]:
             if not isinstance(data, dict) or key not in data:
                 raise Failure("load_failed", "the checkpoint has no %r" % key, "load")
@@ -40,10 +42,6 @@ class TorchModule(ImageInputs):
             return ["input"]
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return [p.name for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty] or ["input"]
-
-    def signature(self) -> Signature:
-        """Return nothing: a module declares no shapes."""
-        return [], []
 
     def input_name(self, index: int) -> str:
         """Return forward's own name."""

@@ -6,7 +6,7 @@ from typing import Any, List, Sequence, Type
 
 from ..protocol import InputFile, RunRequest
 from . import guesses
-from .base import Decoded, Runtime, Signature
+from .base import Decoded, Runtime
 from .tensors import ImageInputs
 from .torch_base import TorchRuntime
 
@@ -28,7 +28,6 @@ class TorchScript(ImageInputs, TorchRuntime):
     def load(self) -> None:
         """Load the archive."""
         self.model = self.torch.jit.load(self.request.checkpoint, map_location="cpu")
-        self.guessed = False
 
     def names(self) -> List[str]:
         """Return the names of forward's inputs, without self."""
@@ -37,10 +36,6 @@ class TorchScript(ImageInputs, TorchRuntime):
         except (AttributeError, RuntimeError):
             return ["input"]
         return [value.debugName().partition(".")[0] for value in values] or ["input"]
-
-    def signature(self) -> Signature:
-        """Return the guessed inputs, so that the contract calls them assumed."""
-        return [], []
 
     def input_name(self, index: int) -> str:
         """Return forward's own name."""

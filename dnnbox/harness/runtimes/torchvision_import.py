@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
-from typing import Any, List
+from typing import Any, Callable, List
 
 from .base import Runtime
 
+MISMATCH = "operator torchvision::nms does not exist"
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 _kept: List[Any] = []  # a torch Library withdraws its definitions when it is collected
+
+
+def import_if_there(runtime: Runtime) -> None:
+    """Import torchvision where it is installed, because a library that is imported next would do so and might fail."""
+    if importlib.util.find_spec("torchvision") is not None:
+        import_torchvision(runtime)
+
+
+def retry(runtime: Runtime, action: Callable[[], Any]) -> Any:
+    """Return what ``action`` returns; if it failed over torchvision's operators, import that first and try again."""
+    try:
+        return action()
+    except (RuntimeError, ImportError) as error:
+        if MISMATCH not in str(error):
+            raise
+    import_torchvision(runtime)
+    return action()
 
 
 def import_torchvision(runtime: Runtime) -> Any:
@@ -24,7 +43,7 @@ def import_torchvision(runtime: Runtime) -> Any:
     try:
         return importlib.import_module("torchvision")
     except RuntimeError as error:
-        if "torchvision::nms does not exist" not in str(error):
+        if MISMATCH not in str(error):
             raise
     for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
         del sys.modules[name]

@@ -10,6 +10,7 @@ from ..protocol import Check, InputFile
 from .base import Decoded
 from .huggingface import TextInputs, answer, load_feeder
 from .torch_base import HALF
+from .torchvision_import import import_if_there
 from .vision import Pipeline
 
 HARMLESS = ("pooler", "position_ids")
@@ -25,26 +26,26 @@ class Transformers(TextInputs):
     def import_libraries(self) -> None:
         """Import torch and transformers."""
         super().import_libraries()
+        import_if_there(self)
         import transformers
 
         self.transformers = transformers
+        path = self.request.checkpoint
+        self.folder = path if os.path.isdir(path) else os.path.dirname(path)
+        self.remote = bool(self.options.get("allow_remote_code"))
+        # The library imports a model's module when its class is first asked for: that is import, not load.
+        settings = {"local_files_only": True, "trust_remote_code": self.remote}
+        self.config = transformers.AutoConfig.from_pretrained(self.folder, **settings)
+        self.model_class = self._model_class(self.remote)
 
     def load(self) -> None:
         """Build the config's class with its weights, and find what feeds it."""
-        folder = self.request.checkpoint
-        folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
-        remote = bool(self.options.get("allow_remote_code"))
-        settings: Dict[str, Any] = {"local_files_only": True, "trust_remote_code": remote}
-        self.config = self.transformers.AutoConfig.from_pretrained(folder, **settings)
-        cls = self._model_class(remote)
-        if cls.__name__.startswith("AutoModel"):
-            settings["trust_remote_code"] = remote
-        else:
-            settings.pop("trust_remote_code")
-        settings[self._dtype_keyword()] = self._dtype()
-        self.model, info = cls.from_pretrained(folder, output_loading_info=True, **settings)
+        settings: Dict[str, Any] = {"local_files_only": True, self._dtype_keyword(): self._dtype()}
+        if self.model_class.__name__.startswith("AutoModel"):
+            settings["trust_remote_code"] = self.remote
+        self.model, info = self.model_class.from_pretrained(self.folder, output_loading_info=True, **settings)
         self._check_loading(info)
-        load_feeder(self, folder)
+        load_feeder(self, self.folder)
         self.fixed = {"use_cache": False} if self.is_generative() else {}
 
     def _model_class(self, remote: bool) -> Any:
