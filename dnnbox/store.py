@@ -10,6 +10,7 @@ import fcntl
 import heapq
 import json
 import os
+import secrets
 import shutil
 import stat
 import time
@@ -98,13 +99,10 @@ class Store:
 
     def _build(self, target: Path, build: Callable[[Path], None]) -> None:
         # The lock is ours: whatever lies here without being verified was left by a creator that died.
-        for leftover in (
-            target,
-            *target.parent.glob(f".{target.name}.*.part"),
-            *target.parent.glob(f".{target.name}.*.gone"),
-        ):
+        for leftover in (target, *_leftovers(target.parent, target.name)):
             _remove(leftover)
-        part = target.parent / f".{target.name}.{os.getpid()}.part"
+        # Not the process id alone: in containers that share a store everybody may be number 1.
+        part = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
         try:
             with host_errors(target):
                 part.mkdir()
@@ -156,15 +154,26 @@ class Store:
 
     def remove(self, target: Path) -> bool:
         """Remove an entry unless somebody uses or makes it; return whether it is gone."""
-        handle = _open_lock(target)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(target)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(handle)
-        return True
+        with _held(target) as held:
+            if held:
+                _remove(target)
+            return held
+
+    def remove_leftovers(self) -> int:
+        """Remove what creators that died have left; return how many folders. Whoever works keeps a lock on his."""
+        count = 0
+        for folder in (self.root / "venvs", self.container_root / "envs"):
+            for leftover in _leftovers(folder, "*"):
+                key = leftover.name.removeprefix(".").partition(".")[0]
+                with _held(folder / key) as held:
+                    if held:
+                        _remove(leftover)
+                        count += 1
+        return count
+
+
+def _leftovers(folder: Path, key: str) -> tuple[Path, ...]:
+    return (*folder.glob(f".{key}.*.part"), *folder.glob(f".{key}.*.gone"))
 
 
 def _open_lock(target: Path) -> int:
@@ -173,6 +182,19 @@ def _open_lock(target: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         # Lock files are never removed: a second process could hold the old one while a third makes it anew.
         return os.open(folder / target.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+@contextmanager
+def _held(target: Path) -> Iterator[bool]:
+    """Hold the entry's lock if nobody else does; yields whether."""
+    handle = _open_lock(target)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -224,10 +246,14 @@ def _sizes(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
 
 
 def _remove(path: Path) -> None:
-    """Remove a directory tree: first out of sight, so that nobody finds half of it."""
-    if not os.path.lexists(path):
+    """Remove a directory tree: first out of sight, so that nobody finds half of it.
+
+    An installer that outlived its dead creator may still write below it: what it leaves is removed the next time.
+    """
+    doomed = path.parent / f".{path.name.lstrip('.')}.{secrets.token_hex(4)}.gone"
+    try:
+        with host_errors(path):
+            path.rename(doomed)
+    except FileNotFoundError:
         return
-    doomed = path.parent / f".{path.name.lstrip('.')}.{os.getpid()}.{time.monotonic_ns()}.gone"
-    with host_errors(path):
-        path.rename(doomed)
-        shutil.rmtree(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

@@ -255,7 +255,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _OFFLINE = re.compile(r"network connectivity is disabled|network was disabled|not found in the cache", re.IGNORECASE)
-_HASH = re.compile(r"hash mismatch|hash-checking|computed:\s*\n?\s*sha256", re.IGNORECASE)
+_HASH = re.compile(r"hash mismatch|bad crc|failed to extract archive|invalid zip|corrupt", re.IGNORECASE)
 
 
 def failure(output: str, what: str, *, offline: bool = False) -> DnnboxError:

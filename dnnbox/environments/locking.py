@@ -53,7 +53,7 @@ def resolve(
     if known is not None and not refresh and (offline or _age_s(file) < MAX_AGE_S):
         return known
     try:
-        lock = _resolved(spec, store, offline=offline, refresh=refresh, log=log)
+        lock = _resolved(spec, store, offline=offline, refresh=refresh, patient=known is None, log=log)
     except NetworkFailed as error:
         if known is None:
             raise
@@ -115,7 +115,7 @@ def fetched_stamp(store: Store, sha256: str) -> Path:
     return store.lock_dir / "fetched" / sha256[:40]
 
 
-def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, log: Path | None) -> Lock:
+def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, patient: bool, log: Path | None) -> Lock:
     with host_errors(store.lock_dir):
         store.lock_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".resolve-", dir=store.lock_dir) as folder:
@@ -123,6 +123,8 @@ def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, log:
         write_project(spec, project)
         argv = uv.compile_argv(project, output, python=spec.python, platform=spec.platform, upgrade=refresh)
         environ = uv.environ(spec.indexes, offline=offline, cache_dir=store.uv_cache)
+        if not patient:  # there is an older lock to go on with
+            environ.setdefault("UV_HTTP_RETRIES", "0")
         ended = process.run(argv, timeout_s=_TIMEOUT_S, env=environ, cwd=project)
         uv.log_transcript(log, argv, ended)
         if ended.timed_out:
