@@ -17,12 +17,29 @@ Isolation is the same everywhere that it can be had: no network, no capabilities
 from __future__ import annotations
 
 from dnnbox.boxes.choose import choose
+from dnnbox.boxes.container import open_container
+from dnnbox.boxes.container_env import container_env_exists, make_container_env
 from dnnbox.boxes.engines import engine_answers
 from dnnbox.boxes.failures import error_of
+from dnnbox.boxes.images import image_facts, image_python
 from dnnbox.boxes.limits import default_memory_bytes
+from dnnbox.boxes.sweep import sweep
 from dnnbox.boxes.venv import open_venv
 
 DEFAULT_IMAGE = "dnnbox-base:bookworm"
 """Built on this machine by ``make engines``, from the distribution's packages, without a registry."""
 
-__all__ = ["DEFAULT_IMAGE", "choose", "default_memory_bytes", "engine_answers", "error_of", "open_venv"]
+__all__ = [
+    "DEFAULT_IMAGE",
+    "choose",
+    "container_env_exists",
+    "default_memory_bytes",
+    "engine_answers",
+    "error_of",
+    "image_facts",
+    "image_python",
+    "make_container_env",
+    "open_container",
+    "open_venv",
+    "sweep",
+]

@@ -5,19 +5,21 @@ Only the standard library: this runs on every start, and the SDK's import alone 
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dnnbox.errors import EngineUnavailable, Usage
 
 Engine = Literal["docker", "podman"]
 ENGINES: tuple[Engine, ...] = ("docker", "podman")
 _PING_S = 1.0
-_PING = b"GET /_ping HTTP/1.0\r\nHost: dnnbox\r\n\r\n"
+_ANSWER_S = 10.0
 
 _START = {
     "docker": "start it with `systemctl start docker` (or `dockerd &` as root), or choose `--box venv`",
@@ -78,19 +80,42 @@ def _sockets(engine: str) -> Iterator[Path]:
 
 
 def _ping(path: Path) -> str:
-    deadline = time.monotonic() + _PING_S
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_PING_S)
-            connection.connect(str(path))
-            connection.sendall(_PING)
-            answer = b""
-            while b"OK" not in answer and time.monotonic() < deadline and (chunk := connection.recv(4096)):
-                answer += chunk
+        status, body = _get(path, "/_ping", _PING_S)
     except PermissionError:
         return f"you may not use {path}; your user is not in the engine's group"
     except TimeoutError:
         return f"it does not answer within {_PING_S:g} s"
-    except OSError as error:
-        return f"{path} does not answer ({error.strerror or error}); the engine is not running"
-    return "" if answer.startswith(b"HTTP/1") and b" 200 " in answer.split(b"\r\n", 1)[0] else "it does not answer well"
+    except (OSError, ValueError) as error:
+        return f"{path} does not answer ({getattr(error, 'strerror', None) or error}); the engine is not running"
+    return "" if status == 200 and body.startswith(b"OK") else "it does not answer well"
+
+
+def get_json(path: Path, place: str) -> Any:
+    """Return what the engine behind a socket says about a place of its API, None where there is nothing.
+
+    Raises:
+        EngineUnavailable: it does not answer.
+    """
+    try:
+        status, body = _get(path, place, _ANSWER_S)
+        return json.loads(body) if status == 200 else None
+    except (OSError, ValueError) as error:
+        raise EngineUnavailable("the container engine does not answer") from error
+
+
+def _get(path: Path, place: str, timeout_s: float) -> tuple[int, bytes]:
+    """Return status and body; HTTP/1.0, so that the end of the connection is the end of the answer."""
+    if not re.fullmatch(r"[!-~]+", place):
+        return 404, b""  # no image has such a name, and no second line gets into the request
+    deadline, answer = time.monotonic() + timeout_s, bytearray()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout_s)
+        connection.connect(str(path))
+        connection.sendall(f"GET {place} HTTP/1.0\r\nHost: dnnbox\r\n\r\n".encode("ascii"))
+        while chunk := connection.recv(65536):
+            answer += chunk
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    head, _, body = bytes(answer).partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1") else 0, body

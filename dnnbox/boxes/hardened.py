@@ -116,8 +116,7 @@ def create_arguments(engine: Engine, wanted: Wanted) -> dict[str, Any]:
         "shm_size": limits.shm_bytes,
         "cpuset_cpus": limits.cpus,
         "ulimits": [
-            Ulimit(name=name, soft=value, hard=value)
-            for name, value in (("core", 0), ("fsize", limits.file_bytes))
+            Ulimit(name=name, soft=value, hard=value) for name, value in (("core", 0), ("fsize", limits.file_bytes))
         ],
         "log_config": LogConfig(type="local", config={"max-size": str(_LOG_FILE_BYTES), "max-file": "2"}),
         "restart_policy": {"Name": "no"},
