@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from dnnbox.checkpoints.base import FileReader, FolderReader, Match, Reading, best
+from dnnbox.checkpoints.base import FileReader, FolderReader, Reading, best
 from dnnbox.checkpoints.opening import Bytes, FileBytes, Folder, modified_utc, shown
-from dnnbox.errors import Corrupt, NotReadable, Unsupported
+from dnnbox.errors import Corrupt, NotReadable
 from dnnbox.records.inspection import Inspection
 from dnnbox.registry import Registry
 
@@ -27,7 +27,10 @@ _FILE_READERS = {
     "safetensors": f"{_HERE}.safetensors_file:Safetensors",
     "onnx": f"{_HERE}.onnx_file:Onnx",
 }
-_FOLDER_READERS: dict[str, str] = {}
+_FOLDER_READERS = {
+    "sentence-transformers": f"{_HERE}.sentence_transformers_directory:SentenceTransformers",
+    "hf-directory": f"{_HERE}.hf_directory:HfDirectory",
+}
 
 Reader = TypeVar("Reader", FileReader, FolderReader)
 
@@ -53,36 +56,29 @@ def inspect(path: Path, *, with_hash: bool = False) -> Inspection:
 
 def read_file(data: Bytes) -> Reading:
     """Return what the reader with the best match found in the bytes of one file."""
-    if data.head[:4] == b"PK\x03\x04" or data.head[:4] == b"PK\x05\x06":
-        reader: FileReader | None = _choose("readers", _ZIP_READERS, data)
-    else:
-        reader = _choose("readers", _FILE_READERS, data)
+    is_zip = data.head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+    registry: Registry[type[FileReader]] = Registry("readers", _ZIP_READERS if is_zip else _FILE_READERS)
+    reader = _choose(registry, _ZIP_READERS if is_zip else _FILE_READERS, data)
     if reader is None:
-        raise _unknown(data)
+        from dnnbox.checkpoints.lookalikes import unknown_file
+
+        raise unknown_file(data)
     reading = Reading()
     reader.read(data, reading)
     return reading
 
 
-def _choose(kind: str, places: dict[str, str], data: Bytes) -> FileReader | None:
+def _choose(registry: Registry[type[Reader]], builtin: Iterable[str], data: object) -> Reader | None:
     """Return the reader that matches best; entry points are looked at only when no built-in one matches."""
-    registry: Registry[type[FileReader]] = Registry(kind, places)
-    for names in (places, registry):
-        found = best(_matches(((name, registry.get(name)()) for name in names), data))
-        if found is not None:
+    for names in (builtin, registry):
+        matches = []
+        for name in names:
+            match = registry.get(name)().sniff(data)  # type: ignore[arg-type]
+            if match is not None:
+                matches.append((name, match))
+        if found := best(matches):
             return registry.get(found[0])()
     return None
-
-
-def _matches(readers: Iterable[tuple[str, FileReader]], data: Bytes) -> Iterable[tuple[str, Match]]:
-    for name, reader in readers:
-        match = reader.sniff(data)
-        if match is not None:
-            yield name, match
-
-
-def _unknown(data: Bytes) -> Unsupported:
-    return Unsupported(f"{shown(data.path)} is not a checkpoint that dnnbox knows")
 
 
 def _is_directory(path: Path) -> bool:
@@ -93,7 +89,31 @@ def _is_directory(path: Path) -> bool:
 
 
 def _inspect_folder(path: Path, with_hash: bool) -> Inspection:
-    raise Unsupported(f"{shown(path)} holds no model")
+    folder = Folder(path)
+    registry: Registry[type[FolderReader]] = Registry("folder_readers", _FOLDER_READERS)
+    reader = _choose(registry, _FOLDER_READERS, folder)
+    if reader is None:
+        from dnnbox.checkpoints.lookalikes import unknown_folder
+
+        raise unknown_folder(folder)
+    reading = Reading()
+    reader.read(folder, reading)
+    digest = _sha256_of_files(folder) if with_hash else None
+    return _inspection(path, reading, "directory", folder.size, modified_utc(_newest(folder)), digest)
+
+
+def _newest(folder: Folder) -> float:
+    return max((entry.modified for entry in folder.entries.values()), default=0.0)
+
+
+def _sha256_of_files(folder: Folder) -> str:
+    """Return the digest over ``sha256  path`` lines, sorted by path, as ``sha256sum`` prints them."""
+    import hashlib
+
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.entries if folder.has(path)):
+        whole.update(f"{_sha256(folder.root / path)}  {path}\n".encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -163,6 +163,7 @@ class Entry:
 
     path: str
     size: int
+    modified: float = 0.0
     is_link: bool = False
     outside: bool = False
 
@@ -199,7 +200,8 @@ class Folder:
             elif item.is_symlink():
                 yield self._link(item, prefix)
             elif item.is_file(follow_symlinks=False):
-                yield Entry(prefix + item.name, item.stat(follow_symlinks=False).st_size)
+                own = item.stat(follow_symlinks=False)
+                yield Entry(prefix + item.name, own.st_size, own.st_mtime)
 
     def _link(self, item: os.DirEntry[str], prefix: str) -> Entry:
         """Describe a symbolic link. Hugging Face caches are farms of links from snapshots/REV to ../../blobs."""
@@ -209,8 +211,9 @@ class Folder:
             facts = Path(target).stat() if inside else None
         except OSError:
             facts = None
-        is_file = facts is not None and stat.S_ISREG(facts.st_mode)
-        return Entry(prefix + item.name, facts.st_size if facts and is_file else 0, is_link=True, outside=not is_file)
+        if facts is None or not stat.S_ISREG(facts.st_mode):
+            return Entry(prefix + item.name, 0, is_link=True, outside=True)
+        return Entry(prefix + item.name, facts.st_size, facts.st_mtime, is_link=True)
 
     def _is_cache_blob(self, target: str) -> bool:
         parts = Path(self._real).parts
