@@ -6,6 +6,7 @@ directories, virtual environments and what dnnbox itself wrote are passed over.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 SKIPPED = frozenset(
     ("tmp", "node_modules", "__pycache__", "site-packages", "dist-packages", "venv", "virtualenv", "wandb", "mlruns")
@@ -99,16 +101,26 @@ def _is_file(entry: os.DirEntry[str], root: Path) -> bool:
         return False
 
 
-def read_head(path: Path, limit_bytes: int) -> bytes | None:
-    """Return the first bytes of a regular file; None for anything else. Never blocks on a FIFO or a device."""
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; never blocks on a FIFO or a device.
+
+    Raises:
+        OSError: it cannot be opened, or it is no regular file (EINVAL).
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_head(path: Path, limit_bytes: int) -> bytes | None:
+    """Return the first bytes of a regular file; None for anything else or what cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(limit_bytes)
     except OSError:
         return None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
-        try:
-            return file.read(limit_bytes)
-        except OSError:
-            return None

@@ -144,8 +144,8 @@ def _places(checkpoint: Path, workspace: Path) -> Iterator[_Place]:
     """Yield each place once: beside the checkpoint first, for such files come with the model."""
     beside = checkpoint if checkpoint.is_dir() else checkpoint.parent
     candidates = [_Place(beside, 0, "beside the checkpoint")]
-    candidates += [_Place(beside / name, 2, f"{name}/ beside the checkpoint") for name in DATA_FOLDERS]
-    candidates += [_Place(workspace / name, 3, f"{name}/ of the workspace") for name in DATA_FOLDERS]
+    candidates += [_Place(beside / name, 2, f"in {name}/ beside the checkpoint") for name in DATA_FOLDERS]
+    candidates += [_Place(workspace / name, 3, f"in {name}/ of the workspace") for name in DATA_FOLDERS]
     seen: set[Path] = set()
     for place in candidates:
         resolved = place.root.resolve()
@@ -206,7 +206,7 @@ def _choices(
 ) -> Iterator[InputChoice]:
     where = place.label
     if folder.path != place.root:
-        where = f"{visible(folder.path.relative_to(place.root).as_posix(), 60)} in {place.label}"
+        where = f"{visible(folder.path.relative_to(place.root).as_posix(), 60)} {place.label}"
     name = io.inputs[0].name if modality == "tensor" and io.inputs else ""
     for file, content in fitting:
         yield InputChoice("found", content.kind, str(file), name, f"{content.detail}, {where}")
@@ -217,4 +217,4 @@ def _why_none(places: Sequence[_Place], modality: str, runtime: str) -> str:
     looked = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more places" if len(labels) > 3 else "")
     article = _article(modality) if modality != "tensor" else "an array that fits the model's input"
     maker = f"; {visible(runtime, 40)} makes one up" if runtime else ""
-    return f"no {article.partition(' ')[2]} in {looked or 'the workspace'}{maker}"
+    return f"no {article.partition(' ')[2]} {looked or 'in the workspace'}{maker}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import stat
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from dnnbox.errors import NotReadable, Usage
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.records.plan import InputChoice
 from dnnbox.text import visible
+from dnnbox.walk import open_regular
 
 MANIFEST = "inputs.json"
 LARGEST_BYTES = 2 << 30
@@ -68,23 +67,18 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
     """Copy one regular file; returns (sha256, bytes) of what was written."""
     digest, size = hashlib.sha256(), 0
     try:
-        handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_regular(source)
     except OSError as error:
         raise NotReadable(
             f"input `{visible(source.name, 80)}` cannot be read: {error.strerror}", hint="give another", phase="inputs"
         ) from error
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise NotReadable(
-                f"input `{visible(source.name, 80)}` is no regular file", hint="give a file", phase="inputs"
-            )
-        with host_errors(target), target.open("xb") as copy:
-            while chunk := file.read(_CHUNK_BYTES):
-                size += len(chunk)
-                if size > LARGEST_BYTES:
-                    break
-                digest.update(chunk)
-                copy.write(chunk)
+    with file, host_errors(target), target.open("xb") as copy:
+        while chunk := file.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > LARGEST_BYTES:
+                break
+            digest.update(chunk)
+            copy.write(chunk)
     if size > LARGEST_BYTES:
         target.unlink()
         raise Usage(

@@ -214,14 +214,16 @@ def _unknown(look: Look, inspection: Inspection) -> list[str]:
 
 
 def _next(look: Look, inspection: Inspection) -> list[str]:
+    """Return the command to go on with, never wrapped so that it can be pasted, and what to know before."""
     path = visible(shlex.quote(inspection.path), 240)
+    command, why = f"dnnbox plan {path}", ""
     if inspection.verdict == "dangerous":
-        text = f"do not load it yourself; ask for safetensors, or: dnnbox plan {path} --allow unsafe-pickle"
+        why = "do not load it yourself: ask for safetensors, or let it run inside the box"
+        command += " --allow unsafe-pickle"
     elif inspection.verdict == "needs-code":
-        text = f"dnnbox plan {path} --source PATH   (the folder that holds {_tops(inspection.needs_code)})"
-    else:
-        text = f"dnnbox plan {path}"
-    return _labelled(look, "Next", (0,), [(text,)])
+        why = f"where its code is not found: --source PATH, the folder that holds {_tops(inspection.needs_code)}"
+    label = look.paint(f"{'Next':<{_LABEL + 1}}", "accent")
+    return [f"{label}{look.fold(command)}", *grid(look, (0,), [(Cell(why, "quiet"),)] if why else [], _LABEL + 1)]
 
 
 def _tops(names: Sequence[str]) -> str:

@@ -127,10 +127,10 @@ class TerminalProgress:
                 self.begin(stage)
                 running = self._running
             assert running is not None
-            running.done, running.total = done, total
+            first, running.done, running.total = not running.done, done, total
             running.text = text or running.text
             if self._mode == "live":
-                self._draw()
+                self._draw(force=first)
             elif self._mode == "plain":
                 self._quarter(running)
 
