@@ -31,7 +31,7 @@ _DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_la
 
 @dataclass
 class Inferred:
-    """Arguments, the reason of each, and the names of the reshaped tensors that they account for."""
+    """Arguments, the reason of each, and the names of the tensors (of any difference) that they account for."""
 
     arguments: dict[str, Any] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
@@ -56,7 +56,7 @@ def infer(model: Model, config: dict[str, int], expected: Sequence[Pair], compar
         depth(config, expected, comparison, found)
         return found
     number_of_classes(model, expected, comparison, found)
-    input_channels(model, comparison, found)
+    input_channels(model, expected, comparison, found)
     image_size(model, expected, comparison, found)
     return found
 
@@ -67,7 +67,7 @@ def number_of_classes(model: Model, expected: Sequence[Pair], comparison: Compar
     votes: dict[int, list[Reshaped]] = defaultdict(list)
     for tensor in comparison.reshaped:
         old, new = tensor.expected, tensor.found
-        if not old or len(old) != len(new) or old[1:] != new[1:] or old[0] % default:
+        if not ends_in_classes(model, tensor) or old[0] % default:
             continue
         classes, remainder = divmod(new[0] * default, old[0])
         if not remainder:
@@ -77,8 +77,21 @@ def number_of_classes(model: Model, expected: Sequence[Pair], comparison: Compar
         first = tensors[0]
         detail = f"{text(first.found)} where the default is {text(first.expected)}"
         found.add("num_classes", classes, f"shape of {first.name}", detail, (t.name for t in tensors))
-    elif model.library == "timm" and head_is_missing(model, expected, comparison):
+    elif model.library == "timm" and not comparison.body_missing and head_is_missing(model, expected, comparison):
         found.add("num_classes", 0, "missing tensors", "the classifier is not in the checkpoint")
+
+
+def ends_in_classes(model: Model, tensor: Reshaped) -> bool:
+    """Tell whether only the rows differ, of a tensor whose rows are classes.
+
+    timm publishes the name of the classifier; in torchvision the names of the last layers say it.
+    """
+    old, new = tensor.expected, tensor.found
+    if not old or len(old) != len(new) or old[1:] != new[1:]:
+        return False
+    if model.library == "timm":
+        return tensor.name.startswith(tuple(f"{name}." for name in classifiers(model))) or keys.is_head(tensor.name)
+    return keys.is_head(tensor.name) or re.search(r"predictor|class|_head\.", tensor.name) is not None
 
 
 def classifiers(model: Model) -> tuple[str, ...]:
@@ -95,13 +108,15 @@ def head_is_missing(model: Model, expected: Sequence[Pair], comparison: Comparis
     return bool(wanted) and all(name in missing for name in wanted)
 
 
-def input_channels(model: Model, comparison: Comparison, found: Inferred) -> None:
+def input_channels(model: Model, expected: Sequence[Pair], comparison: Comparison, found: Inferred) -> None:
     """in_chans (timm): the second dimension of the first convolution; torchvision has no argument for it."""
     default = (model.preprocess.get("input_size") or [3])[0]
+    first = next((name for name, shape in expected if len(shape) >= 4), "")
     votes: dict[int, list[Reshaped]] = defaultdict(list)
     for tensor in comparison.reshaped:
         old, new = tensor.expected, tensor.found
-        if len(old) < 4 or len(old) != len(new) or (old[0], old[2:]) != (new[0], new[2:]) or old[1] % default:
+        stem = len(old) >= 4 and (tensor.name == first or old[1] == default)
+        if not stem or len(old) != len(new) or (old[0], old[2:]) != (new[0], new[2:]) or old[1] % default:
             continue
         channels, remainder = divmod(new[1] * default, old[1])
         if not remainder:
@@ -136,6 +151,8 @@ def image_size(model: Model, expected: Sequence[Pair], comparison: Comparison, f
 
 def grid(shape: Shape, default: Shape, expected: Sequence[Pair]) -> int | None:
     """Return the side of the square grid behind a position embedding, of which ``default`` is the default shape."""
+    if len(shape) != len(default):
+        return None
     if len(shape) == 4:
         channels_last = shape[3] == default[3] and shape[1] != default[1]
         square = shape[1:3] if channels_last or shape[1] == shape[2] else shape[2:]
@@ -205,8 +222,12 @@ def depth(config: dict[str, int], expected: Sequence[Pair], comparison: Comparis
             continue
         names = [n for n, value in config.items() if n.rsplit(".", 1)[-1] in _DEPTHS and value == layers]
         side = [n for n in names if ("decoder" in n) == ("decoder" in stack)] or names
+        known = {keys.template(name) for name, _ in expected}
+        odd = [name for name, _ in (*comparison.missing, *comparison.unexpected) if keys.template(name) in known]
+        beyond = [name for name in odd if layer_number(name, stack) >= min(layers, actual[stack])]
         for name in side:
-            found.add(name, actual[stack], f"numbers under {stack}", f"{actual[stack]} layers, the default is {layers}")
+            detail = f"{actual[stack]} layers, the default is {layers}"
+            found.add(name, actual[stack], f"numbers under {stack}", detail, beyond)
 
 
 def stacks(names: Iterable[str]) -> dict[str, int]:
@@ -217,6 +238,12 @@ def stacks(names: Iterable[str]) -> dict[str, int]:
             stack = name[: match.start(1)]
             found[stack] = max(found.get(stack, 0), int(match[1]) + 1)
     return found
+
+
+def layer_number(name: str, stack: str) -> int:
+    """Return the number of the block that a tensor belongs to, -1 for one outside the stack."""
+    head = name[len(stack) :].split(".", 1)[0] if name.startswith(stack) else ""
+    return int(head) if head.isdigit() else -1
 
 
 def text(shape: Shape) -> str:

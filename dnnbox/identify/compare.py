@@ -47,12 +47,14 @@ class Comparison:
         whole_with_heads = whole + 0.2 * (head_missing + head_extra) + 0.3 * self.outside
         return good / whole_with_heads if whole_with_heads else 0.0
 
-    def share(self, explained: int) -> float:
+    def share(self, explained: int, explained_missing: int = 0) -> float:
         """Return the share of tensors explained, of the checkpoint's and of those missing outside the head.
 
-        ``explained`` is the number of reshaped tensors that constructor arguments account for.
+        ``explained`` is the number of reshaped or unexpected tensors that constructor arguments account for,
+        ``explained_missing`` of missing ones.
         """
-        whole = self.same + len(self.reshaped) + len(self.unexpected) + self.outside + len(self.body_missing)
+        missing = max(0, len(self.body_missing) - explained_missing)
+        whole = self.same + len(self.reshaped) + len(self.unexpected) + self.outside + missing
         return round((self.same + explained) / whole, 4) if whole else 0.0
 
 

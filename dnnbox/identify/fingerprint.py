@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dnnbox.identify import arguments, keys, names, search
 from dnnbox.identify.arguments import Inferred
-from dnnbox.identify.compare import Comparison
+from dnnbox.identify.compare import Comparison, compare
 from dnnbox.identify.index import Index, Model
 from dnnbox.identify.keys import Pair
 from dnnbox.records.evidence import Evidence
@@ -36,10 +37,12 @@ class Weighed:
     def rank(self) -> tuple[float, ...]:
         """Sorting key: how sure, how close with the arguments applied, how plain."""
         comparison = self.hit.comparison
-        explained = 0.5 * len(self.inferred.explained) / max(1, comparison.same + len(comparison.reshaped))
+        explained = 0.4 * len(self.inferred.explained) / max(1, comparison.same + len(comparison.reshaped))
         close = comparison.closeness() + explained
         layout = self.hit.layout if self.kind == "family" else 1.0
-        return (list(CLAIM).index(self.kind), -round(layout, 2), -round(close, 4), self.model.plainness)
+        part_only = self.kind in ("exact", "body") and comparison.outside > 0
+        sureness = list(CLAIM).index("similar" if part_only else self.kind)
+        return (sureness, -round(layout, 2), -round(close, 4), self.model.plainness)
 
 
 def candidates(index: Index, pairs: Sequence[Pair], hints: list[names.NameHint], format_name: str) -> list[Candidate]:
@@ -68,77 +71,95 @@ def weigh(index: Index, hit: search.Hit) -> Weighed:
     config = index.config(hit.model) if model.library == "transformers" else {}
     inferred = arguments.infer(model, config, expected, hit.comparison)
     kind = hit.kind
-    if kind == "similar" and contradicted(expected, hit.comparison, inferred):
+    if kind == "similar" and contradicted(index, hit, expected, inferred):
         kind = "family"
+    if kind in ("exact", "body") and hit.comparison.outside > 0.1 * hit.comparison.same:
+        kind = "similar"
     return Weighed(hit, model, inferred, kind)
 
 
-def contradicted(expected: Sequence[Pair], comparison: Comparison, inferred: Inferred) -> bool:
+def contradicted(index: Index, hit: search.Hit, expected: Sequence[Pair], inferred: Inferred) -> bool:
     """Tell whether the checkpoint cannot be this architecture, however it is built.
 
-    Shapes that no argument explains, tensors of its own modules that the architecture lacks, and blocks that are
-    gone as a whole speak against it; tensors missing here and there, and modules added beside it, do not.
+    Against it speak: shapes that no argument explains, tensors that its own modules or its relatives have and it
+    has not, and a pattern in what is missing. Tensors missing here and there, and modules added beside it, do not.
     """
-    odd = [t for t in comparison.reshaped if t.name not in inferred.explained and not keys.is_head(t.name)]
+    comparison, known = hit.comparison, inferred.explained
+    if any(t.name not in known and not keys.is_head(t.name) for t in comparison.reshaped):
+        return True
+    extra = [name for name, _ in comparison.unexpected if name not in known and not keys.is_head(name)]
     roots = {name.split(".", 1)[0] for name, _ in expected}
-    strange = [n for n, _ in comparison.unexpected if n.split(".", 1)[0] in roots and not keys.is_head(n)]
-    return bool(odd) or bool(strange) or blocks_missing(expected, comparison)
+    relatives = index.templates_of_module(hit.model) if extra else frozenset()
+    if any(name.split(".", 1)[0] in roots or keys.template(name) in relatives for name in extra):
+        return True
+    return structure_missing(expected, comparison, inferred)
 
 
-def blocks_missing(expected: Sequence[Pair], comparison: Comparison) -> bool:
-    """Tell whether most of what is missing are whole numbered blocks: another depth, not a damaged file."""
-    missing = {name for name, _ in comparison.body_missing}
-    if len(missing) < 4:
+def structure_missing(expected: Sequence[Pair], comparison: Comparison, inferred: Inferred) -> bool:
+    """Tell whether most of what is missing is missing as a pattern: another architecture, not a damaged file.
+
+    A pattern is a numbered block (of at least four tensors) that is gone as a whole, or a tensor that every block
+    lacks. One to three missing tensors are taken for a pattern too: damage is rarely so small.
+    """
+    missing = {name for name, _ in comparison.body_missing if name not in inferred.explained}
+    if not missing:
         return False
-    present = {block(name) for name, _ in expected if name not in missing}
-    whole = [name for name in missing if block(name) and block(name) not in present]
-    return len(whole) > 0.5 * len(missing)
+    sizes = Counter(place for name, _ in expected for place in blocks(name))
+    instances = Counter(keys.template(name) for name, _ in expected)
+    present = [name for name, _ in expected if name not in missing]
+    alive = {place for name in present for place in blocks(name)} | set(map(keys.template, present))
+    regular = 0
+    for name in missing:
+        block_gone = any(sizes[place] >= 4 and place not in alive for place in blocks(name))
+        pattern = keys.template(name)
+        regular += block_gone or (instances[pattern] > 1 and pattern not in alive)
+    return len(missing) < 4 or regular > 0.5 * len(missing)
 
 
-def block(name: str) -> str:
-    """Return the path up to the first layer number, or ""."""
+def blocks(name: str) -> list[str]:
+    """Return the paths of the numbered blocks that a tensor lies in: every start of its name that ends in a number."""
     parts = name.split(".")
-    last = next((i for i, part in enumerate(parts) if part.isdigit()), None)
-    return ".".join(parts[: last + 1]) if last is not None else ""
+    return [".".join(parts[: i + 1]) for i, part in enumerate(parts[:-1]) if part.isdigit()]
 
 
 def candidate(index: Index, weighed: Weighed, hints: list[names.NameHint], format_name: str) -> Candidate:
     """Return the record of one weighed hit, its twins settled as far as the names allow."""
-    model, comparison = weighed.model, weighed.hit.comparison
-    explained = len(weighed.inferred.explained)
-    evidence = [tensor_evidence(index, weighed), *weighed.inferred.evidence, *difference_evidence(comparison)]
-    chosen, reason = choose_twin(index, model, hints, format_name)
-    if reason:
-        evidence.append(reason)
-    same = tuple(
-        SameWeights(twin_name(index.model(other), chosen), differs) for other, differs in index.twins(chosen.number)
-    )
-    inferred = weighed.inferred
-    if chosen.number != model.number and comparison.reshaped + comparison.missing:
-        inferred = rename(inferred, model, chosen)
+    chosen, reason = choose_twin(index, weighed.model, hints, format_name)
+    if chosen.number != weighed.model.number:
+        weighed = as_twin(index, weighed, chosen)
+    inferred, comparison = weighed.inferred, weighed.hit.comparison
+    evidence = [tensor_evidence(index, weighed), *inferred.evidence, *difference_evidence(comparison, inferred)]
+    same = [SameWeights(twin_name(index.model(other), chosen), text) for other, text in index.twins(chosen.number)]
+    gone = sum(name in inferred.explained for name, _ in comparison.body_missing)
     return Candidate(
         library=chosen.library,
         architecture=chosen.name,
         match=weighed.kind,
-        score=comparison.share(explained),
+        score=comparison.share(explained_tensors(comparison, inferred), gone),
         arguments=inferred.arguments,
-        same_weights=same,
-        evidence=tuple(evidence),
+        same_weights=tuple(same),
+        evidence=(*evidence, reason) if reason else tuple(evidence),
         prefix=weighed.hit.prefix,
     )
 
 
-def rename(inferred: Inferred, model: Model, chosen: Model) -> Inferred:
-    """Return the arguments in the names of the twin's library, without those that it lacks."""
-    if model.library == chosen.library:
-        return inferred
-    names_of = {"timm": {"image_size": "img_size"}, "torchvision": {"img_size": "image_size"}}.get(chosen.library, {})
-    kept = {names_of.get(key, key): value for key, value in inferred.arguments.items()}
-    if chosen.library == "torchvision":
-        kept.pop("in_chans", None)
-        if kept.get("num_classes") == 0:
-            del kept["num_classes"]
-    return Inferred(kept, inferred.evidence, inferred.explained)
+def explained_tensors(comparison: Comparison, inferred: Inferred) -> int:
+    """Return how many reshaped or unexpected tensors the arguments account for."""
+    odd = [t.name for t in comparison.reshaped] + [name for name, _ in comparison.unexpected]
+    return sum(name in inferred.explained for name in odd)
+
+
+def as_twin(index: Index, weighed: Weighed, twin: Model) -> Weighed:
+    """Return the same hit for a twin: its names are the same, its default head and argument names may not be."""
+    expected, before = index.tensors.pairs(twin.number), weighed.hit.comparison
+    shapes = {t.name: t.found for t in before.reshaped}
+    gone = {name for name, _ in before.missing}
+    own = dict(index.tensors.pairs(weighed.model.number))
+    found = [(name, shapes.get(name, own.get(name, shape))) for name, shape in expected if name not in gone]
+    comparison = compare(expected, [*found, *before.unexpected], before.outside)
+    config = index.config(twin.number) if twin.library == "transformers" else {}
+    inferred = arguments.infer(twin, config, expected, comparison)
+    return Weighed(replace(weighed.hit, model=twin.number, comparison=comparison), twin, inferred, weighed.kind)
 
 
 def twin_name(twin: Model, chosen: Model) -> str:
@@ -159,11 +180,11 @@ def tensor_evidence(index: Index, weighed: Weighed) -> Evidence:
     return Evidence(f"{model.library} {model.name}", "tensor names and shapes", detail, WEIGHT[weighed.kind])
 
 
-def difference_evidence(comparison: Comparison) -> list[Evidence]:
+def difference_evidence(comparison: Comparison, inferred: Inferred) -> list[Evidence]:
     """Return what speaks against, by example."""
     told = []
-    for claim, listed in (("missing", comparison.missing), ("unexpected", comparison.unexpected)):
-        if listed:
+    for claim, both in (("missing", comparison.missing), ("unexpected", comparison.unexpected)):
+        if listed := [pair for pair in both if pair[0] not in inferred.explained]:
             examples = ", ".join(name[:80] for name, _ in listed[:3]) + (", …" if len(listed) > 3 else "")
             told.append(Evidence(f"{len(listed)} tensors {claim}", "tensor names and shapes", examples, 0.3))
     return told

@@ -51,6 +51,7 @@ class Index:
         self._table = table
         self.count: int = len(table["name"])
         values = struct.unpack(f"<{2 * self.count}Q", hashes)
+        self._module_templates: dict[str, frozenset[str]] = {}
         self._exact, self._body = values[: self.count], values[self.count :]
 
     @property
@@ -108,6 +109,15 @@ class Index:
     def twins(self, number: int) -> list[tuple[int, str]]:
         """Return the models whose weights are interchangeable with this one's, each with what differs."""
         return [(other, self._table["texts"][text]) for other, text in self._table["twins"].get(str(number), ())]
+
+    def templates_of_module(self, number: int) -> frozenset[str]:
+        """Return the collapsed names of all architectures that the same Python module defines."""
+        modules = [path.rpartition(".")[0] for path in self._table["classes"]]
+        wanted = modules[self._table["class"][number]]
+        if wanted not in self._module_templates:
+            members = [n for n, c in enumerate(self._table["class"]) if modules[c] == wanted]
+            self._module_templates[wanted] = self.tensors.templates_of(members)
+        return self._module_templates[wanted]
 
     def config(self, number: int) -> dict[str, int]:
         """Return the whole-number fields of the configuration that the model was built with (transformers)."""
@@ -170,6 +180,14 @@ class Tensors:
             shape = shape_of(self.shapes[self.feature_shape[feature]])
             found.extend((keys.fill(pattern, n), shape) for n in span_numbers(self.spans[self.row_span[row]]))
         return found
+
+    def templates_of(self, models: list[int]) -> frozenset[str]:
+        """Return the templates that any of these models has."""
+        numbers: set[int] = set()
+        for model in models:
+            rows = self.row_feature[self.first_row[model] : self.first_row[model + 1]]
+            numbers.update(map(self.feature_template.__getitem__, rows))
+        return frozenset(self.templates[number] for number in numbers)
 
     def rows_with(self, templates: set[int]) -> list[int]:
         """Return the rows, in order, whose template is one of these; the one pass over all of the table."""

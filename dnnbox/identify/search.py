@@ -17,7 +17,7 @@ from dnnbox.identify.keys import Pair
 
 Kind = Literal["exact", "body", "similar", "family"]
 WHOLE_SHARE = 0.45  # a prefix that holds less of the checkpoint is a component, not the model
-SHORTLIST = 40
+SHORTLIST = 24
 SIMILAR_LEAST = 0.4
 FAMILY_LEAST = 0.55
 
@@ -34,11 +34,17 @@ class Hit:
 
 
 def find(index: Index, pairs: Sequence[Pair]) -> list[Hit]:
-    """Return hits, best first; twins of a hit are not listed besides it."""
+    """Return hits; twins of a hit are not listed besides it.
+
+    A match of a part (a backbone inside a detector) is followed by what the whole resembles.
+    """
     prefixes = keys.prefixes([name for name, _ in pairs])
     parts = {prefix: keys.stripped(pairs, prefix) for prefix in prefixes}
     hits = exact_or_body(index, parts, len(pairs))
-    return hits or similar(index, parts, len(pairs))
+    if hits and not hits[0].comparison.outside:
+        return hits
+    known = {(hit.model, hit.prefix) for hit in hits}
+    return hits + [hit for hit in similar(index, parts, len(pairs)) if (hit.model, hit.prefix) not in known]
 
 
 def exact_or_body(index: Index, parts: dict[str, list[Pair]], total: int) -> list[Hit]:
@@ -81,18 +87,30 @@ def fold(index: Index, hits: list[Hit]) -> list[Hit]:
 
 def similar(index: Index, parts: dict[str, list[Pair]], total: int) -> list[Hit]:
     """Return the closest models by their tensors, and families by their layout."""
-    found: list[Hit] = []
+    near: list[tuple[float, float, int, str]] = []
     for prefix, part in parts.items():
-        if len(part) < max(4, 0.3 * total):
-            continue
-        for score, layout, model in shortlist(index.tensors, part):
-            comparison = compare(index.tensors.pairs(model), part, total - len(part))
-            if score >= 0.3 and comparison.closeness() >= SIMILAR_LEAST and comparison.same >= 4:
-                found.append(Hit(model, prefix, "similar", comparison, layout))
-            elif layout >= FAMILY_LEAST:
-                found.append(Hit(model, prefix, "family", comparison, layout))
+        if len(part) >= max(4, 0.3 * total):
+            coverage = len(part) / total
+            near += [(s * coverage, y * coverage, m, prefix) for s, y, m in overlaps(index.tensors, part)]
+    found: list[Hit] = []
+    for score, layout, model, prefix in nearest(near):
+        part = parts[prefix]
+        comparison = compare(index.tensors.pairs(model), part, total - len(part))
+        if score >= 0.3 and comparison.closeness() >= SIMILAR_LEAST and comparison.same >= 4:
+            found.append(Hit(model, prefix, "similar", comparison, layout * total / len(part)))
+        elif layout * total / len(part) >= FAMILY_LEAST:
+            found.append(Hit(model, prefix, "family", comparison, layout * total / len(part)))
     found.sort(key=lambda hit: order(index, hit, total))
     return fold(index, found)
+
+
+def nearest(near: list[tuple[float, float, int, str]]) -> list[tuple[float, float, int, str]]:
+    """Return the entries worth a full comparison: the best by tensors, then the best by layout, near the top only."""
+    by_tensors = sorted(near, key=lambda n: (-n[0], -n[1]))[:SHORTLIST]
+    by_layout = sorted(near, key=lambda n: (-n[1], -n[0]))[: SHORTLIST // 2]
+    kept = [n for n in by_tensors if n[0] >= 0.8 * by_tensors[0][0]]
+    kept += [n for n in by_layout if n[1] >= 0.8 * by_layout[0][1]]
+    return list(dict.fromkeys(kept))
 
 
 def order(index: Index, hit: Hit, total: int) -> tuple[float, ...]:
@@ -103,8 +121,8 @@ def order(index: Index, hit: Hit, total: int) -> tuple[float, ...]:
     return (hit.kind != "similar", -round(value, 6), -round(close, 3), index.model(hit.model).plainness)
 
 
-def shortlist(tensors: Tensors, part: Sequence[Pair]) -> list[tuple[float, float, int]]:
-    """Return (closeness, layout, model), best first, of the models nearest by collapsed names and shapes.
+def overlaps(tensors: Tensors, part: Sequence[Pair]) -> list[tuple[float, float, int]]:
+    """Return (closeness, layout, model) of every model that shares a collapsed name.
 
     closeness is Σ min(counts) of equal (template, shape), half for an equal template, over the union; layout is the
     same with templates only, each counted once.
@@ -124,9 +142,7 @@ def shortlist(tensors: Tensors, part: Sequence[Pair]) -> list[tuple[float, float
         size, model_templates = tensors.sizes[model]
         union = len(part) + size - closeness
         scored.append((closeness / union, common / (templates + model_templates - common), model))
-    by_tensors = sorted(scored, key=lambda s: (-s[0], -s[1]))[:SHORTLIST]
-    by_layout = sorted(scored, key=lambda s: (-s[1], -s[0]))[: SHORTLIST // 2]
-    return list(dict.fromkeys([*by_tensors, *by_layout]))
+    return scored
 
 
 def overlap(tensors: Tensors, rows: list[int], wanted: dict[int, Counter[str]]) -> tuple[float, int]:
