@@ -56,15 +56,16 @@ def _site_packages(python: Path) -> tuple[Path, ...]:
 
 def missing(dependencies: Dependencies, python: Path) -> tuple[Requirement, ...]:
     """Return the requirements that the environment of ``python`` lacks or has in a version that does not fit."""
+    there = installed(python)
+    return tuple(r for r in dependencies.requirements if not _fits(there.get(_normal(r.name.partition("[")[0])), r))
+
+
+def _fits(version: str | None, requirement: Requirement) -> bool:
+    if version is None or not requirement.specifier:
+        return version is not None
     from packaging.specifiers import SpecifierSet
 
-    there = installed(python)
-    lacking = []
-    for requirement in dependencies.requirements:
-        version = there.get(_normal(re.split(r"\[", requirement.name)[0]))
-        if version is None or not SpecifierSet(requirement.specifier).contains(version, prereleases=True):
-            lacking.append(requirement)
-    return tuple(lacking)
+    return SpecifierSet(requirement.specifier).contains(version, prereleases=True)
 
 
 def install_current(

@@ -66,8 +66,14 @@ def _name(line: str) -> str:
     return match[0] if match else ""
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,\s-]+\])?\s*((===?|~=|!=|[<>]=?)\s*[\w.*+!]+\s*(,\s*|$))*")
+"""A name with versions and nothing else: told without the package `packaging`, whose import is felt on every run."""
+
+
 def _refuse_direct(line: str) -> None:
     """Only names on an index: a URL, a path or an option could run code or bring anything."""
+    if _PLAIN.fullmatch(line):
+        return
     from packaging.requirements import InvalidRequirement, Requirement
 
     from dnnbox.text import redact, visible
@@ -106,13 +112,10 @@ def python_for(
     Raises:
         EnvFailed: no interpreter on this machine is in the range.
     """
-    from packaging.specifiers import SpecifierSet
-
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     newest, oldest = _NEWEST_SUPPORTED[1], 7
     candidates = dict.fromkeys((running, *(f"3.{minor}" for minor in range(newest, oldest - 1, -1))))
-    wanted = SpecifierSet(dependencies.python)
-    fitting = [version for version in candidates if wanted.contains(f"{version}.99")]
+    fitting = [version for version in candidates if _in_range(version, dependencies.python)]
     if needs_torch and indexes is not None:
         build, _ = wanted_build(accelerator)
         with_wheel = {w.python for w in local_wheels(indexes, platform or platform_of_host()) if w.build == build}
@@ -125,6 +128,14 @@ def python_for(
         hint="install one (`uv python install 3.11`) or use a container",
         phase="plan",
     )
+
+
+def _in_range(version: str, specifier: str) -> bool:
+    if least := re.fullmatch(r">=\s*3\.(\d+)", specifier):
+        return int(version.partition(".")[2]) >= int(least[1])
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(specifier).contains(f"{version}.99")
 
 
 @lru_cache(maxsize=32)

@@ -136,17 +136,18 @@ def _fits(wheel: Wheel, build: str, indexes: Indexes) -> bool:
     """Tell whether a wheel is of the build (any CUDA build up to the driver's) and within the user's constraints."""
     if wheel.build != build and not (build.startswith("cu") and wheel.build[:4] == build[:4] and wheel.build <= build):
         return False
+    version = f"{wheel.version}+{wheel.build}"
+    return all(_allows(line, version) for line in indexes.constraints if re.match(r"torch\b(?!-)", line, re.IGNORECASE))
+
+
+def _allows(constraint: str, version: str) -> bool:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    for line in indexes.constraints:
-        try:
-            constraint = Requirement(line)
-        except InvalidRequirement:
-            continue  # refused by name where the plan is made
-        version = f"{wheel.version}+{wheel.build}"
-        if constraint.name.lower() == "torch" and not constraint.specifier.contains(version, prereleases=True):
-            return False
-    return True
+    try:
+        parsed = Requirement(constraint)
+    except InvalidRequirement:
+        return True  # refused by name where the plan is made
+    return parsed.name.lower() != "torch" or parsed.specifier.contains(version, prereleases=True)
 
 
 def _with_wheel(indexes: Indexes, wheel: Wheel) -> Indexes:
