@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from dnnbox.sources.copies import snapshot
 from dnnbox.sources.obtaining import obtain
-from dnnbox.sources.snapshot import snapshot
 
 __all__ = ["obtain", "snapshot"]

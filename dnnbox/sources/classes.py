@@ -43,10 +43,11 @@ def module_files(root: Path, module: str) -> Iterator[Path]:
         yield base / "__init__.py"
 
 
-def line_of(path: Path, qualified: str) -> int | None:
+def line_of(path: Path, qualified: str, *, itself: bool = False) -> int | None:
     """Return the line where a module defines a class or function (also nested: ``Outer.Inner``), else None.
 
     A name that is only imported or assigned there counts too, when nothing defines it: pickles may name it so.
+    ``itself``: it does not count, as for ``__main__``, which is the script that held the definition.
     """
     tree = parsed(path, qualified.rpartition(".")[2])
     if tree is None:
@@ -54,7 +55,7 @@ def line_of(path: Path, qualified: str) -> int | None:
     body: Sequence[ast.stmt] = tree.body
     node: ast.stmt | None = None
     for part in qualified.split("."):
-        node = _definition(body, part)
+        node = _definition(body, part, itself=itself)
         if node is None:
             return None
         body = node.body if isinstance(node, ast.ClassDef) else ()
@@ -74,12 +75,12 @@ def parsed(path: Path, needle: str) -> ast.Module | None:
         return None
 
 
-def _definition(body: Sequence[ast.stmt], name: str) -> ast.stmt | None:
+def _definition(body: Sequence[ast.stmt], name: str, *, itself: bool) -> ast.stmt | None:
     statements = list(_statements(body))
     for node in statements:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
             return node
-    return next((node for node in statements if name in _bound(node)), None)
+    return None if itself else next((node for node in statements if name in _bound(node)), None)
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

@@ -75,7 +75,7 @@ def _main_script(root: Path, name: str, folder: Folder | None) -> Definition | N
         folder = next(iter(folders(root, Budget(), depth=0)), None)
     qualified = name.removeprefix(f"{MAIN}.")
     for file in folder.files if folder else ():
-        if file.suffix == ".py" and (line := line_of(file, qualified)) is not None:
+        if file.suffix == ".py" and (line := line_of(file, qualified, itself=True)) is not None:
             return Definition(name, file.name, line)
     return None
 
