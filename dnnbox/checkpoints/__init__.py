@@ -25,6 +25,7 @@ _ZIP_READERS = {
 _FILE_READERS = {
     "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
     "safetensors": f"{_HERE}.safetensors_file:Safetensors",
+    "pickle": f"{_HERE}.bare_pickle:BarePickle",
     "onnx": f"{_HERE}.onnx_file:Onnx",
 }
 _FOLDER_READERS = {

@@ -43,12 +43,14 @@ class TorchLegacy:
         pickles.judge()
         if len(values) < len(_STREAMS):
             return
-        _check_head(data, values)
+        if reading.verdict != "dangerous":
+            _check_head(data, values)
         if isinstance(values[2], Dict):
             reading.metadata["archive"] = Copier().copy(values[2])
         seen: dict[str, Storage] = {}
         report(values[3], reading, lambda storage: seen.update({storage.key: storage}))
-        _check_storages(data, values[4], seen, offset, reading)
+        if reading.verdict != "dangerous":
+            _check_storages(data, values[4], seen, offset, reading)
 
 
 def _check_head(data: Bytes, values: list[Value]) -> None:
