@@ -1,0 +1,13 @@
+"""Arrow 9, render: outputs/ to Markdown, HTML and figures, for people who decide and for people who repair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def render(experiment: Path, formats: Sequence[str] = ("md", "html")) -> tuple[Path, ...]:
+    """Write the reports of an experiment from its ``outputs/`` and return the files written."""
+    from dnnbox.reports.rendering import render as render_all
+
+    return render_all(experiment, formats)

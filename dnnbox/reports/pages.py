@@ -1,0 +1,67 @@
+"""The experiment report as a page."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from dnnbox.reports import failed, sections, speed, summary
+from dnnbox.reports.blocks import Gallery, Page, Picture, Section
+from dnnbox.reports.outputs import Outputs
+from dnnbox.reports.prose import code, data, say
+
+_MAX_PICTURES = 6
+_MAX_PICTURE_BYTES = 1_500_000
+_MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"))
+
+
+def experiment(outputs: Outputs, root: Path) -> Page:
+    """Return the page; ``root`` is where the pictures among the artifacts lie."""
+    is_failed = failed.is_failed(outputs)
+    found: list[Section | None] = [
+        *(failed.sections(outputs) if is_failed else ()),
+        sections.identity(outputs),
+        speed.speed(outputs),
+        speed.cold(outputs),
+        sections.contract(outputs),
+        sections.examples(outputs, pictures(outputs, root)),
+        sections.environment(outputs),
+        sections.repeat(outputs),
+        sections.definitions(outputs),
+    ]
+    return Page(
+        kind="experiment",
+        id=outputs.index.id,
+        title=failed.title(outputs) if is_failed else summary.title(outputs),
+        lede=failed.lede(outputs) if is_failed else summary.lede(outputs),
+        eyebrow=summary.eyebrow(outputs),
+        sections=tuple(section for section in found if section is not None),
+        summary=summary.targets_table(outputs),
+        answers=summary.answers(outputs),
+        ladder=failed.ladder(outputs) if is_failed else (),
+        footer=(say("Every number on this page stands in `outputs/`; the names in Definitions say where."),),
+    )
+
+
+def pictures(outputs: Outputs, root: Path) -> Gallery:
+    """Return the pictures among the artifacts, PNG and JPEG by content, small enough to be embedded."""
+    found: list[Picture] = []
+    for artifact in outputs.artifacts:
+        if artifact.kind == "image" and len(found) < _MAX_PICTURES:
+            content, kind = _picture(root, artifact.path)
+            if content:
+                uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+                name = f"picture-{len(found) + 1}.{kind}"
+                found.append(
+                    Picture(artifact.path, data(artifact.title or artifact.role), code(artifact.path), uri, name)
+                )
+    return Gallery(tuple(found))
+
+
+def _picture(root: Path, relative: str) -> tuple[bytes, str]:
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root.resolve()) or not path.is_file() or path.stat().st_size > _MAX_PICTURE_BYTES:
+        return b"", ""
+    content = path.read_bytes()
+    kind = next((kind for magic, kind in _MAGIC if content.startswith(magic)), "")
+    return (content, kind) if kind else (b"", "")

@@ -1,0 +1,150 @@
+"""What could go wrong, by rules: each risk is read off a field of the outputs, none is imagined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dnnbox.reports.outputs import Outputs
+
+
+@dataclass(frozen=True)
+class Risk:
+    """``is_urgent`` ones become next steps."""
+
+    what: str
+    effect: str
+    remedy: str
+    is_urgent: bool = False
+
+
+def of(outputs: Outputs) -> tuple[Risk, ...]:
+    """Return the risks, the gravest first."""
+    found = (
+        *_safety(outputs),
+        *_identity(outputs),
+        *_contract(outputs),
+        *_measurement(outputs),
+        *_environment(outputs),
+    )
+    return tuple(sorted(found, key=lambda risk: not risk.is_urgent))
+
+
+def _safety(outputs: Outputs) -> Iterator[Risk]:
+    inspection = outputs.inspection
+    if inspection is None:
+        return
+    if inspection.verdict == "dangerous":
+        yield Risk(
+            "The file holds calls that act when it is loaded",
+            "It can run anything with the rights of whoever loads it",
+            "Ask the author for safetensors; do not load the file outside a box",
+            is_urgent=True,
+        )
+    if inspection.verdict == "needs-code":
+        yield Risk(
+            "The file needs code to be loaded",
+            "Loading it runs code of the packages that it names",
+            "Ask the author for plain weights (safetensors)",
+            is_urgent=True,
+        )
+    if outputs.environment is not None and outputs.environment.sandbox.startswith("none"):
+        yield Risk(
+            "It ran without a sandbox",
+            "The model's code could reach this user's files and the network",
+            "Install bubblewrap or a container engine and run again",
+            is_urgent=inspection.verdict in ("dangerous", "needs-code"),
+        )
+    if outputs.source is not None and outputs.source.origin != "none" and not outputs.source.licence:
+        yield Risk(
+            "The licence of the source code is not known",
+            "It may not be allowed to be used",
+            "Ask the supplier; nothing in the source says",
+            is_urgent=True,
+        )
+
+
+def _identity(outputs: Outputs) -> Iterator[Risk]:
+    best = outputs.identity.best
+    if best is not None and best.match in ("similar", "family", "signal"):
+        yield Risk(
+            "The architecture is a guess from the tensors",
+            "A wrong architecture gives plausible but wrong results",
+            "Confirm the architecture with the author, or give it with --family",
+            is_urgent=True,
+        )
+    if best is not None and best.same_weights:
+        names = ", ".join(twin.architecture for twin in best.same_weights[:3])
+        yield Risk(
+            "Another architecture has the same weights",
+            "A strict load cannot tell them apart",
+            f"Confirm that it is not {names}",
+        )
+    if not outputs.index.provenance:
+        yield Risk(
+            "Where the file comes from is not recorded",
+            "It cannot be compared with its source",
+            "Record it with --provenance url=…,version=…",
+        )
+
+
+def _contract(outputs: Outputs) -> Iterator[Risk]:
+    assumed = [step.step for step in outputs.contract.preprocessing if step.status == "assumed"]
+    if assumed:
+        yield Risk(
+            "The preparation of the input is assumed",
+            "Speed is right, results may be wrong",
+            f"Confirm {', '.join(assumed[:4])} in the upstream code",
+            is_urgent=True,
+        )
+    if any(step.status == "assumed" for step in outputs.contract.postprocessing):
+        yield Risk(
+            "The reading of the output is assumed",
+            "Thresholds or labels may be wrong",
+            "Confirm the postprocessing in the upstream code",
+        )
+    if any(
+        "synthesised" in f"{a.title} {a.path}" or "made-up" in a.title for a in outputs.artifacts if a.role == "input"
+    ):
+        yield Risk(
+            "The input was made up",
+            "It shows that the model runs, not that it is useful",
+            "Run again with real input: --input PATH",
+            is_urgent=True,
+        )
+
+
+def _measurement(outputs: Outputs) -> Iterator[Risk]:
+    stats = outputs.stats
+    if stats.warm.drift:
+        yield Risk(f"Response time {stats.warm.drift}", "A long run may be slower than shown", "Measure longer")
+    if stats.warm.modes_ms:
+        yield Risk(
+            "Response time has two modes",
+            "The usual value depends on which one is met",
+            "Look for what switches between them before setting a limit",
+        )
+    if stats.warm.latency_ms.p50 is not None and stats.warm.latency_ms.p99 is None:
+        yield Risk(
+            "Rare slow requests are not known",
+            "The slowest 1 in 100 may be much slower",
+            "Run without --quick to collect more samples",
+        )
+
+
+def _environment(outputs: Outputs) -> Iterator[Risk]:
+    environment = outputs.environment
+    if environment is None:
+        return
+    if not environment.lock_sha256:
+        yield Risk(
+            "The packages are not locked",
+            "Another day may install other versions",
+            "Use the new environment, which is locked with hashes",
+        )
+    if any(not attempt.ok for attempt in environment.attempts):
+        yield Risk(
+            "The latest versions did not work",
+            "It depends on older pins",
+            "Plan for the pins in the environment report",
+        )

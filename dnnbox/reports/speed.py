@@ -1,0 +1,386 @@
+"""The sections with figures: speed when warm, cold start and memory, the noise panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dnnbox.records.measurements import Statistics, Target
+from dnnbox.reports import bars, figures, latency_figure, numbers, words
+from dnnbox.reports.blocks import Beside, Block, Cell, Column, Figure, Graphic, Pairs, Section, Status, Table, Words
+from dnnbox.reports.canvas import Size
+from dnnbox.reports.outputs import Outputs
+from dnnbox.reports.prose import NOTHING, Prose, data, say, sentences
+from dnnbox.reports.summary import largest_cold, largest_warm
+
+STANDALONE: Size = "m"
+_TAILS = ("p50", "p90", "p95", "p99")
+
+
+def speed(outputs: Outputs) -> Section | None:
+    """Return the section of the warm latency; None where nothing was timed."""
+    if not outputs.is_measured:
+        return None
+    blocks: list[Block] = [*_latency(outputs), _percentiles(outputs)]
+    halves = (_stages(outputs), _batches(outputs))
+    if halves[0] and halves[1]:
+        blocks.append(Beside(halves[0], halves[1]))
+    else:
+        blocks += halves[0] or halves[1]
+    sub = say("Batch {batch}, model already loaded, one request at a time.", batch=outputs.stats.batch)
+    return Section("speed", "Speed when warm", tuple(blocks), sub, nav="Speed")
+
+
+def _definition(outputs: Outputs, name: str) -> Prose:
+    words_ = outputs.stats.definitions.get(name, "")
+    return say("**Measured:** {what}.", what=words_) if words_ else NOTHING
+
+
+def _limit(outputs: Outputs, prefix: str) -> Target | None:
+    """Return the first target on a figure of this group, required ones first."""
+    found = [t for t in outputs.verdict.targets if t.metric.startswith(prefix) and t.expression.find("<") > 0]
+    return min(found, key=lambda t: not t.required, default=None)
+
+
+def _latency(outputs: Outputs) -> tuple[Figure, ...]:
+    processes = [p for p in outputs.samples.get("processes", []) if isinstance(p, Mapping) and p.get("latency_ms")]
+    histogram = outputs.samples.get("histogram")
+    if not processes or not isinstance(histogram, Mapping):
+        return ()
+    stats = outputs.stats.warm
+    series = _series(outputs, processes, histogram)
+    draw = latency_figure.latency(series)
+    time = numbers.duration(stats.latency_ms.p50, stats.latency_ms.ci95)
+    title = _latency_title(outputs, time)
+    caption = sentences(
+        say(
+            "Each dot is the median of {n} inferences in a row, the line behind it their range.",
+            n=processes[0].get("per_bin", 1),
+        )
+        if series.binned
+        else say("Each dot is one inference; warm-up is not shown."),
+        say("{n} beyond the axis.", n=numbers.counted(series.beyond, "sample")) if series.beyond else NOTHING,
+        say("The axis does not begin at zero."),
+    )
+    return (
+        Figure(
+            "latency",
+            title,
+            _definition(outputs, "warm.latency_ms"),
+            figures.variants(draw, ("s", "m", "l")),
+            standalone(draw),
+            f"Latency over time, p50 {time}",
+            caption,
+        ),
+    )
+
+
+def standalone(draw: figures.Draw) -> str:
+    """Return the figure as a file of its own, with its colours."""
+    from dnnbox.reports.style import svg_style
+
+    return draw(STANDALONE).svg(svg_style())
+
+
+def _latency_title(outputs: Outputs, time: str) -> Prose:
+    warm = outputs.stats.warm
+    n = numbers.count(warm.latency_ms.n)
+    if warm.modes_ms:
+        low, high = (numbers.duration(ms) for ms in warm.modes_ms[:2])
+        return say("Latency has two modes, {low} and {high}", low=low, high=high)
+    if warm.drift:
+        return say("Latency {drift}", drift=warm.drift)
+    if outputs.stats.quality == "unstable":
+        return say("Latency did not settle: {time} over {n} inferences is a rough size", time=time, n=n)
+    return say("Latency holds at {time} with no drift over {n} inferences", time=time, n=n)
+
+
+def _series(
+    outputs: Outputs, processes: Sequence[Mapping[str, Any]], histogram: Mapping[str, Any]
+) -> latency_figure.LatencySeries:
+    warm = outputs.stats.warm.latency_ms
+    lines = [(name, value) for name in ("p50", "p90", "p95") if (value := getattr(warm, name)) is not None]
+    target = _limit(outputs, "latency_")
+    return latency_figure.LatencySeries(
+        processes=[p["latency_ms"] for p in processes],
+        counts=list(histogram.get("counts", [])),
+        low_ms=float(histogram.get("low_ms", 0)),
+        step_ms=float(histogram.get("step_ms", 1)),
+        beyond=int(histogram.get("beyond", 0)),
+        lines=lines,
+        interval=warm.ci95,
+        limit=(words.metric_name(target.metric).removeprefix("Latency "), target.target) if target else None,
+        missed=target is not None and target.status == "missed",
+        total_n=warm.n,
+        binned=any(int(p.get("per_bin", 1)) > 1 for p in processes),
+    )
+
+
+def _percentiles(outputs: Outputs) -> Table:
+    latency = outputs.stats.warm.latency_ms
+    rows: list[tuple[Cell, ...]] = []
+    for name in _TAILS:
+        value: float | None = getattr(latency, name)
+        interval = latency.ci95 if name == "p50" else latency.intervals.get(name)
+        note = "the headline figure" if name == "p50" else outputs.stats.reasons.get(f"warm.latency_ms.{name}", "")
+        rows.append(
+            (
+                data(name),
+                data(numbers.duration(value, interval)),
+                data(numbers.duration_interval(value, interval)),
+                data(note),
+            )
+        )
+    rows.append(
+        (
+            data("mean"),
+            data(numbers.duration(latency.mean, latency.intervals.get("mean"))),
+            data(numbers.duration_interval(latency.mean, latency.intervals.get("mean"))),
+            NOTHING,
+        )
+    )
+    rows.append((data("fastest"), data(numbers.duration(latency.min)), data(numbers.MISSING), NOTHING))
+    outliers = say(
+        "{n} of {all}, counted, never dropped", n=numbers.count(latency.outliers), all=numbers.count(latency.n)
+    )
+    rows.append(
+        (
+            data("MAD"),
+            data(numbers.duration(latency.mad)),
+            data(numbers.MISSING),
+            sentences(data("outliers:"), outliers),
+        )
+    )
+    columns = (Column("Figure"), Column("Value", numeric=True), Column("95 % CI", numeric=True), Column("Note"))
+    return Table("Latency", columns, tuple(rows), kind="")
+
+
+def _warm_bars(outputs: Outputs) -> list[figures.Bar]:
+    found = []
+    for name, stage in outputs.stats.warm.stages_ms.items():
+        if stage.p50 is not None:
+            title, css = words.WARM_STAGES.get(name, (name.replace("_", " ").capitalize(), "f2"))
+            found.append(figures.Bar(title, stage.p50, outputs.stats.shares.get(f"warm.{name}"), css))
+    return found
+
+
+def _stages(outputs: Outputs) -> tuple[Block, ...]:
+    shown = _warm_bars(outputs)
+    whole = outputs.stats.warm.latency_ms.p50
+    largest = largest_warm(outputs)
+    if len(shown) < 2 or whole is None or largest is None:
+        return ()
+    draw = figures.stages(shown, whole)
+    what = words.WARM_FINDINGS.get(largest[0], largest[0])
+    title = say("{what} takes {share} of each request", what=what, share=numbers.percent(largest[1]))
+    measured = say(
+        "**Measured:** median wall time per stage, the same {n} inferences.",
+        n=numbers.count(outputs.stats.warm.latency_ms.n),
+    )
+    caption = say(
+        "Medians do not add up: p50 of the whole request is {time}. The rest is not attributed.",
+        time=numbers.duration(whole),
+    )
+    alt = ", ".join(f"{bar.name} {numbers.duration(bar.milliseconds)}" for bar in shown)
+    return (
+        Figure("stages", title, measured, figures.variants(draw), standalone(draw), alt, caption),
+        _stage_table(outputs),
+    )
+
+
+def _stage_table(outputs: Outputs) -> Table:
+    """The same figures as a table; the page shows the drawing, Markdown and screen readers the table."""
+    columns = (
+        Column("Stage"),
+        Column("p50", numeric=True),
+        Column("95 % CI", numeric=True),
+        Column("Share", numeric=True),
+    )
+    rows = tuple(
+        _stage_row(outputs, "warm", name, stage, words.WARM_STAGES.get(name, (name, ""))[0])
+        for name, stage in outputs.stats.warm.stages_ms.items()
+    )
+    return Table("Stages of a warm request", columns, rows, kind="")
+
+
+def _stage_row(outputs: Outputs, group: str, name: str, stage: Statistics, title: str) -> tuple[Cell, ...]:
+    return (
+        data(title),
+        data(numbers.duration(stage.p50, stage.ci95)),
+        data(numbers.duration_interval(stage.p50, stage.ci95)),
+        data(numbers.percent_cell(outputs.stats.shares.get(f"{group}.{name}"))),
+    )
+
+
+def _batches(outputs: Outputs) -> tuple[Block, ...]:
+    points = [(t.batch, t.latency_p50_ms, t.items_per_s) for t in outputs.stats.throughput if t.latency_p50_ms]
+    if not points:
+        return ()
+    columns = (
+        Column("Batch", numeric=True),
+        Column("p50", numeric=True),
+        Column("Items/s", numeric=True),
+        Column("Slowest–fastest process", numeric=True),
+    )
+    rows = tuple(
+        (
+            data(str(t.batch)),
+            data(numbers.duration(t.latency_p50_ms)),
+            data(numbers.rate(t.items_per_s)),
+            data(_rates(t.interval)),
+        )
+        for t in outputs.stats.throughput
+    )
+    table = Table(
+        "Throughput per batch",
+        columns,
+        rows,
+        kind="",
+        title=say("Throughput") if len(points) == 1 else NOTHING,
+        measured=_definition(outputs, "throughput"),
+    )
+    if len(points) < 2:
+        return (table,)
+    draw = figures.batches([(b, ms, rate) for b, ms, rate in points if ms is not None])
+    best = max(points, key=lambda point: point[2])
+    title = say(
+        "Throughput is highest at batch {batch}: {rate} items per second", batch=best[0], rate=numbers.rate(best[2])
+    )
+    figure = Figure(
+        "batches",
+        title,
+        say("**Measured:** p50 and items per second at each batch size."),
+        figures.variants(draw),
+        standalone(draw),
+        "Latency and throughput per batch",
+    )
+    return (figure, table)
+
+
+def _rates(interval: tuple[float, float] | None) -> str:
+    return numbers.MISSING if interval is None else f"{numbers.rate(interval[0])}–{numbers.rate(interval[1])}"
+
+
+def cold(outputs: Outputs) -> Section | None:
+    """Return the section of the cold start and the memory; None where neither was measured."""
+    left, right = _cold(outputs), _memory(outputs)
+    if not left and not right:
+        return None
+    blocks: tuple[Block, ...] = (Beside(left, right),) if left and right else left or right
+    return Section("cold", "Cold start and memory", blocks, nav="Cold start")
+
+
+def _cold(outputs: Outputs) -> tuple[Block, ...]:
+    measured = outputs.stats.cold
+    total = measured.total_ms.p50
+    shown = [
+        figures.Bar(words.COLD_STAGES.get(name, name), stage.p50)
+        for name, stage in measured.stages_ms.items()
+        if stage.p50 is not None
+    ]
+    if total is None or not shown:
+        return ()
+    target = _limit(outputs, "cold_")
+    draw = figures.waterfall(
+        shown, total, target.target if target else None, missed=target is not None and target.status == "missed"
+    )
+    largest = largest_cold(outputs)
+    title = say("A cold start takes {total}", total=numbers.duration(total))
+    if largest and largest[1] >= 0.3:
+        title = say(
+            "{what} is {share} of a {total} cold start",
+            what=words.COLD_FINDINGS.get(largest[0], largest[0]),
+            share=numbers.percent(largest[1]),
+            total=numbers.duration(total),
+        )
+    told = say(
+        "**Measured:** medians of {n}. Total: {what}.",
+        n=numbers.counted(measured.processes, "fresh process", "fresh processes"),
+        what=outputs.stats.definitions.get("cold.total_ms", ""),
+    )
+    columns = (
+        Column("Stage"),
+        Column("p50", numeric=True),
+        Column("95 % CI", numeric=True),
+        Column("Share", numeric=True),
+    )
+    rows = [
+        _stage_row(outputs, "cold", name, stage, words.COLD_STAGES.get(name, name))
+        for name, stage in measured.stages_ms.items()
+    ]
+    rows.append(
+        (
+            say("**Total**"),
+            data(numbers.duration(total, measured.total_ms.ci95)),
+            data(numbers.duration_interval(total, measured.total_ms.ci95)),
+            data(""),
+        )
+    )
+    alt = ", ".join(f"{bar.name} {numbers.duration(bar.milliseconds)}" for bar in shown)
+    caption = say("Medians of the stages do not add up to the median of the whole.")
+    return (
+        Figure("cold", title, told, figures.variants(draw), standalone(draw), alt, caption),
+        Table("Stages of a cold start", columns, tuple(rows), kind=""),
+    )
+
+
+def _memory(outputs: Outputs) -> tuple[Block, ...]:
+    memory = outputs.stats.memory
+    items = tuple(
+        (title, _or_reason(outputs, numbers.memory(value), f"memory.{name}", value is None))
+        for name, title, value in (
+            ("host_peak_mib", "RAM, peak", memory.host_peak_mib),
+            ("host_after_load_mib", "RAM, model loaded", memory.host_after_load_mib),
+            ("vram_peak_mib", "VRAM, peak", memory.vram_peak_mib),
+        )
+    )
+    if memory.host_peak_mib is None and memory.vram_peak_mib is None:
+        return ()
+    title = say("The process needs {ram} of RAM", ram=numbers.memory(memory.host_peak_mib))
+    return (Pairs(items, title, _definition(outputs, "memory.host_peak_mib")),)
+
+
+def _or_reason(outputs: Outputs, value: str, name: str, is_missing: bool) -> Prose:
+    return (
+        say("{missing} {why}", missing=numbers.MISSING, why=outputs.stats.reasons.get(name, "not measured"))
+        if is_missing
+        else data(value)
+    )
+
+
+def noise(outputs: Outputs) -> tuple[Block, ...]:
+    """Return the panel that says whether the machine was quiet."""
+    facts = outputs.stats.noise
+    checks = [check for check in facts.get("checks", []) if isinstance(check, Mapping)]
+    if outputs.stats.quality is None:
+        return ()
+    titles = {
+        "quiet": "The machine was quiet",
+        "contended": "Other work used the machine",
+        "unstable": "The figures did not settle",
+    }
+    measured = say(
+        "**Measured:** while the inferences were timed, worst process. {what}.",
+        what=outputs.stats.definitions.get("quality", "").capitalize(),
+    )
+    rows = tuple(_noise_row(check) for check in checks)
+    columns = (Column("Check"), Column("Result"), Column("Found", numeric=True), Column("Limit", numeric=True))
+    reasons = [data(f"{str(reason)[:1].upper()}{str(reason)[1:]}.") for reason in facts.get("reasons", [])]
+    note = sentences(*reasons) if outputs.stats.quality != "quiet" else NOTHING
+    table = Table("Noise", columns, rows, say("{title}", title=titles[outputs.stats.quality]), measured, note, kind="")
+    return (table,) if rows else (Words((note,), table.title),)
+
+
+def _noise_row(check: Mapping[str, Any]) -> tuple[Cell, ...]:
+    is_ok = bool(check.get("ok"))
+    return (
+        data(words.CHECKS.get(str(check.get("name")), str(check.get("name")))),
+        Status("met" if is_ok else "unknown", "ok" if is_ok else "above"),
+        data(numbers.percent_cell(check.get("value"))),
+        data(numbers.percent_cell(check.get("limit"))),
+    )
+
+
+def share_graphic(share: float, *, is_first: bool) -> Graphic:
+    """Return a bar for a table cell, pale for all but the first row."""
+    return Graphic(bars.share_bar(share, "f1" if is_first else "f3"))

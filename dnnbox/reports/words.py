@@ -1,0 +1,224 @@
+"""The reports' vocabulary: stages, metrics, tasks and how each kind of figure is written. No synonyms elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from dnnbox.records.measurements import Target
+from dnnbox.reports import numbers
+from dnnbox.reports.outputs import Outputs
+from dnnbox.reports.prose import Prose, code, data, say
+
+COLD_STAGES = {
+    "spawn": "Start process",
+    "import": "Import packages",
+    "context": "Open device",
+    "load": "Load weights",
+    "to_device": "Copy to device",
+    "first": "First inference",
+}
+COLD_FINDINGS = {
+    "spawn": "Starting the process",
+    "import": "Importing packages",
+    "context": "Opening the device",
+    "load": "Loading the weights",
+    "to_device": "Copying to the device",
+    "first": "The first inference",
+}
+WARM_STAGES = {
+    "preprocess": ("Preprocess", "f3"),
+    "host_to_device": ("Host → device", "f2"),
+    "model": ("Model", "f1"),
+    "device_to_host": ("Device → host", "f2"),
+    "postprocess": ("Postprocess", "f3"),
+}
+WARM_FINDINGS = {
+    "preprocess": "Preprocessing",
+    "host_to_device": "Copying to the device",
+    "model": "The model",
+    "device_to_host": "Copying from the device",
+    "postprocess": "Postprocessing",
+}
+METRICS = {
+    "cold_total_ms": "Cold start",
+    "throughput_items_s": "Throughput",
+    "throughput_best_items_s": "Best throughput",
+    "host_peak_mib": "Peak RAM",
+    "host_after_load_mib": "RAM after loading",
+    "vram_peak_mib": "Peak VRAM",
+}
+TASKS = {
+    "image-classification": "classifies an image",
+    "object-detection": "finds objects",
+    "semantic-segmentation": "segments an image",
+    "depth-estimation": "estimates depth",
+    "feature-extraction": "embeds its input",
+    "sentence-similarity": "embeds a sentence",
+    "text-generation": "generates text",
+    "fill-mask": "fills in words",
+    "text-classification": "classifies a text",
+    "automatic-speech-recognition": "transcribes speech",
+    "voice-activity-detection": "finds speech",
+}
+MATCHES = {
+    "config": "the file names it",
+    "exact": "all names and shapes match",
+    "body": "all but the head match",
+    "similar": "most tensors match",
+    "family": "the layout matches, not the sizes",
+    "signal": "a hint only",
+}
+VERDICTS = {
+    "data-only": "plain data, no code",
+    "inert-known": "known classes without effects",
+    "needs-code": "names classes of other packages",
+    "dangerous": "holds calls that act",
+    "no-code": "the format cannot hold code",
+}
+CHECKS = {
+    "run_delay_share": "Waited for a CPU",
+    "psi_some_share": "CPU pressure",
+    "steal_share": "CPU taken by the hypervisor",
+    "throttled_share": "Stopped by a quota",
+    "process_spread_share": "Spread between processes",
+}
+STAGES = {
+    "inspect": "Inspect",
+    "identify": "Identify",
+    "obtain": "Find source",
+    "source": "Find source",
+    "derive": "Find packages",
+    "dependencies": "Find packages",
+    "plan": "Plan",
+    "consent": "Ask",
+    "resolve": "Resolve packages",
+    "realise": "Make environment",
+    "environment": "Make environment",
+    "inputs": "Choose inputs",
+    "probe": "Probe",
+    "run": "Run",
+    "infer": "First inference",
+    "cold": "Cold starts",
+    "measure": "Measure",
+    "memory": "Memory",
+    "collect": "Collect",
+    "render": "Report",
+    "report": "Report",
+}
+_RELATIONS = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+
+
+def model_name(outputs: Outputs) -> str:
+    """Return what the model is called, "" where nobody knows."""
+    best = outputs.identity.best
+    return best.architecture if best else ""
+
+
+def subject(outputs: Outputs) -> Prose:
+    """Return the model as the subject of a title: its name, or what kind of file it is."""
+    name = model_name(outputs)
+    if name:
+        return data(name)
+    kind = outputs.inspection.format if outputs.inspection else ""
+    return say("This {kind} model", kind=kind) if kind else data("This model")
+
+
+def action(outputs: Outputs) -> str:
+    """Return what the model does, as a verb phrase."""
+    task = outputs.inspection.io_hints.task if outputs.inspection else ""
+    return TASKS.get(task, "answers")
+
+
+def device(outputs: Outputs) -> Prose:
+    """Return where it ran: the GPU's name, or the cores that it could use."""
+    machine: Mapping[str, object] = outputs.environment.machine if outputs.environment else {}
+    gpus = machine.get("gpu")
+    on_gpu = outputs.index.device not in ("", "cpu")
+    if on_gpu and isinstance(gpus, list) and gpus and isinstance(gpus[0], Mapping) and gpus[0].get("name"):
+        return say("on {name}", name=gpus[0]["name"])
+    cores = machine.get("cores_available") or machine.get("cores")
+    if not on_gpu and isinstance(cores, int):
+        return say("on {n}", n=numbers.counted(cores, "CPU core"))
+    return say("on {device}", device=outputs.index.device or "this machine")
+
+
+def metric_name(metric: str) -> str:
+    """Return a metric's name for people: ``latency_p95_ms`` is Latency p95."""
+    match = re.fullmatch(r"latency_(\w+)_ms", metric)
+    return f"Latency {match[1]}" if match else METRICS.get(metric, metric)
+
+
+def metric_value(metric: str, value: float | None, interval: tuple[float, float] | None = None) -> str:
+    """Return a metric's figure with its unit."""
+    if value is None:
+        return numbers.MISSING
+    if metric.endswith("_ms"):
+        return numbers.duration(value, interval)
+    if metric.endswith("_mib"):
+        return numbers.memory(value)
+    if metric.endswith("items_s"):
+        return f"{numbers.rate(value)}{numbers.NBSP}items/s"
+    return numbers.plain(value)
+
+
+def limit_value(metric: str, value: float) -> str:
+    """Return a limit as it was asked: no digits that nobody wrote."""
+    if metric.endswith("_ms"):
+        scale, unit = (1e-3, "s") if value >= 1000 else (1.0, "ms")
+        return f"{numbers.plain(value * scale)}{numbers.NBSP}{unit}"
+    if metric.endswith("_mib"):
+        whole_gib = value >= 1024 and value % 1024 == 0
+        return (
+            f"{numbers.plain(value / 1024)}{numbers.NBSP}GiB"
+            if whole_gib
+            else f"{numbers.plain(value)}{numbers.NBSP}MiB"
+        )
+    if metric.endswith("items_s"):
+        return f"{numbers.plain(value)}{numbers.NBSP}items/s"
+    return numbers.plain(value)
+
+
+def relation(target: Target) -> str:
+    """Return the relation that the expression holds."""
+    match = re.search(r"<=|>=|<|>", target.expression)
+    return match[0] if match else "<="
+
+
+def requirement(target: Target) -> str:
+    """Return a target as a phrase: Latency p95 ≤ 20 ms."""
+    sign = _RELATIONS[relation(target)]
+    return f"{metric_name(target.metric)} {sign} {limit_value(target.metric, target.target)}"
+
+
+def margin(target: Target) -> str:
+    """Return how far the figure is on the good side; negative beyond the limit."""
+    if target.delta is None:
+        return numbers.MISSING
+    spare = -target.delta if relation(target).startswith("<") else target.delta
+    if target.metric.endswith("_ms") and target.measured is not None:
+        return numbers.duration_like(spare, target.measured, target.interval)
+    if target.metric.endswith("items_s") and target.measured is not None:
+        return f"{numbers.fixed(spare, numbers.decimals_for(target.measured))}{numbers.NBSP}items/s"
+    return metric_value(target.metric, spare)
+
+
+def short_hash(value: str | None) -> Prose:
+    """Return the ends of a hash, enough to compare by eye."""
+    digest = (value or "").removeprefix("sha256:")
+    return code(f"{digest[:6]}…{digest[-4:]}") if len(digest) > 12 else code(digest)
+
+
+def day_and_time(utc: str) -> str:
+    """Return ``2026-03-12T14:08:09Z`` as 12 Mar 2026, 14:08 UTC."""
+    match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d)(?::\d\d)?Z", utc)
+    if not match:
+        return utc
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    year, month, day, clock = match.groups()
+    return f"{int(day)} {months[(int(month) - 1) % 12]} {year}, {clock} UTC"
+
+
+def shape(sizes: tuple[int | str, ...]) -> str:
+    """Return a shape: [N, 3, 224, 224]."""
+    return f"[{', '.join(map(str, sizes))}]" if sizes else ""
