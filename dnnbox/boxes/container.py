@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from dnnbox.boxes import gpu, hardened, owner
+from dnnbox.boxes import facts, gpu, hardened, owner
 from dnnbox.boxes.base import ENVIRONMENT, HARNESS_DIR, LIB, PACKAGE, RUN, STORE, inside, start_argv, with_blobs
 from dnnbox.boxes.collect import Collected
 from dnnbox.boxes.engine import Ended, Session, engine_errors
@@ -197,26 +197,23 @@ class ContainerBox:
 
     def _settings(self, ended: Ended) -> dict[str, Any]:
         """Return the isolation as the engine reports it, without host paths."""
-        engine, host = self._session.engine, ended.attrs["HostConfig"]
+        host = ended.attrs["HostConfig"]
         return {
+            "engine": facts.as_record(self._session.engine),
+            "image_digest": self._image_id,
             "sandbox": self.sandbox,
-            "engine": f"{self.kind} {engine.version}",
-            "cgroup": f"v{engine.cgroup}",
-            "rootless": engine.rootless,
-            "image": self._image_id,
             "user": ended.attrs["Config"].get("User"),
             "network": host.get("NetworkMode"),
             "read_only": host.get("ReadonlyRootfs"),
             "capabilities": "none",
             "security": list(host.get("SecurityOpt") or ()),
-            "seccomp": engine.seccomp,
-            "memory": f"cgroup v{engine.cgroup}",
+            "memory": f"cgroup v{self._session.engine.cgroup}",
             "memory_bytes": host.get("Memory"),
-            "swap": "off" if engine.limits["swap"] else "not limited by this engine",
             "pids": host.get("PidsLimit"),
             "shm_bytes": host.get("ShmSize"),
             "file_bytes": self._limits.file_bytes,
             "cpus": host.get("CpusetCpus") or "",
+            "gpu": self._gpu.driver,
         }
 
 

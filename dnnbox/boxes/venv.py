@@ -192,8 +192,9 @@ class SandboxedVenv(VenvBox):
 
     def _settings(self) -> dict[str, Any]:
         assert isinstance(self._found, Bubblewrap)
-        facts = {"bubblewrap": self._found.version, "network": "none", "capabilities": "none", "read_only": True}
-        return {**super()._settings(), **facts}
+        engine = {"name": "bubblewrap", "version": self._found.version}
+        isolation = {"engine": engine, "network": "none", "capabilities": "none", "read_only": True}
+        return {**super()._settings(), **isolation}
 
 
 class PlainVenv(VenvBox):

@@ -63,7 +63,12 @@ def test_box__a_job_that_answers__is_a_result_with_times(box: Box, job_dir: Path
     assert error_of(outcome, LIMITS, 60) is None
     assert outcome.result is not None
     assert 0 < outcome.result.started_ns - outcome.spawned_ns < outcome.wall_s * 1e9
-    assert sorted(path.name for path in job_dir.iterdir()) == ["request.json", "result.json", "stderr.txt", "stdout.txt"]
+    assert sorted(path.name for path in job_dir.iterdir()) == [
+        "request.json",
+        "result.json",
+        "stderr.txt",
+        "stdout.txt",
+    ]
 
 
 def test_box__privileges__are_none(box: Box, job_dir: Path) -> None:
@@ -97,8 +102,8 @@ def test_box__network__leads_nowhere(box: Box, job_dir: Path) -> None:
 
 def test_box__writing__works_in_the_run_directory_and_private_places_only(box: Box, job_dir: Path) -> None:
     code = """
-        places = ["/", "/usr", "/etc", "/dev", "/dnnbox", "/dnnbox/lib", "/dnnbox/lib/dnnbox_harness", "/dnnbox/checkpoint",
-                  "/var/tmp", "/home", "/root", "/proc/sys/kernel", "/sys/kernel", "/tmp", "/dev/shm",
+        places = ["/", "/usr", "/etc", "/dev", "/dnnbox", "/dnnbox/lib", "/dnnbox/lib/dnnbox_harness",
+                  "/dnnbox/checkpoint", "/var/tmp", "/home", "/root", "/proc/sys/kernel", "/sys/kernel", "/tmp", "/dev/shm",
                   os.environ["HOME"], "/dnnbox/run"]
         for place in places:
             try:
@@ -186,8 +191,10 @@ def test_box__setuid_program__gives_nothing(box: Box, job_dir: Path) -> None:
         import shutil, subprocess
         shutil.copy("/bin/cat", "/dnnbox/run/cat")
         os.chmod("/dnnbox/run/cat", 0o6755)
-        facts["shadow"] = subprocess.run(["/dnnbox/run/cat", "/etc/shadow"], capture_output=True).returncode
-        facts["caps"] = subprocess.run(["/bin/grep", "CapEff", "/proc/self/status"], capture_output=True).stdout.decode()
+        def run(*argv):
+            return subprocess.run(argv, capture_output=True)
+        facts["shadow"] = run("/dnnbox/run/cat", "/etc/shadow").returncode
+        facts["caps"] = run("/bin/grep", "CapEff", "/proc/self/status").stdout.decode()
     """
     found = facts(ask(box, job_dir, code))
     assert found["shadow"] != 0

@@ -4,12 +4,12 @@ import json
 import os
 import platform
 import time
+from pathlib import Path
 
 
 def main(run_dir: str) -> int:
     started_ns = time.monotonic_ns()
-    with open(os.path.join(run_dir, "request.json"), encoding="utf-8") as file:
-        request = json.load(file)
+    request = json.loads(Path(run_dir, "request.json").read_text("utf-8"))
     facts: dict = {}
     result = {
         "record": "RunResult",
@@ -23,6 +23,5 @@ def main(run_dir: str) -> int:
     os.chdir(run_dir)
     exec(request["options"]["code"], names)
     if names.get("answer", True):
-        with open(os.path.join(run_dir, "result.json"), "w", encoding="utf-8") as file:
-            json.dump(result, file)
+        Path(run_dir, "result.json").write_text(json.dumps(result), "utf-8")
     return names.get("code", 0)

@@ -1,0 +1,43 @@
+"""What is known of an engine: for the record of a run, and for doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dnnbox.boxes.engines import base_url, get_json
+from dnnbox.boxes.hardened import Engine
+from dnnbox.errors import EngineUnavailable
+
+
+def engine_facts(kind: str) -> Engine:
+    """Return the facts of a running engine on this machine.
+
+    Raises:
+        EngineUnavailable: it does not answer, or it is on another machine.
+    """
+    url = base_url(kind)
+    info = get_json(Path(url.removeprefix("unix://")), "/info") if url.startswith("unix://") else None
+    if not isinstance(info, dict):
+        raise EngineUnavailable(f"{kind} does not say what it can do")
+    return Engine.from_info(kind, info)
+
+
+def weaknesses(engine: Engine) -> tuple[str, ...]:
+    """Return in short sentences what this engine does not enforce."""
+    found = [f"cannot limit {name}" for name, can in engine.limits.items() if not can]
+    if not engine.seccomp:
+        found.append("has no seccomp profile")
+    return tuple(found)
+
+
+def as_record(engine: Engine) -> dict[str, Any]:
+    """Return the facts that a report shows."""
+    return {
+        "name": engine.kind,
+        "version": engine.version,
+        "cgroup": f"v{engine.cgroup}",
+        "rootless": engine.rootless,
+        "seccomp": engine.seccomp,
+        "swap": "off" if engine.limits["swap"] else "not limited by this engine",
+    }
