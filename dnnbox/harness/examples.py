@@ -23,7 +23,8 @@ IMAGE_SIZE = 224
 AUDIO_RATE = 16000
 DEFAULT_VOCABULARY = 100
 
-_BATCH_NAMES = {"batch", "batch_size", "batchsize", "n", "b", "bs", "none", "?", ""}
+_BATCH_NAMES = {"batch", "batch_size", "batchsize", "n", "b", "bs"}
+_NOT_BATCH = {"sequence_length", "seq_len", "length", "num_boxes", "frames"}
 _SIZES = (
     (("height", "width", "image_size", "h", "w"), IMAGE_SIZE),
     (("seq", "length", "tokens", "len", "t"), SEQUENCE),
@@ -58,9 +59,8 @@ def resolve(shapes: Dict[str, Sequence[Any]], batch_size: int, known: Dict[str, 
                 filled[name].append(int(dimension))
                 continue
             label = "" if dimension is None else str(dimension)
-            if place == 0 and len(shape) > 1 and label.lower() not in ("sequence_length", "seq_len"):
-                size = batch_size
-            elif label.lower() in _BATCH_NAMES and place == 0:
+            first = place == 0 and (len(shape) > 1 or not label)
+            if label.lower() in _BATCH_NAMES or (first and label.lower() not in _NOT_BATCH):
                 size = batch_size
             else:
                 size = sizes.get(label) or _at(known.get(name, ()), place, len(shape)) or _guess(label, place, shape)
