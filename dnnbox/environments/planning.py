@@ -119,7 +119,7 @@ def python_for(
     if needs_torch and indexes is not None:
         build, _ = wanted_build(accelerator)
         with_wheel = {w.python for w in local_wheels(indexes, platform or platform_of_host()) if w.build == build}
-        fitting.sort(key=lambda version: version not in with_wheel and bool(with_wheel & set(fitting)))
+        fitting.sort(key=lambda version: version not in with_wheel)
     for version in fitting:
         if interpreter(version) is not None:
             return version
@@ -147,7 +147,14 @@ def interpreter(version: str) -> Path | None:
             return base
     ended = process.run(uv.find_argv(version), timeout_s=60, env=uv.environ(Indexes(), offline=True))
     path = Path(ended.stdout.strip().splitlines()[-1]) if ended.returncode == 0 and ended.stdout.strip() else None
-    return path if path is not None and path.exists() else None
+    return path if path is not None and path.exists() else _of_pyenv(version)
+
+
+def _of_pyenv(version: str) -> Path | None:
+    """Return pyenv's newest interpreter of a version: uv does not look for those that no shim is set to."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = [path for path in root.glob(f"{version}.*/bin/python{version}") if os.access(path, os.X_OK)]
+    return max(found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parent.parent.name)], default=None)
 
 
 def python_version(python: Path) -> str:

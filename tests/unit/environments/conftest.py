@@ -18,6 +18,8 @@ def bare_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in tuple(os.environ):
         if name.startswith(("UV_", "PIP_", "CONDA_")) or name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME"):
             monkeypatch.delenv(name)
+    # Interpreters are the machine's, not the user's configuration.
+    monkeypatch.setenv("PYENV_ROOT", os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv"))
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -1,0 +1,176 @@
+"""The user's own environment: what it lacks is read from files; changing it is undone when it fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dnnbox import uv
+from dnnbox.environments import install_current, installed, missing, platform_of_host
+from dnnbox.environments.pixi import with_requirements
+from dnnbox.errors import EnvFailed, NetworkFailed
+from dnnbox.records.dependencies import Dependencies, Requirement
+from dnnbox.records.environment import EnvSpec, Indexes, Workspace
+from tests.unit.environments.wheels import make_wheel
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    folder = tmp_path / "wheels"
+    make_wheel(folder, "alpha", "1.0", requires=["beta>=2"])
+    make_wheel(folder, "beta", "1.0")
+    make_wheel(folder, "beta", "2.0")
+    return folder
+
+
+@pytest.fixture
+def python(tmp_path: Path, wheels: Path) -> Path:
+    """The interpreter of a user's venv that has beta 1.0."""
+    venv = tmp_path / "project" / ".venv"
+    subprocess.run(uv.venv_argv(venv, sys.executable), check=True)
+    argv = [str(uv.binary()), "pip", "install", "-q", "--offline", "--find-links", str(wheels), "beta==1.0"]
+    subprocess.run([*argv, "--python", str(venv / "bin" / "python")], check=True)
+    return venv / "bin" / "python"
+
+
+def workspace_of(python: Path) -> Workspace:
+    return Workspace(str(python.parents[2]), ("venv",), str(python))
+
+
+def spec_of(wheels: Path) -> EnvSpec:
+    return EnvSpec("adapter", (), PYTHON, platform_of_host(), indexes=Indexes(find_links=(str(wheels),)))
+
+
+def test_installed__venv__names_and_versions_without_running_it(python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dnnbox.process.run", lambda *_, **__: pytest.fail("nothing may be started"))
+
+    assert installed(python) == {"beta": "1.0"}
+
+
+def test_installed__no_venv__asked() -> None:
+    assert "pip" in installed(Path(sys.executable).resolve()) or installed(Path(sys.executable).resolve()) == {}
+
+
+def test_missing__absent_old_and_fitting__the_first_two(python: Path) -> None:
+    wanted = (Requirement("alpha"), Requirement("beta", ">=2"), Requirement("Beta", "<2"), Requirement("beta[extra]"))
+
+    assert missing(Dependencies("adapter", wanted), python) == wanted[:2]
+
+
+def test_install_current__missing__added_and_both_states_kept(python: Path, wheels: Path, tmp_path: Path) -> None:
+    wanted = Dependencies("adapter", (Requirement("alpha"),))
+
+    install_current(workspace_of(python), wanted, spec_of(wheels), tmp_path, offline=True)
+
+    assert installed(python) == {"alpha": "1.0", "beta": "2.0"}
+    assert (tmp_path / "environment-before.txt").read_text() == "beta==1.0\n"
+    assert (tmp_path / "environment-after.txt").read_text() == "alpha==1.0\nbeta==2.0\n"
+
+
+def test_install_current__no_solution__as_before(python: Path, wheels: Path, tmp_path: Path) -> None:
+    wanted = Dependencies("adapter", (Requirement("alpha"), Requirement("beta", "<2,>1")))
+
+    with pytest.raises((EnvFailed, NetworkFailed)):
+        install_current(workspace_of(python), wanted, spec_of(wheels), tmp_path, offline=True)
+
+    assert installed(python) == {"beta": "1.0"}
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, EnvFailed("later")])
+def test_install_current__stopped_after_installing__put_back(
+    interruption: type[BaseException] | BaseException,
+    python: Path,
+    wheels: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dnnbox import process
+
+    run = process.run
+
+    def stopped(argv: list[str], **options: object) -> process.Completed:
+        ended = run(argv, **options)  # type: ignore[arg-type]
+        if "install" in argv and "--requirements" in argv:
+            raise interruption
+        return ended
+
+    monkeypatch.setattr("dnnbox.process.run", stopped)
+    wanted = Dependencies("adapter", (Requirement("alpha"),))
+
+    with pytest.raises((KeyboardInterrupt, EnvFailed)):
+        install_current(workspace_of(python), wanted, spec_of(wheels), tmp_path, offline=True)
+
+    assert installed(python) == {"beta": "1.0"}
+
+
+PIXI = """# our project
+[workspace]
+name = "x"  # keep me
+
+[dependencies]
+python = "3.11.*"
+"""
+
+
+def pixi_workspace(tmp_path: Path) -> Workspace:
+    manifest = tmp_path / "pixi.toml"
+    manifest.write_text(PIXI)
+    python = tmp_path / ".pixi" / "envs" / "default" / "bin" / "python"
+    (python.parents[1] / "conda-meta").mkdir(parents=True)
+    (python.parents[1] / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    python.parent.mkdir()
+    python.write_text("")
+    return Workspace(str(tmp_path), ("pixi",), str(python), str(manifest))
+
+
+def pretend_pixi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a stand-in for pixi on PATH: the real one needs a conda channel."""
+    folder.mkdir()
+    (folder / "pixi").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "pixi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_with_requirements__pixi_manifest__comments_and_order_stay() -> None:
+    text = with_requirements(PIXI, "pixi.toml", [Requirement("timm", ">=1"), Requirement("numpy")])
+
+    assert text.startswith(PIXI)
+    assert '[pypi-dependencies]\ntimm = ">=1"\nnumpy = "*"' in text
+
+
+def test_install_current__pixi_is_not_there__says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = pixi_workspace(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(EnvFailed) as caught:
+        install_current(
+            workspace, Dependencies("adapter", (Requirement("timm", ">=1"),)), spec_of(tmp_path), tmp_path, offline=True
+        )
+
+    assert 'pixi add --pypi "timm>=1"' in caught.value.hint
+    assert Path(workspace.manifest).read_text() == PIXI
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_install_current__pixi_stand_in__manifest_changed_or_put_back(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = pixi_workspace(tmp_path)
+    pretend_pixi(tmp_path / "bin", f"echo lock > {tmp_path}/pixi.lock; echo no >&2; exit {code}", monkeypatch)
+    (tmp_path / "record").mkdir()
+    wanted = Dependencies("adapter", (Requirement("timm"),))
+
+    if code:
+        with pytest.raises(EnvFailed, match="no"):
+            install_current(workspace, wanted, spec_of(tmp_path), tmp_path / "record", offline=True)
+        assert Path(workspace.manifest).read_text() == PIXI
+        assert not (tmp_path / "pixi.lock").exists()
+    else:
+        install_current(workspace, wanted, spec_of(tmp_path), tmp_path / "record", offline=True)
+        assert 'timm = "*"' in Path(workspace.manifest).read_text()
+        assert (tmp_path / "record" / "pixi-before.toml").read_text() == PIXI
