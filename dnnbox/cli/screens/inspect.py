@@ -12,7 +12,7 @@ from dnnbox.records.inspection import Finding, Inspection, IoField, TensorInfo
 from dnnbox.reports import numbers
 from dnnbox.text import redact, visible
 
-_LABEL, _NAME, _SOURCE = 12, 10, 26
+_LABEL, _NAME, _SOURCE = 12, 10, 28
 _MOST_CANDIDATES, _MOST_EVIDENCE, _MOST_FINDINGS, _MOST_FIELDS = 5, 8, 10, 12
 
 _MATCH = {
@@ -30,6 +30,7 @@ _SAFETY = {
     "needs-code": ("warning", "saved as objects: it names code that is not in the file"),
     "dangerous": ("failed", "it names calls that act when the file is loaded"),
 }
+_OWN_GRAPH = frozenset(("onnx", "torchscript", "torch-export"))
 _SEVERITY = {"info": ("quiet", "note"), "warning": ("unknown", "warning"), "danger": ("missed", "danger")}
 _STATUS_STYLE = {"assumed": "unknown", "observed": "", "declared": "", "stated": ""}
 
@@ -61,21 +62,29 @@ def _labelled(look: Look, label: str, widths: Sequence[int], rows: Sequence[Sequ
 def _title(look: Look, inspection: Inspection, seconds: float) -> str:
     digest = f"sha256 {inspection.sha256[:6]}…{inspection.sha256[-4:]}" if inspection.sha256 else ""
     name = shorten(visible(PurePath(inspection.path).name or inspection.path), 48)
-    kind = inspection.format if inspection.kind == "file" else f"{inspection.format} directory"
+    is_said = inspection.kind == "file" or "directory" in inspection.format
+    kind = inspection.format if is_said else f"{inspection.format} directory"
     read = f"read without running it, {numbers.seconds(seconds)}"
-    return heading(look, name, visible(kind, 30), numbers.size(inspection.size_bytes), digest, read)
+    return heading(look, name, visible(kind, 40), numbers.size(inspection.size_bytes), digest, read)
 
 
 def _identity(look: Look, inspection: Inspection) -> list[str]:
     identity = inspection.identity
     rows: list[tuple[Cell | str, ...]] = []
     if identity.unknown:
-        what = visible(inspection.framework, 30) or "this format"
-        rows.append((look.mark("unknown", "unknown"), f"no known architecture of {what} fits"))
+        rows.append((look.mark("unknown", "unknown"), Cell(_why_unknown(inspection), "quiet")))
     for position, candidate in enumerate(identity.candidates[:_MOST_CANDIDATES]):
         style = "title" if position == 0 and not identity.unknown else ""
         rows.append((Cell(_name(candidate), style), Cell(_match(candidate), "quiet")))
     return _labelled(look, "Identity", (0, _NAME + _SOURCE), rows) + _twins(look, inspection)
+
+
+def _why_unknown(inspection: Inspection) -> str:
+    if inspection.format in _OWN_GRAPH:
+        return "not needed, it holds its own graph"
+    if inspection.needs_code:
+        return "its own classes define it"
+    return "no known architecture fits"
 
 
 def _name(candidate: Candidate) -> str:
@@ -86,15 +95,16 @@ def _name(candidate: Candidate) -> str:
 
 def _match(candidate: Candidate) -> str:
     text = _MATCH[candidate.match]
-    shown = candidate.match in ("body", "similar") or (candidate.match == "exact" and candidate.score < 1)
-    return f"{text}, {numbers.percent(candidate.score)} of them" if shown else text
+    if candidate.match != "similar":
+        return text
+    return f"{text}, {numbers.percent(min(candidate.score, 0.99))}"  # only all of them are 100 %
 
 
 def _twins(look: Look, inspection: Inspection) -> list[str]:
     """Say in what the look-alikes differ: strict loading cannot tell them apart, so the user must."""
     best = inspection.identity.best
     rows = [
-        (look.mark("warning", f"also fits {visible(t.architecture, 40)}; differs in {visible(t.differs, 160)}"),)
+        (look.mark("warning", f"also fits {visible(t.architecture, 40)}: {visible(t.differs, 160)}"),)
         for t in (best.same_weights[:3] if best else ())
     ]
     return grid(look, (0,), rows, indent=_LABEL + 1)
@@ -104,7 +114,7 @@ def _evidence(look: Look, inspection: Inspection) -> list[str]:
     best = inspection.identity.candidates[0] if inspection.identity.candidates else None
     reasons = sorted(best.evidence, key=lambda reason: -reason.weight) if best else []
     rows = [
-        (": ".join(filter(None, (visible(e.claim, 100), visible(e.detail, 120)))), Cell(visible(e.source, 60), "quiet"))
+        (": ".join(filter(None, (visible(e.claim, 100), visible(e.detail, 120)))), Cell(_place(e.source), "quiet"))
         for e in reasons[:_MOST_EVIDENCE]
     ]
     if len(reasons) > _MOST_EVIDENCE:
@@ -185,8 +195,14 @@ def _contract(look: Look, inspection: Inspection) -> list[str]:
 def _io(role: str, item: IoField) -> tuple[Cell, str, Cell]:
     shape = f"[{', '.join(visible(str(size), 30) for size in item.shape)}]" if item.shape else "shape not known"
     text = " ".join(filter(None, (visible(item.name, 40), shape, visible(item.dtype, 20))))
-    source = ", ".join(filter(None, (item.status, visible(item.source, 60))))
+    source = ", ".join(filter(None, (item.status, _place(item.source))))
     return Cell(role, "quiet"), text, Cell(source, _STATUS_STYLE[item.status] or "quiet")
+
+
+def _place(source: str) -> str:
+    """Return where a fact is from; of a long path the file's name, which is what somebody looks for."""
+    shown = visible(source, 200)
+    return shorten(shown if len(shown) <= _SOURCE else shown.rpartition("/")[2], 2 * _SOURCE - 14)
 
 
 def _requirements(look: Look, inspection: Inspection) -> list[str]:
@@ -199,7 +215,7 @@ def not_known(inspection: Inspection) -> tuple[str, ...]:
     hints = inspection.io_hints
     labels = "classification" in hints.task and not hints.labels
     gaps = {
-        "architecture": inspection.identity.unknown,
+        "architecture": inspection.identity.unknown and inspection.format not in _OWN_GRAPH,
         "input shape": not hints.inputs or any(not item.shape for item in hints.inputs),
         "outputs": not hints.outputs,
         "class names": labels,
