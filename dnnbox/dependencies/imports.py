@@ -40,7 +40,7 @@ class _Walk:
 
 def external_imports(root: Path, files: Iterable[str]) -> tuple[Import, ...]:
     """Return the imports of other people's modules that ``files`` (relative to ``root``) and what they import need."""
-    walk = _Walk(root, [root / name for name in files])
+    walk = _Walk(root, [path for name in files for path in _with_packages(root, name)])
     while walk.queue and len(walk.seen) < _MOST_FILES:
         path = walk.queue.pop(0)
         if path in walk.seen:
@@ -49,6 +49,16 @@ def external_imports(root: Path, files: Iterable[str]) -> tuple[Import, ...]:
         if (tree := _parsed(path)) is not None:
             _collect(walk, path, tree)
     return tuple(walk.imports)
+
+
+def _with_packages(root: Path, name: str) -> Iterator[Path]:
+    """Yield a file after the packages that it lies in: they run first when it is imported."""
+    parts = Path(name).parts[:-1]
+    for end in range(1, len(parts) + 1):
+        package = root.joinpath(*parts[:end], "__init__.py")
+        if package.is_file():
+            yield package
+    yield root / name
 
 
 def _parsed(path: Path) -> ast.Module | None:

@@ -1,0 +1,146 @@
+"""The import graph: what the model's files reach, nothing else, with the line that says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dnnbox.dependencies.declared import declared
+from dnnbox.dependencies.imports import external_imports, requirements_of
+
+
+def write(root: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = root / (name.replace("__", "/") + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def modules(root: Path, *files: str) -> list[str]:
+    return sorted({item.module for item in external_imports(root, files)})
+
+
+def test_external_imports__whole_graph__only_what_is_reached(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        net__model="from .blocks import Block\nimport torch.nn as nn\nimport os\n",
+        net__blocks="import einops\nfrom net.deep import util\n",
+        net__deep__util="import scipy.signal\n",
+        train="import wandb\n",
+    )
+    (tmp_path / "net" / "__init__.py").write_text("import numpy\n")
+
+    assert modules(tmp_path, "net/model.py") == ["einops", "numpy", "scipy.signal", "torch.nn"]
+
+
+def test_external_imports__file_and_line__in_the_place(tmp_path: Path) -> None:
+    write(tmp_path, model="import os\n\nfrom einops import rearrange\n")
+
+    (found,) = external_imports(tmp_path, ["model.py"])
+
+    assert (found.module, found.place) == ("einops", "model.py:3")
+
+
+@pytest.mark.parametrize(
+    ("code", "optional", "lazy"),
+    [
+        ("import cv2\n", False, False),
+        ("try:\n    import cv2\nexcept ImportError:\n    cv2 = None\n", True, False),
+        ("try:\n    import cv2\nexcept:\n    pass\n", True, False),
+        ("try:\n    import cv2\nexcept ValueError:\n    pass\n", False, False),
+        ("def forward(x):\n    import cv2\n", False, True),
+        ("class A:\n    def f(self):\n        with x:\n            import cv2\n", False, True),
+        ("if True:\n    import cv2\n", False, False),
+    ],
+)
+def test_external_imports__where_it_stands__optional_or_lazy(
+    code: str, optional: bool, lazy: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, model=code)
+
+    (found,) = external_imports(tmp_path, ["model.py"])
+
+    assert (found.optional, found.lazy) == (optional, lazy)
+
+
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'"])
+def test_external_imports__never_run_when_loading__left_out(test: str, tmp_path: Path) -> None:
+    write(tmp_path, model=f"if {test}:\n    import cv2\nelse:\n    import einops\n")
+
+    assert modules(tmp_path, "model.py") == ["einops"]
+
+
+def test_external_imports__from_a_namespace_package__the_longer_name(tmp_path: Path) -> None:
+    write(tmp_path, model="from google import protobuf\n")
+
+    assert modules(tmp_path, "model.py") == ["google.protobuf"]
+
+
+def test_external_imports__cycle_and_script_folder__ends(tmp_path: Path) -> None:
+    write(tmp_path, pkg__a="import b\n", pkg__b="import a\nimport timm\n")
+
+    assert modules(tmp_path, "pkg/a.py") == ["timm"]
+
+
+@pytest.mark.parametrize("code", ["import (\n", "\x00", "x = " + "(" * 3000 + ")" * 3000])
+def test_external_imports__not_todays_python__nothing_and_no_crash(code: str, tmp_path: Path) -> None:
+    write(tmp_path, model=code)
+
+    assert modules(tmp_path, "model.py") == []
+
+
+def test_external_imports__relative_import_out_of_the_tree__not_followed(tmp_path: Path) -> None:
+    (tmp_path / "outside.py").write_text("import wandb\n")
+    write(tmp_path / "root", model="from ..outside import x\nfrom ...outside import y\n")
+
+    assert modules(tmp_path / "root", "model.py") == []
+
+
+def test_requirements_of__known_unknown_and_declared__only_what_somebody_vouches_for(tmp_path: Path) -> None:
+    write(tmp_path, model="import cv2\nimport vendorlib\nimport strange_name\nimport PIL.Image\n")
+
+    required, strangers = requirements_of(external_imports(tmp_path, ["model.py"]), {"vendorlib": "requirements.txt:1"})
+
+    assert [r.name for r in required] == ["opencv-python-headless", "pillow", "vendorlib"]
+    assert required[0].evidence[0].source == "model.py:1"
+    assert [(e.source, "strange_name" in e.claim) for e in strangers] == [("model.py:3", True)]
+
+
+def test_requirements_of__optional_only__left_out(tmp_path: Path) -> None:
+    write(tmp_path, model="try:\n    import flash_attn\nexcept ImportError:\n    pass\nimport einops\n")
+
+    required, strangers = requirements_of(external_imports(tmp_path, ["model.py"]), {})
+
+    assert [r.name for r in required] == ["einops"]
+    assert strangers == ()
+
+
+def test_declared__requirements_and_pyproject__names_with_places(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text(
+        "# deps\nTorch>=1.7,<2  # old\neinops==0.6.1\nold==1 ; python_version < '3'\n\nscipy \\\n  >=1.4\n"
+    )
+    (tmp_path / "requirements-dev.txt").write_text("pytest\n")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\ndependencies = ["timm>=0.9"]\n')
+
+    found, _ = declared(tmp_path)
+
+    lines = [requirement.line() for requirement in found]
+    assert lines == ["torch<2,>=1.7", "einops==0.6.1", "scipy>=1.4", "timm>=0.9"]
+    assert found[1].evidence[0].source == "requirements.txt:3"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-e .", "-r other.txt", "--index-url https://evil/simple", "git+https://evil/x.git", "x @ https://evil/x.whl",
+     "./local.whl", "${HOME}/x", "https://evil/x.tar.gz", "a b c"],
+)  # fmt: skip
+def test_declared__line_that_leaves_the_index__not_taken_but_told(line: str, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text(f"einops\n{line}\n")
+
+    found, refused = declared(tmp_path)
+
+    assert [requirement.name for requirement in found] == ["einops"]
+    assert [evidence.source for evidence in refused] == ["requirements.txt:2"]
+    assert line not in refused[0].claim + refused[0].detail
