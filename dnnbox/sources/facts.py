@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -13,6 +13,7 @@ from dnnbox.walk import Budget, folders, read_head
 
 _MOST_FILES, _LARGEST_FILE_BYTES = 5_000, 8 << 20
 _UPWARDS = 5
+_LARGEST_INDEX_BYTES = 64 << 20
 _SHA = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 _REF = re.compile(r"^refs/[A-Za-z0-9._/@+-]+$")
 
@@ -59,12 +60,13 @@ _LICENCES: tuple[tuple[str, str], ...] = (
 )
 
 
-def licence_of(root: Path) -> str:
-    """Return the SPDX id of the licence file of the project around ``root``; "" where there is none.
+def licence_of(root: Path, files: Sequence[str] = ()) -> str:
+    """Return the SPDX id of the licence file of the project that holds ``files``; "" where there is none.
 
-    A text that is not recognised is ``unrecognised (NAME)``: somebody has to read it.
+    The licence of a checkout around ``root`` counts only where the checkout tracks the files. A text that is not
+    recognised is ``unrecognised (NAME)``: somebody has to read it.
     """
-    for directory in _project_directories(root):
+    for directory in _project_directories(root, files):
         folder = next(iter(folders(directory, Budget(), depth=0)), None)
         for file in folder.files if folder else ():
             if _LICENCE_FILE.match(file.name):
@@ -72,14 +74,12 @@ def licence_of(root: Path) -> str:
     return ""
 
 
-def _project_directories(root: Path) -> Iterator[Path]:
+def _project_directories(root: Path, files: Sequence[str]) -> Iterator[Path]:
     """Yield ``root`` and its parents up to the top of the checkout; only ``root`` where it is in none."""
-    top = _git_directory(root)
+    found = _checkout_with(root, files)
     yield root
-    if top is None:
-        return
-    for parent in list(root.parents)[:_UPWARDS]:
-        if not parent.is_relative_to(top[0]):
+    for parent in list(root.parents)[:_UPWARDS] if found else ():
+        if found is None or not parent.is_relative_to(found[0]):
             return
         yield parent
 
@@ -104,15 +104,37 @@ class Checkout:
     tag: str = ""
 
 
-def checkout_of(root: Path) -> Checkout:
-    """Return what .git says of the checkout around ``root``; empty where it is in none. Git itself is not run."""
-    found = _git_directory(root)
+def checkout_of(root: Path, files: Sequence[str] = ()) -> Checkout:
+    """Return what .git says of the checkout that tracks ``files`` below ``root``; empty where none does.
+
+    Git itself is not run. Code that merely lies in an ignored folder of somebody's repository is not from there.
+    """
+    found = _checkout_with(root, files)
     if found is None:
         return Checkout()
     git = found[1]
     common = _common(git)
     commit = _head(git, common)
     return Checkout(_remote(common), commit, _tag(common, commit) if commit else "")
+
+
+def _checkout_with(root: Path, files: Sequence[str]) -> tuple[Path, Path] | None:
+    found = _git_directory(root)
+    return found if found and _tracks(*found, root, files) else None
+
+
+def _tracks(top: Path, git: Path, root: Path, files: Sequence[str]) -> bool:
+    """Tell whether the index lists the files, or anything below ``root`` where none is named.
+
+    Source: gitformat-index(5). Versions 2 and 3 hold every path whole, after its flags and before a NUL; version 4
+    shortens them, and the answer is then no.
+    """
+    index = read_head(git / "index", _LARGEST_INDEX_BYTES) or b""
+    if index[:4] != b"DIRC" or index[7:8] not in (b"\x02", b"\x03"):
+        return False
+    below = "" if root == top else f"{root.relative_to(top).as_posix()}/"
+    wanted = [f"{below}{file}\0".encode() for file in files] or [below.encode()]
+    return all(path in index for path in wanted)
 
 
 def _git_directory(root: Path) -> tuple[Path, Path] | None:

@@ -130,7 +130,8 @@ def _from_git(given: str, names: Sequence[str], refs_dir: Path | None) -> Source
 
 
 def _tree(origin: _Origin, located: Located) -> SourceTree:
-    checkout = checkout_of(located.root)
+    files = tuple(dict.fromkeys(each.file for each in located.definitions))
+    checkout = checkout_of(located.root, files)
     sha256 = python_sha256(located.root)
     evidence = [
         Evidence(f"{each.name} is defined", f"{each.file}:{each.line}", _PLACES[origin]) for each in located.definitions
@@ -141,11 +142,11 @@ def _tree(origin: _Origin, located: Located) -> SourceTree:
         origin,
         root=str(located.root),
         classes=tuple(each.name for each in located.definitions),
-        files=tuple(dict.fromkeys(each.file for each in located.definitions)),
+        files=files,
         url=checkout.url,
         commit=checkout.commit,
         tag=checkout.tag,
-        licence=licence_of(located.root),
+        licence=licence_of(located.root, files),
         sha256=sha256,
         evidence=tuple(evidence),
     )

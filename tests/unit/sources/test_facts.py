@@ -115,6 +115,7 @@ def test_checkout_of__detached_and_loose_tag__are_read(checkout: Path) -> None:
 
 
 def test_checkout_of__linked_work_tree__finds_the_common_directory(checkout: Path, tmp_path: Path) -> None:
+    run_git(checkout, "config", "index.version", "2")
     run_git(checkout, "worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
     facts = checkout_of(tmp_path / "linked")
     assert facts.commit == run_git(checkout, "rev-parse", "HEAD")
@@ -125,6 +126,14 @@ def test_checkout_of__hostile_git_directory__reads_nothing_outside(tmp_path: Pat
     write(tmp_path / "secret", "0" * 40)
     write(tmp_path / "repo" / ".git" / "HEAD", "ref: refs/../../../secret\n")
     assert checkout_of(tmp_path / "repo").commit == ""
+
+
+def test_checkout_of__ignored_folder_of_somebodys_repository__is_not_from_there(checkout: Path) -> None:
+    write(checkout / "checkpoints" / "net.py")
+    assert checkout_of(checkout / "checkpoints", ("net.py",)).commit == ""
+    assert licence_of(checkout / "checkpoints", ("net.py",)) == ""
+    assert checkout_of(checkout / "src", ("net.py",)).commit
+    assert not checkout_of(checkout / "src", ("other.py",)).commit
 
 
 def test_checkout_of__no_checkout__is_empty(tmp_path: Path) -> None:
