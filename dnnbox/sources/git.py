@@ -31,6 +31,7 @@ _SETTINGS = {
     "filter.lfs.smudge": "",
     "filter.lfs.process": "",
     "filter.lfs.required": "false",
+    "index.version": "2",
     "gc.auto": "0",
     "maintenance.auto": "false",
     "advice.detachedHead": "false",
