@@ -206,9 +206,10 @@ def clean(*, everything: bool, older: str, json: bool) -> int:
     containers = [
         name for engine in ("docker", "podman") if boxes.engine_answers(engine) for name in boxes.sweep(engine)
     ]
-    removed = Store.default().clean(older_than_s=0.0 if everything else days * 86400)
+    store, limit = Store.default(), time.time() - (0.0 if everything else days * 86400)
+    removed = [entry.path.name for entry in store.entries() if entry.used <= limit and store.remove(entry.path)]
     if json:
-        show_json({"containers": containers, "environments": list(removed)})
+        show_json({"containers": containers, "environments": removed})
     else:
         print(f"removed {len(containers)} containers, {len(removed)} environments")
     return 0

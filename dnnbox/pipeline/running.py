@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnnbox import __version__, boxes, consent
 from dnnbox.errors import SIGNAL_CODES, ConsentNeeded, DnnboxError, TargetMissed
-from dnnbox.events import Progress
+from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root
 from dnnbox.pipeline import conclude
 from dnnbox.pipeline.execute import Execution, execute
@@ -51,7 +51,9 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
 
 
 def _agree(options: RunOptions, ask: consent.Ask | None, progress: Progress, store: Store) -> tuple[Prepared, Decision]:
-    prepared = prepare(options, progress, resolve=options.yes or ask is not None, store=store)
+    can_go_on = options.yes or ask is not None
+    # Where nobody can say yes, the list of what is missing is the whole answer: nothing is resolved or announced.
+    prepared = prepare(options, progress if can_go_on else Silent(), resolve=can_go_on, store=store)
     if options.yes:
         return prepared, consent.decided(options, "run", "flag", (), prepared.plan)
     if not prepared.missing and prepared.box == "current":
