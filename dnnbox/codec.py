@@ -102,7 +102,7 @@ def _coerce_scalar(hint: Any, origin: Any, args: tuple[Any, ...], value: Any, wh
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(hint, type) and hint in (int, float, str, bool):
-        if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-            raise CodecError(f"{where}: expected {hint.__name__}, got {type(value).__name__}")
+    is_plain = isinstance(hint, type) and hint in (int, float, str, bool)
+    if is_plain and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+        raise CodecError(f"{where}: expected {hint.__name__}, got {type(value).__name__}")
     return value

@@ -38,8 +38,8 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o644) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(part, mode)
-            os.replace(part, path)
+            Path(part).chmod(mode)
+            Path(part).replace(path)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise

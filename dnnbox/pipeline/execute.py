@@ -249,7 +249,7 @@ def _require_checks(outcome: RunOutcome) -> None:
 
 
 def _settled(outcome: RunOutcome, experiment: Experiment) -> RunOutcome:
-    """Move what the verified inference kept to where a reader looks for it: inputs/, outputs/arrays, outputs/artifacts."""
+    """Move what the verified inference kept to where a reader looks: inputs/, outputs/arrays, outputs/artifacts."""
     assert outcome.result is not None
     roles = {array.path: array.role for array in outcome.result.arrays}
     places = {"input": experiment.inputs, "output": experiment.outputs / "arrays"}
