@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnnbox.errors import NotReadable, Usage
+from dnnbox.inputs.feeding import obstacle
 from dnnbox.inputs.kinds import SUFFIXES, Content, holds_sentences, look_into
 from dnnbox.records.inspection import Inspection, IoField, IoHints
 from dnnbox.records.plan import InputChoice
@@ -39,6 +40,8 @@ def choose(
     if given:
         return tuple(choice for argument in given for choice in _given(argument, io))
     modality = io.modality or "tensor"
+    if problem := obstacle(runtime, modality, inspection, io):
+        return (InputChoice("synthesised", "tensor", reason=f"{problem}, so they are made up"),)
     places = tuple(_places(Path(inspection.path), workspace))
     found = _found(places, modality, io)
     if found:

@@ -10,7 +10,8 @@ import pytest
 from dnnbox.errors import DnnboxError, NotReadable, Usage
 from dnnbox.inputs import choose
 from dnnbox.inputs.kinds import look_into
-from dnnbox.records.inspection import Inspection, IoField, IoHints
+from dnnbox.records.identity import Candidate, Identity
+from dnnbox.records.inspection import FileRole, Inspection, IoField, IoHints
 from dnnbox.records.plan import InputChoice
 from tests.unit.inputs import media
 
@@ -22,11 +23,19 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def chosen(
-    checkpoint: Path, workspace: Path, io: IoHints | str = "", given: tuple[str, ...] = ()
+    checkpoint: Path,
+    workspace: Path,
+    io: IoHints | str = "",
+    given: tuple[str, ...] = (),
+    runtime: str = "adapter",
+    files: tuple[FileRole, ...] = (),
+    identity: Identity | None = None,
 ) -> tuple[InputChoice, ...]:
     hints = IoHints(modality=io) if isinstance(io, str) else io
-    inspection = Inspection(str(checkpoint), "file", "onnx", "onnx", 4, "no-code")
-    return choose(inspection, hints, given=given, workspace=workspace, runtime="onnxruntime")
+    inspection = Inspection(
+        str(checkpoint), "file", "onnx", "onnx", 4, "no-code", files=files, identity=identity or Identity()
+    )
+    return choose(inspection, hints, given=given, workspace=workspace, runtime=runtime)
 
 
 # -- found -----------------------------------------------------------------------------------------------------------
@@ -107,7 +116,7 @@ def test_choose__links_out_hidden_and_earlier_experiments__are_not_taken(workspa
 def test_choose__nothing_there__says_where_it_looked(workspace: Path, checkpoint: Path) -> None:
     (workspace / "data").mkdir()
     (choice,) = chosen(checkpoint, workspace, "image")
-    expected = "no image beside the checkpoint, in data/ of the workspace; onnxruntime makes one up"
+    expected = "no image beside the checkpoint, in data/ of the workspace; adapter makes one up"
     assert (choice.origin, choice.kind, choice.path) == ("synthesised", "image", "")
     assert choice.reason == expected
 
@@ -116,6 +125,45 @@ def test_choose__no_modality__synthesises_a_tensor(workspace: Path, checkpoint: 
     media.png(workspace / "data" / "cat.png")
     (choice,) = chosen(checkpoint, workspace)
     assert (choice.origin, choice.kind) == ("synthesised", "tensor")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "modality", "files", "origin"),
+    [
+        ("onnxruntime", "image", (), "found"),
+        ("onnxruntime", "audio", (), "synthesised"),
+        ("torchscript", "text", (), "synthesised"),
+        ("sentence_transformers", "text", (), "found"),
+        ("transformers", "text", (), "synthesised"),
+        ("transformers", "text", (FileRole("tokenizer.json", "tokenizer", 1),), "found"),
+        ("transformers", "image", (), "synthesised"),
+        ("transformers", "image", (FileRole("preprocessor_config.json", "config", 1),), "found"),
+        ("adapter", "audio", (), "found"),
+    ],
+)
+def test_choose__runtime__gets_only_files_that_it_can_read(
+    workspace: Path, checkpoint: Path, runtime: str, modality: str, files: tuple[FileRole, ...], origin: str
+) -> None:
+    media.png(workspace / "data" / "x.png")
+    media.wav(workspace / "data" / "x.wav")
+    media.write(workspace / "data" / "x.txt", media.SENTENCES)
+    (choice,) = chosen(checkpoint, workspace, modality, runtime=runtime, files=files)
+    assert choice.origin == origin
+
+
+def test_choose__voice_detector__gets_audio_in_any_runtime(workspace: Path, checkpoint: Path) -> None:
+    media.wav(workspace / "data" / "x.wav")
+    identity = Identity(False, (Candidate("silero-vad", "silero_vad", "family", 1.0),))
+    (choice,) = chosen(checkpoint, workspace, "audio", runtime="onnxruntime", identity=identity)
+    assert choice.origin == "found"
+
+
+def test_choose__two_inputs__no_picture_is_forced_into_one(workspace: Path, checkpoint: Path) -> None:
+    media.png(workspace / "data" / "x.png")
+    io = IoHints((IoField("a", (1, 3, 8, 8)), IoField("b", (1, 3, 8, 8))), modality="image")
+    (choice,) = chosen(checkpoint, workspace, io, runtime="onnxruntime")
+    assert choice.origin == "synthesised"
+    assert "no single image input" in choice.reason
 
 
 # -- given -----------------------------------------------------------------------------------------------------------
