@@ -27,14 +27,18 @@ class Comparison:
     missing: tuple[Pair, ...]
     unexpected: tuple[Pair, ...]
     outside: int = 0  # tensors of the checkpoint that are not under the prefix
+    head_found: int = 0  # tensors of the architecture's head that the checkpoint has, in whatever shape
 
     @property
     def body_missing(self) -> tuple[Pair, ...]:
         """What is missing and does not belong to the head."""
         return tuple(pair for pair in self.missing if not keys.is_head(pair[0]))
 
-    def closeness(self) -> float:
+    def closeness(self, explained: frozenset[str] = frozenset()) -> float:
         """Return a figure in [0, 1] for ranking: heads weigh little, a wrong shape counts half.
+
+        A wrong shape that an argument explains counts 0.9, so that an architecture that fits as it is goes before
+        one that must be told its sizes.
 
         Tensors that do not belong to the head and are on one side only weigh in full; outside the prefix, 0.3.
         """
@@ -42,18 +46,20 @@ class Comparison:
         head_extra = sum(keys.is_head(name) for name, _ in self.unexpected)
         body_extra = len(self.unexpected) - head_extra
         head_reshaped = sum(keys.is_head(r.name) for r in self.reshaped)
-        good = self.same + 0.9 * head_reshaped + 0.5 * (len(self.reshaped) - head_reshaped)
+        told = sum(r.name in explained and not keys.is_head(r.name) for r in self.reshaped)
+        good = self.same + 0.9 * (head_reshaped + told) + 0.5 * (len(self.reshaped) - head_reshaped - told)
         whole = self.same + len(self.reshaped) + len(self.body_missing) + body_extra
         whole_with_heads = whole + 0.2 * (head_missing + head_extra) + 0.3 * self.outside
         return good / whole_with_heads if whole_with_heads else 0.0
 
     def share(self, explained: int, explained_missing: int = 0) -> float:
-        """Return the share of tensors explained, of the checkpoint's and of those missing outside the head.
+        """Return the share of tensors explained, of the checkpoint's and of those missing.
 
+        A head that is missing as a whole is no loss, a part of it is.
         ``explained`` is the number of reshaped or unexpected tensors that constructor arguments account for,
         ``explained_missing`` of missing ones.
         """
-        missing = max(0, len(self.body_missing) - explained_missing)
+        missing = max(0, len(self.missing if self.head_found else self.body_missing) - explained_missing)
         whole = self.same + len(self.reshaped) + len(self.unexpected) + self.outside + missing
         return round((self.same + explained) / whole, 4) if whole else 0.0
 
@@ -73,4 +79,5 @@ def compare(model: Sequence[Pair], checkpoint: Sequence[Pair], outside: int = 0)
         missing=tuple(pair for pair in model if pair[0] not in common),
         unexpected=tuple(pair for pair in checkpoint if pair[0] not in common),
         outside=outside,
+        head_found=sum(keys.is_head(name) for name in common),
     )

@@ -55,7 +55,8 @@ def as_candidate(family: Family, pairs: Sequence[Pair], source: str) -> Candidat
             evidence.append(Evidence(f"size {WHISPER_SIZES[width]}", "shape of decoder.token_embedding.weight",
                                      f"inferred: width {width}", 0.8))  # fmt: skip
     kind: Match = "family" if family.library == "silero-vad" else "signal"  # its weights files have one layout only
-    return Candidate(family.library, family.architecture, kind, 0.0, arguments, evidence=tuple(evidence))
+    score = 1.0 if kind == "family" else 0.0
+    return Candidate(family.library, family.architecture, kind, score, arguments, evidence=tuple(evidence))
 
 
 def silero_graph(inspection: Inspection) -> Candidate | None:
@@ -80,11 +81,16 @@ def silero_graph(inspection: Inspection) -> Candidate | None:
 
 
 def by_class(inspection: Inspection) -> Candidate | None:
-    """Return the class that a pickled module names; library "" where it belongs to no known one."""
-    classes = [name for name in inspection.needs_code if "." in name]
-    for name in classes:
+    """Return the class that a pickled module names; library "" where it is the checkpoint's own code."""
+    top = inspection.metadata.get("top_class")
+    own = [top] if isinstance(top, str) and "." in top else []
+    for name in [*own, *inspection.needs_code]:
         for prefix, library in CLASS_LIBRARIES:
             if name.startswith(prefix):
                 evidence = (Evidence(f"{library} {name.rsplit('.', 1)[1]}", "pickled class", name[:200], 0.8),)
                 return Candidate(library, name.rsplit(".", 1)[1], "signal", 0.0, evidence=evidence)
+    pickled = inspection.format in ("torch-zip", "torch-legacy", "torch-tar", "pickle")
+    if own and pickled and own[0] in inspection.needs_code:
+        evidence = (Evidence(f"class {own[0]}"[:200], "pickled class", "the object in the file is of this class"),)
+        return Candidate("", own[0], "config", 1.0, evidence=evidence)
     return None

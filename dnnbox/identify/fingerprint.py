@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from dnnbox.identify.keys import Pair
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Candidate, SameWeights
 
+FEW = 0.08  # share of an architecture's tensors
 MOST = 6  # candidates kept
 CLAIM = {
     "exact": "all names and shapes",
@@ -37,8 +39,7 @@ class Weighed:
     def rank(self) -> tuple[float, ...]:
         """Sorting key: how sure, how close with the arguments applied, how plain."""
         comparison = self.hit.comparison
-        explained = 0.4 * len(self.inferred.explained) / max(1, comparison.same + len(comparison.reshaped))
-        close = comparison.closeness() + explained
+        close = comparison.closeness(frozenset(self.inferred.explained))
         layout = self.hit.layout if self.kind == "family" else 1.0
         part_only = self.kind in ("exact", "body") and comparison.outside > 0
         sureness = list(CLAIM).index("similar" if part_only else self.kind)
@@ -99,21 +100,26 @@ def structure_missing(expected: Sequence[Pair], comparison: Comparison, inferred
     """Tell whether most of what is missing is missing as a pattern: another architecture, not a damaged file.
 
     A pattern is a numbered block (of at least four tensors) that is gone as a whole, or a tensor that every block
-    lacks. One to three missing tensors are taken for a pattern too: damage is rarely so small.
+    lacks. A few missing tensors are taken for a pattern too: a variant is likelier than so little damage.
     """
     missing = {name for name, _ in comparison.body_missing if name not in inferred.explained}
     if not missing:
         return False
     sizes = Counter(place for name, _ in expected for place in blocks(name))
-    instances = Counter(keys.template(name) for name, _ in expected)
+    instances = Counter(without_digits(name) for name, _ in expected)
     present = [name for name, _ in expected if name not in missing]
-    alive = {place for name in present for place in blocks(name)} | set(map(keys.template, present))
+    alive = {place for name in present for place in blocks(name)} | set(map(without_digits, present))
     regular = 0
     for name in missing:
         block_gone = any(sizes[place] >= 4 and place not in alive for place in blocks(name))
-        pattern = keys.template(name)
+        pattern = without_digits(name)
         regular += block_gone or (instances[pattern] > 1 and pattern not in alive)
-    return len(missing) < 4 or regular > 0.5 * len(missing)
+    return len(missing) < FEW * len(expected) or regular > 0.5 * len(missing)
+
+
+def without_digits(name: str) -> str:
+    """Return the name with all digits as one sign, those inside words too (``layer1``, ``s2``)."""
+    return re.sub(r"\d+", "*", name)
 
 
 def blocks(name: str) -> list[str]:

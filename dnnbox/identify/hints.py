@@ -84,13 +84,19 @@ def io_hints(inspection: Inspection, candidate: Candidate | None) -> IoHints:
     implied = implied_by(inspection, candidate)
     return replace(
         own,
-        inputs=own.inputs or implied.inputs,
+        inputs=shaped(own.inputs, implied.inputs) or implied.inputs,
         outputs=own.outputs or implied.outputs,
         modality=own.modality if own.modality not in ("", "tensor") else implied.modality or own.modality,
         task=own.task or implied.task,
         labels=own.labels or implied.labels,
         preprocess=own.preprocess or implied.preprocess,
     )
+
+
+def shaped(own: tuple[IoField, ...], implied: tuple[IoField, ...]) -> tuple[IoField, ...]:
+    """Return the checkpoint's own fields, with the implied shape where one of the same name declares none."""
+    known = {field.name: field for field in implied}
+    return tuple(known[f.name] if not f.shape and f.name in known else f for f in own)
 
 
 def implied_by(inspection: Inspection, candidate: Candidate) -> IoHints:
@@ -105,7 +111,7 @@ def implied_by(inspection: Inspection, candidate: Candidate) -> IoHints:
     if candidate.library == "sentence-transformers":
         return IoHints(modality="text", task="feature-extraction")
     if candidate.library == "silero-vad":
-        return silero(candidate)
+        return silero(inspection, candidate)
     family = next(
         (f for f in FAMILIES if (f.library, f.architecture) == (candidate.library, candidate.architecture)),
         None,
@@ -249,11 +255,12 @@ def transformers_inputs(main_input: str, modality: str, config: Mapping[str, Any
     return ()
 
 
-def silero(candidate: Candidate) -> IoHints:
-    """silero-vad: one window with its context, 16 kHz mono in [-1, 1]."""
-    samples = int(candidate.arguments.get("window", 512)) + int(candidate.arguments.get("context", 64))
-    field = IoField("input", ("N", samples), "float32", "assumed", "constants of silero-vad")
-    preprocess = {
+def silero(inspection: Inspection, candidate: Candidate) -> IoHints:
+    """silero-vad: one window of 16 kHz mono in [-1, 1]; the graphs without code take the context in front of it."""
+    constants = {
         key: candidate.arguments[key] for key in ("sample_rate", "window", "context") if key in candidate.arguments
     }
-    return IoHints((field,), (), "audio", SILERO_TASK, preprocess=preprocess)
+    in_code = inspection.format.startswith("torchscript")
+    samples = int(constants.get("window", 512)) + (0 if in_code else int(constants.get("context", 64)))
+    field = IoField("x" if in_code else "input", ("N", samples), "float32", "assumed", "constants of silero-vad")
+    return IoHints((field,), (), "audio", SILERO_TASK, preprocess=constants)

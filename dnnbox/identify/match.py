@@ -40,9 +40,11 @@ def candidates(known: Index, inspection: Inspection, hints: list[names.NameHint]
     if graph := families.silero_graph(inspection):
         return [graph]
     pairs = pairs_of(inspection)
+    pattern, pickled = families.by_keys(pairs), families.by_class(inspection)
+    for named in (pattern, pickled):
+        if named is not None and named.match in SURE:
+            return [named]
     prints = fingerprint.candidates(known, pairs, hints, inspection.format) if described_by_keys(inspection) else []
-    pattern = families.by_keys(pairs)
-    pickled = families.by_class(inspection)
     if prints and prints[0].match != "family":
         return [with_class(prints[0], pickled), *prints[1:]]
     found = [c for c in (pickled, pattern) if c is not None]
