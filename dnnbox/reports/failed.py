@@ -9,7 +9,7 @@ from dnnbox import errors
 from dnnbox.reports import numbers, words
 from dnnbox.reports.blocks import Beside, Block, Lines, Pairs, Rung, Section, Step, Steps, Words
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import Prose, code, data, say, sentences
+from dnnbox.reports.prose import Prose, code, data, marked, say, sentences
 
 _ORDER = (
     "inspect",
@@ -25,7 +25,7 @@ _ORDER = (
     "collect",
     "report",
 )
-_LOG_LABEL = "Words of the log, quoted as data: not from dnnbox, not an instruction"
+_LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
 
 
 def is_failed(outputs: Outputs) -> bool:
@@ -48,7 +48,7 @@ def lede(outputs: Outputs) -> Prose:
     """Return what happened and the way out."""
     error = outputs.index.error or {}
     message, hint = str(error.get("message", "")), str(error.get("hint", "")) or _leaf(outputs).remedy
-    return sentences(data(_sentence(message)), say("**Next: {hint}**", hint=_sentence(hint)))
+    return sentences(marked(_sentence(message)), say("**Next:** {hint}", hint=marked(_sentence(hint))))
 
 
 def _sentence(words_: str) -> str:
@@ -85,8 +85,8 @@ def _what_to_do(outputs: Outputs) -> Block:
     leaf = _leaf(outputs)
     steps = []
     if error.get("hint"):
-        steps.append(Step(say("**From the error:** {hint}", hint=_sentence(str(error["hint"])))))
-    steps.append(Step(say("**In general:** {remedy}", remedy=_sentence(leaf.remedy))))
+        steps.append(Step(say("**From the error:** {hint}", hint=marked(_sentence(str(error["hint"]))))))
+    steps.append(Step(say("**In general:** {remedy}", remedy=marked(_sentence(leaf.remedy)))))
     steps.append(Step(say("**Read about the code.**"), f"dnnbox explain {leaf.name}"))
     if leaf.retryable:
         steps.append(Step(say("**Run it again:** this error may pass by itself.")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dnnbox.reports import numbers
 from dnnbox.reports.canvas import Canvas, Size, text_width, tick_text, ticks_between
@@ -21,11 +21,11 @@ class LatencySeries:
     beyond: int
     lines: Sequence[tuple[str, float]]
     interval: tuple[float, float] | None = None
-    limit: tuple[str, float] | None = None
+    limit: tuple[str, float] | None = None  # words and milliseconds
     missed: bool = False
     total_n: int = 0
     binned: bool = False
-    modes: Sequence[float] = field(default_factory=tuple)
+    slow_ms: float = 0.0  # from here on the slowest of a bin is drawn, too
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,14 @@ def _latency_ticks(series: LatencySeries) -> list[float]:
     """Return an axis that begins near the fastest sample: a limit or a difference is read here, not a length."""
     top = series.low_ms + series.step_ms * len(series.counts)
     limit = series.limit[1] if series.limit else top
-    high = max(top, limit if limit < 2.5 * top else top, *(ms for _, ms in series.lines))
+    is_near = limit <= series.low_ms + 2.2 * (top - series.low_ms)
+    high = max(top, limit if is_near else top, *(ms for _, ms in series.lines))
     return ticks_between(series.low_ms - 0.02 * (high - series.low_ms), high, 5)
 
 
 def _latency_frame(canvas: Canvas, size: Size, ticks: Sequence[float], series: LatencySeries) -> _Frame:
     left = max(text_width(tick_text(tick), 11.5) for tick in ticks) + 12
-    longest = max((text_width(words) for words, _, _ in _line_words(size, series)), default=0.0)
+    longest = 1.12 * max((text_width(words) for words, _, _ in _line_words(size, series)), default=0.0)
     labels = max(longest + 12, 40)
     hist = {"s": 56, "m": 110, "l": 230}[size]
     right = canvas.width - hist - labels - 14
@@ -97,13 +98,8 @@ def _line_words(size: Size, series: LatencySeries) -> list[tuple[str, float, str
             words += f" · CI {numbers.duration_interval(ms, series.interval)}"
         found.append((words, ms, "ts"))
     if series.limit:
-        found.append(
-            (
-                f"{series.limit[0]} limit {numbers.duration(series.limit[1])}",
-                series.limit[1],
-                "tmiss" if series.missed else "ts",
-            )
-        )
+        words = series.limit[0] if size == "s" else f"limit {series.limit[0]}"
+        found.append((words, series.limit[1], "tmiss" if series.missed else "ts"))
     return found
 
 
@@ -120,12 +116,14 @@ def _latency_points(canvas: Canvas, frame: _Frame, size: Size, series: LatencySe
             canvas.text(start + 2, 14, words, "tk")
             if number > 1:
                 canvas.line(start - gap / 2, 20, start - gap / 2, frame.bottom, "ax")
-        for i, (low, middle, high) in enumerate(process):
+        beyond = -10.0
+        for i, (_, middle, high) in enumerate(process):
             x = start + width * (i + 0.5) / len(process)
-            if series.binned and high > low:
-                canvas.line(x, frame.y(low), x, frame.y(high), "whisk")
-            if high > frame.high:
+            if high > frame.high and x - beyond >= 7:
                 canvas.triangle(x, frame.top - 6, "dotw")
+                beyond = x
+            if series.binned and series.slow_ms < high <= frame.high:
+                canvas.circle(x, frame.y(high), radius, "slow")
             if middle <= frame.high:
                 canvas.circle(x, frame.y(middle), radius, "dot")
         start += width + gap
@@ -146,11 +144,14 @@ def _histogram(canvas: Canvas, frame: _Frame, series: LatencySeries) -> None:
 
 
 def _latency_lines(canvas: Canvas, frame: _Frame, size: Size, series: LatencySeries) -> None:
+    limit = series.limit
+    if limit and limit[1] > frame.high:
+        canvas.text(frame.hist_right + 9, frame.top - 14, f"↑ {limit[0]}", "tmiss" if series.missed else "ts")
     words = [item for item in _line_words(size, series) if item[1] <= frame.high]
     places = spread([frame.y(ms) for _, ms, _ in words], 15, frame.top, frame.bottom)
     for (label, ms, css), place in zip(words, places, strict=True):
         y = frame.y(ms)
-        is_limit = css == "tmiss" or (series.limit is not None and label.endswith("limit " + numbers.duration(ms)))
+        is_limit = limit is not None and label.endswith(limit[0])
         line = ("refm" if series.missed else "ref") if is_limit else "lt" if label.startswith("p50") else "ref"
         canvas.line(frame.left, y, frame.hist_right + 3, y, line)
         if abs(place - y) > 2:

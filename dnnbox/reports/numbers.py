@@ -92,12 +92,13 @@ def seconds(value: float | None) -> str:
 
 
 def memory(mib: float | None) -> str:
-    """Return memory: 1.31 GiB; whole MiB below 0.1 GiB."""
+    """Return memory: 1.31 GiB, 24.0 GiB; whole MiB below 0.1 GiB."""
     if mib is None:
         return MISSING
     if abs(mib) < 0.1 * _MIB_PER_GIB:
         return f"{fixed(mib, 0)}{NBSP}MiB"
-    return f"{fixed(mib / _MIB_PER_GIB, 2)}{NBSP}GiB"
+    gib = mib / _MIB_PER_GIB
+    return f"{fixed(gib, 2 if abs(gib) < 10 else 1)}{NBSP}GiB"
 
 
 def size(byte_count: float | None) -> str:

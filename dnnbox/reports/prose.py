@@ -109,6 +109,14 @@ def code(value: object) -> Prose:
     return Prose((Part(str(value), "code"),)) if str(value) else Prose()
 
 
+def marked(value: str) -> Prose:
+    """Return data whose backticks mark code, as the messages and hints of dnnbox have them."""
+    pieces = value.split("`")
+    return Prose(
+        _joined(Part(piece, "code" if i % 2 and i < len(pieces) - 1 else "") for i, piece in enumerate(pieces))
+    )
+
+
 def link(words: str, href: str) -> Prose:
     """Return a link with our own words to a place that we know."""
     return Prose((Part(words, "link", href),))

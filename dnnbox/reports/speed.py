@@ -54,12 +54,14 @@ def _latency(outputs: Outputs) -> tuple[Figure, ...]:
     title = _latency_title(outputs, time)
     caption = sentences(
         say(
-            "Each dot is the median of {n} inferences in a row, the line behind it their range.",
+            "Each dot is the median of {n} inferences in a row, pale ones the slowest of them; warm-up is not shown.",
             n=processes[0].get("per_bin", 1),
         )
         if series.binned
         else say("Each dot is one inference; warm-up is not shown."),
-        say("{n} beyond the axis.", n=numbers.counted(series.beyond, "sample")) if series.beyond else NOTHING,
+        say("Triangles: {n} outside the axis.", n=numbers.counted(series.beyond, "sample"))
+        if series.beyond
+        else NOTHING,
         say("The axis does not begin at zero."),
     )
     return (
@@ -109,11 +111,16 @@ def _series(
         beyond=int(histogram.get("beyond", 0)),
         lines=lines,
         interval=warm.ci95,
-        limit=(words.metric_name(target.metric).removeprefix("Latency "), target.target) if target else None,
+        limit=(_limit_words(target), target.target) if target else None,
         missed=target is not None and target.status == "missed",
         total_n=warm.n,
+        slow_ms=warm.p95 or 0.0,
         binned=any(int(p.get("per_bin", 1)) > 1 for p in processes),
     )
+
+
+def _limit_words(target: Target) -> str:
+    return words.requirement(target).removeprefix("Latency ")
 
 
 def _percentiles(outputs: Outputs) -> Table:
@@ -365,7 +372,7 @@ def noise(outputs: Outputs) -> tuple[Block, ...]:
     )
     rows = tuple(_noise_row(check) for check in checks)
     columns = (Column("Check"), Column("Result"), Column("Found", numeric=True), Column("Limit", numeric=True))
-    reasons = [data(f"{str(reason)[:1].upper()}{str(reason)[1:]}.") for reason in facts.get("reasons", [])]
+    reasons = [data(f"{words.sentence_case(str(reason))}.") for reason in facts.get("reasons", [])]
     note = sentences(*reasons) if outputs.stats.quality != "quiet" else NOTHING
     table = Table("Noise", columns, rows, say("{title}", title=titles[outputs.stats.quality]), measured, note, kind="")
     return (table,) if rows else (Words((note,), table.title),)

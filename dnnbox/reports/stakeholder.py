@@ -71,6 +71,8 @@ def evidence(words_: str, anchor: str) -> Prose:
 def _banner(outputs: Outputs) -> Banner:
     verdict = outputs.verdict
     reasons = "; ".join(verdict.reasons)
+    for target in verdict.targets:
+        reasons = reasons.replace(target.expression, _plain_requirement(target))
     because = say("Because {why}.", why=reasons) if reasons else say("Nothing was judged.")
     runs = say("The model runs.") if outputs.has_run else say("The model was not shown to run.")
     rule = sentences(
@@ -234,7 +236,7 @@ def _on_target(target: Target) -> Finding:
         ),
         "unknown": say("Measured {value}; the limit of {limit} lies inside the uncertainty.", value=value, limit=limit)
         if target.measured is not None
-        else say("{why}. The limit is {limit}.", why=target.method.capitalize(), limit=limit),
+        else say("{why}. The limit is {limit}.", why=words.sentence_case(target.method), limit=limit),
     }
     word = _WORDS[target.status] + ("" if target.required else ", not required")
     anchor = "cold" if target.metric.startswith(("cold", "host", "vram")) else "speed"
@@ -256,6 +258,10 @@ def _plain_name(metric: str) -> str:
         "vram_peak_mib": "Graphics memory",
     }
     return names.get(metric, words.metric_name(metric))
+
+
+def _plain_requirement(target: Target) -> str:
+    return words.requirement(target).replace(words.metric_name(target.metric), _plain_name(target.metric), 1)
 
 
 def _bottleneck(outputs: Outputs) -> Section | None:
@@ -320,7 +326,7 @@ def _criteria(outputs: Outputs) -> Section | None:
     columns = (Column("Target"), Column("Decides"), Column("Status"), Column("Measured"), Column("How it is measured"))
     rows = tuple(
         (
-            data(words.requirement(t)),
+            data(_plain_requirement(t)),
             data("yes" if t.required else "no, wanted only"),
             Status(t.status, _WORDS[t.status]),
             data(words.metric_value(t.metric, t.measured, t.interval)),
@@ -343,12 +349,12 @@ def _steps(outputs: Outputs) -> list[Step]:
         hint = str((outputs.index.error or {}).get("hint", ""))
         found.append(Step(say("**Remove the cause of the failure.** {hint}", hint=hint)))
     missed = [t for t in outputs.verdict.targets if t.status == "missed" and t.required]
-    found += [Step(say("**Reach {what}**, or agree on another limit.", what=words.requirement(t))) for t in missed]
+    found += [Step(say("**Reach {what}**, or agree on another limit.", what=_plain_requirement(t))) for t in missed]
     if outputs.stats.quality in ("contended", "unstable"):
         found.append(Step(say("**Measure again on a quiet machine** before deciding on speed.")))
     if not any(t.required for t in outputs.verdict.targets):
         found.append(Step(say("**Set the targets** that decide.")))
-    found += [Step(say("**{todo}**", todo=risk.remedy)) for risk in risks.of(outputs) if risk.is_urgent][:3]
+    found += [Step(say("**{todo}.**", todo=risk.remedy)) for risk in risks.of(outputs)][:4]
     found.append(Step(say("**Test with labelled data** to learn how often the model is right.")))
     return found
 

@@ -149,7 +149,7 @@ def _fast(outputs: Outputs) -> Answer:
     latency = stats.warm.latency_ms
     if latency.p50 is None:
         why = stats.reasons.get("warm.latency_ms", "needs a model that runs")
-        return Answer("How fast", data("Not measured"), data(f"{why[:1].upper()}{why[1:]}."), "unknown")
+        return Answer("How fast", data("Not measured"), data(f"{words.sentence_case(why)}."), "unknown")
     number, unit = numbers.duration_parts(latency.p50, latency.ci95)
     rate = next((t.items_per_s for t in stats.throughput if t.batch == stats.batch), None)
     note = sentences(
@@ -182,7 +182,7 @@ def _sure(outputs: Outputs) -> Answer:
     if stats.quality == "quiet":
         return Answer("How sure", data(half), sentences(sample, say("The machine was **quiet**."), drift, more))
     reasons = stats.noise.get("reasons") or []
-    why = data(f"{str(reasons[0])[:1].upper()}{str(reasons[0])[1:]}.") if reasons else NOTHING
+    why = data(f"{words.sentence_case(str(reasons[0]))}.") if reasons else NOTHING
     return Answer(
         "How sure", data(stats.quality.capitalize()), sentences(data(f"{half}."), why, sample, more), "unknown"
     )

@@ -203,6 +203,11 @@ def margin(target: Target) -> str:
     return metric_value(target.metric, spare)
 
 
+def sentence_case(words_: str) -> str:
+    """Return the words with a capital first letter; the others stay (str.capitalize makes GPU gpu)."""
+    return f"{words_[:1].upper()}{words_[1:]}"
+
+
 def short_hash(value: str | None) -> Prose:
     """Return the ends of a hash, enough to compare by eye."""
     digest = (value or "").removeprefix("sha256:")

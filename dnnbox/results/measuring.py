@@ -119,7 +119,7 @@ def _drift_text(changes: Sequence[float], processes: int) -> str:
         return ""
     worst = max(changes, key=abs)
     direction = "rises" if worst > 0 else "falls"
-    return f"{direction} by {abs(worst):.0%} within a process, in {len(changes)} of {processes} processes"
+    return f"{direction} by {100 * abs(worst):.0f} % within a process, in {len(changes)} of {processes} processes"
 
 
 def _tail_reasons(name: str, summary: Statistics) -> dict[str, str]:

@@ -93,24 +93,22 @@ def _thinned(process: ProcessSamples, points: int) -> dict[str, Any]:
 
 
 def histogram(samples: Sequence[float], bins: int = HISTOGRAM_BINS) -> dict[str, Any] | None:
-    """Return counts over equal steps; samples far beyond the 99th percentile are counted as ``beyond``, not drawn."""
+    """Return counts over equal steps around the body; samples outside of it are counted as ``beyond``."""
     if len(samples) < 2:
         return None
     ordered = sorted(samples)
-    low, high = ordered[0], _axis_end(ordered)
+    low, high = _body(ordered)
     step = (high - low) / bins or max(low, 1e-6) / bins
     counts = [0] * bins
-    beyond = 0
     for value in ordered:
-        place = int((value - low) / step)
-        if value > high:
-            beyond += 1
-        else:
-            counts[min(place, bins - 1)] += 1
+        if low <= value <= high:
+            counts[min(int((value - low) / step), bins - 1)] += 1
+    beyond = len(ordered) - sum(counts)
     return {"low_ms": round(low, 6), "step_ms": round(step, 9), "counts": counts, "beyond": beyond}
 
 
-def _axis_end(ordered: Sequence[float]) -> float:
-    """Return the greatest sample, or where the tail leaves the body: three times as far as the 99th percentile."""
-    low, body = ordered[0], ordered[int(0.99 * (len(ordered) - 1))]
-    return min(ordered[-1], low + 3 * (body - low)) if body > low else ordered[-1]
+def _body(ordered: Sequence[float]) -> tuple[float, float]:
+    """Return where the axis begins and ends: a few slow samples must not press the others into one line."""
+    p5, p50, p95 = (ordered[int(share * (len(ordered) - 1))] for share in (0.05, 0.5, 0.95))
+    low, high = max(ordered[0], p50 - 5 * (p50 - p5)), min(ordered[-1], p95 + 5 * (p95 - p50))
+    return (low, high) if high > low else (ordered[0], ordered[-1])

@@ -99,7 +99,8 @@ def drift(samples: Sequence[float]) -> float | None:
     """Return the change over the run as a share of the median, or None when no trend is shown.
 
     The slope is the median of the slopes between bin medians (Theil and Sen), so that single slow iterations do not
-    count; the last third must differ from the first in the same direction by at least half of it.
+    count; the last third must differ from the first in the same direction by at least half of it, and beyond the
+    intervals of both.
     """
     if len(samples) < 30:
         return None
@@ -108,9 +109,15 @@ def drift(samples: Sequence[float]) -> float | None:
     slopes = [(bins[j] - bins[i]) / (j - i) for i in range(len(bins)) for j in range(i + 1, len(bins))]
     change = median(slopes) * (len(bins) - 1) / median(samples)
     third = len(samples) // 3
-    step = (median(samples[-third:]) - median(samples[:third])) / median(samples)
-    shown = abs(change) > _DRIFT_SHARE and step * change > 0 and abs(step) > abs(change) / 2
+    first, last = sorted(samples[:third]), sorted(samples[-third:])
+    step = (median(last) - median(first)) / median(samples)
+    is_apart = _are_apart(percentile_interval(first, 0.5), percentile_interval(last, 0.5))
+    shown = abs(change) > _DRIFT_SHARE and step * change > 0 and abs(step) > abs(change) / 2 and is_apart
     return change if shown else None
+
+
+def _are_apart(one: Interval | None, other: Interval | None) -> bool:
+    return one is not None and other is not None and (one[1] < other[0] or other[1] < one[0])
 
 
 def modes(samples: Sequence[float]) -> tuple[float, ...]:

@@ -48,13 +48,23 @@ def _best_throughput(stats: Stats) -> Figure:
     return (best.items_per_s, best.interval) if best else (None, None)
 
 
+_WARM_METHODS = {
+    "p50": "half of the warm requests take at most this",
+    "p90": "9 of 10 warm requests take at most this",
+    "p95": "19 of 20 warm requests take at most this",
+    "p99": "99 of 100 warm requests take at most this",
+    "mean": "average of the warm requests",
+    "min": "fastest warm request",
+}
+
+
 def _metrics() -> tuple[Metric, ...]:
     warm = tuple(
         Metric(
             f"latency_{name}_ms",
             _warm(name),
             (f"warm.latency_ms.{name}", "warm.latency_ms"),
-            f"{name} of the warm latency samples (definition warm.latency_ms)",
+            f"{_WARM_METHODS[name]} (definition warm.latency_ms)",
         )
         for name in ("p50", "p90", "p95", "p99", "mean", "min")
     )
