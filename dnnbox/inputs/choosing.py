@@ -46,7 +46,7 @@ def choose(
     found = _found(places, modality, io)
     if found:
         return found
-    return (InputChoice("synthesised", modality, reason=_why_none(places, modality, runtime)),)
+    return (InputChoice("synthesised", modality, reason=_why_none(places, modality)),)
 
 
 # -- given -----------------------------------------------------------------------------------------------------------
@@ -215,9 +215,8 @@ def _choices(
         yield InputChoice("found", content.kind, str(file), name, f"{content.detail}, {where}")
 
 
-def _why_none(places: Sequence[_Place], modality: str, runtime: str) -> str:
+def _why_none(places: Sequence[_Place], modality: str) -> str:
     labels = [place.label for place in places]
     looked = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more places" if len(labels) > 3 else "")
-    article = _article(modality) if modality != "tensor" else "an array that fits the model's input"
-    maker = f"; {visible(runtime, 40)} makes one up" if runtime else ""
-    return f"no {article.partition(' ')[2]} {looked or 'in the workspace'}{maker}"
+    what = "fitting array" if modality == "tensor" else f"{modality} file"
+    return f"no {what} {looked or 'in the workspace'}"

@@ -116,7 +116,7 @@ def test_choose__links_out_hidden_and_earlier_experiments__are_not_taken(workspa
 def test_choose__nothing_there__says_where_it_looked(workspace: Path, checkpoint: Path) -> None:
     (workspace / "data").mkdir()
     (choice,) = chosen(checkpoint, workspace, "image")
-    expected = "no image beside the checkpoint, in data/ of the workspace; adapter makes one up"
+    expected = "no image file beside the checkpoint, in data/ of the workspace"
     assert (choice.origin, choice.kind, choice.path) == ("synthesised", "image", "")
     assert choice.reason == expected
 
