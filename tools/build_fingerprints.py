@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import lzma
 import struct
 import subprocess
 import sys
@@ -98,11 +97,11 @@ def pack_tensors(records: list[Record]) -> bytes:
         "\n".join(templates.values()).encode(),
         "\n".join(shapes.values()).encode(),
         "\n".join(f"{n} {text}" for n, text in spans.values()).encode(),
-        planes(array("I", [t for t, _ in features.values()])),
-        planes(array("H", [s for _, s in features.values()])),
-        planes(feature_column),
-        planes(span_column),
-        offsets.tobytes(),
+        little_endian(array("I", [t for t, _ in features.values()])),
+        little_endian(array("H", [s for _, s in features.values()])),
+        little_endian(feature_column),
+        little_endian(span_column),
+        little_endian(offsets),
     ]
     head = struct.pack("<8I", *map(len, parts))
     print(f"{len(records)} models, {len(templates.ids)} templates, {len(shapes.ids)} shapes, {len(spans.ids)} spans, "
@@ -110,8 +109,8 @@ def pack_tensors(records: list[Record]) -> bytes:
     return head + b"".join(parts)
 
 
-def planes(values: array[int]) -> bytes:
-    """Return little-endian integers as they are in memory (lzma's lc/lp settings do the rest)."""
+def little_endian(values: array[int]) -> bytes:
+    """Return the bytes of the integers."""
     if sys.byteorder == "big":
         values.byteswap()
     return values.tobytes()
@@ -149,12 +148,6 @@ def pack_hashes(records: list[Record]) -> bytes:
     return struct.pack(f"<{2 * len(both)}Q", *(b[0] for b in both), *(b[1] for b in both))
 
 
-def squeeze(data: bytes, alignment: int) -> bytes:
-    """Compress with the largest effort; ``alignment`` is the width of the integers, as a power of two."""
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": alignment, "pb": alignment}]
-    return min((lzma.compress(data, filters=filters), lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)), key=len)
-
-
 def main() -> None:
     """Collect what is missing, pack, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -172,7 +165,7 @@ def main() -> None:
     files = {
         "models.json.z": zlib.compress(pack_models(versions, failed, records), 9),
         "hashes.bin": pack_hashes(records),
-        "tensors.xz": squeeze(pack_tensors(records), 2),
+        "tensors.z": zlib.compress(pack_tensors(records), 9),
     }
     for name, data in files.items():
         (options.out / name).write_bytes(data)

@@ -15,6 +15,7 @@ from dnnbox.identify.keys import Pair
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Candidate, SameWeights
 
+PART_ONLY = 0.1  # so much beside an exact match makes it the match of a part
 FEW = 0.08  # share of an architecture's tensors
 MOST = 6  # candidates kept
 CLAIM = {
@@ -68,13 +69,16 @@ def candidates(index: Index, pairs: Sequence[Pair], hints: list[names.NameHint],
 def weigh(index: Index, hit: search.Hit) -> Weighed:
     """Infer the arguments of a hit, and call it a family where something contradicts."""
     model = index.model(hit.model)
+    if hit.kind == "exact":  # nothing to infer, and the tensor table need not be read
+        part_only = hit.comparison.outside > PART_ONLY * hit.comparison.same
+        return Weighed(hit, model, Inferred(), "similar" if part_only else "exact")
     expected = index.tensors.pairs(hit.model)
     config = index.config(hit.model) if model.library == "transformers" else {}
     inferred = arguments.infer(model, config, expected, hit.comparison)
     kind = hit.kind
     if kind == "similar" and contradicted(index, hit, expected, inferred):
         kind = "family"
-    if kind in ("exact", "body") and hit.comparison.outside > 0.1 * hit.comparison.same:
+    if kind == "body" and hit.comparison.outside > PART_ONLY * hit.comparison.same:
         kind = "similar"
     return Weighed(hit, model, inferred, kind)
 
@@ -157,7 +161,10 @@ def explained_tensors(comparison: Comparison, inferred: Inferred) -> int:
 
 def as_twin(index: Index, weighed: Weighed, twin: Model) -> Weighed:
     """Return the same hit for a twin: its names are the same, its default head and argument names may not be."""
-    expected, before = index.tensors.pairs(twin.number), weighed.hit.comparison
+    before = weighed.hit.comparison
+    if index.same_tensors(weighed.model.number, twin.number):
+        return Weighed(replace(weighed.hit, model=twin.number), twin, weighed.inferred, weighed.kind)
+    expected = index.tensors.pairs(twin.number)
     shapes = {t.name: t.found for t in before.reshaped}
     gone = {name for name, _ in before.missing}
     own = dict(index.tensors.pairs(weighed.model.number))
@@ -165,7 +172,8 @@ def as_twin(index: Index, weighed: Weighed, twin: Model) -> Weighed:
     comparison = compare(expected, [*found, *before.unexpected], before.outside)
     config = index.config(twin.number) if twin.library == "transformers" else {}
     inferred = arguments.infer(twin, config, expected, comparison)
-    return Weighed(replace(weighed.hit, model=twin.number, comparison=comparison), twin, inferred, weighed.kind)
+    kind: search.Kind = "body" if weighed.kind == "exact" else weighed.kind
+    return Weighed(replace(weighed.hit, model=twin.number, comparison=comparison), twin, inferred, kind)
 
 
 def twin_name(twin: Model, chosen: Model) -> str:
@@ -208,7 +216,8 @@ def choose_twin(
         chosen, hint = settled
         return chosen, Evidence(f"{chosen.name} among {len(members)} with the same weights", hint.source,
                                 hint.text[:80], hint.weight)  # fmt: skip
-    chosen = preferred(members, format_name)
+    alike = [m for m in members if index.same_tensors(model.number, m.number)]  # the head's size speaks for these
+    chosen = preferred(alike, format_name)
     detail = "not settled: strict loading cannot tell them apart, and no argument or name says which; plainest first"
     return chosen, Evidence(
         f"one of {len(members)} architectures with the same weights", "fingerprint index", detail, 0.2

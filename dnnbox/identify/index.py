@@ -1,7 +1,7 @@
 """The fingerprint index: every architecture of timm, torchvision and transformers, in three files read when needed.
 
 ``hashes.bin`` (set hashes) and ``models.json.z`` (names, settings, twins) answer exact and body matches;
-``tensors.xz`` holds every name and shape, collapsed over layers, for similarity and for telling what differs.
+``tensors.z`` holds every name and shape, collapsed over layers, for similarity and for telling what differs.
 Written by tools/build_fingerprints.py; standard library only, because the host has no numpy.
 """
 
@@ -119,6 +119,10 @@ class Index:
             self._module_templates[wanted] = self.tensors.templates_of(members)
         return self._module_templates[wanted]
 
+    def same_tensors(self, one: int, other: int) -> bool:
+        """Tell whether two models have all names and shapes in common, the head's too."""
+        return self._exact[one] == self._exact[other]
+
     def config(self, number: int) -> dict[str, int]:
         """Return the whole-number fields of the configuration that the model was built with (transformers)."""
         config: dict[str, int] = json.loads(self._table["configs"][self._table["config"][number]])
@@ -134,6 +138,7 @@ class Tensors:
     """
 
     def __init__(self, data: bytes) -> None:
+        self._pairs: dict[int, list[Pair]] = {}
         lengths = struct.unpack_from("<8I", data)
         ends = [32]
         for length in lengths:
@@ -149,9 +154,7 @@ class Tensors:
     @classmethod
     def load(cls) -> Tensors:
         """Read the table that ships with the package."""
-        import lzma  # 4 ms that an exact match without details does not need
-
-        return cls(lzma.decompress(data_file("tensors.xz")))
+        return cls(zlib.decompress(data_file("tensors.z")))  # lzma would halve the file and double the time
 
     @cached_property
     def template_number(self) -> Mapping[str, int]:
@@ -172,8 +175,10 @@ class Tensors:
         return [(sum(lengths[a:b]), len(set(templates[a:b]))) for a, b in ends]
 
     def pairs(self, model: int) -> list[Pair]:
-        """Return the names and shapes of one model, without the derived buffers."""
-        found: list[Pair] = []
+        """Return the names and shapes of one model, without the derived buffers; do not change the list."""
+        if model in self._pairs:
+            return self._pairs[model]
+        found = self._pairs[model] = []
         for row in range(self.first_row[model], self.first_row[model + 1]):
             feature = self.row_feature[row]
             pattern = self.templates[self.feature_template[feature]]

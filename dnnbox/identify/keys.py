@@ -57,6 +57,8 @@ def numbers(name: str) -> tuple[int, ...]:
 def fill(pattern: str, values: Iterable[int]) -> str:
     """Return the template with its ``*`` replaced, the reverse of template() and numbers()."""
     parts = iter(values)
+    if pattern.count("*") == 1:
+        return pattern.replace("*", str(next(parts)))
     return ".".join(str(next(parts)) if part == "*" else part for part in pattern.split("."))
 
 

@@ -55,7 +55,8 @@ def exact_or_body(index: Index, parts: dict[str, list[Pair]], total: int) -> lis
             continue
         everything, without_head = keys.set_hashes(part)
         if members := index.exact.get(everything):
-            return ranked(index, members, prefix, part, total, "exact")
+            agreed = Comparison(len(part), (), (), (), total - len(part))
+            return fold(index, [Hit(m, prefix, "exact", agreed) for m in members])
         if len(part) > 3 and (members := index.body.get(without_head)):
             body.append((len(part), prefix, members))
     if not body:
