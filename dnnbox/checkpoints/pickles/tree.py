@@ -9,7 +9,7 @@ from dnnbox.checkpoints.pickles.calls import Array
 from dnnbox.checkpoints.pickles.values import Blob, Call, Dict, Global, Storage, Tensor, Value, Word
 from dnnbox.errors import InputLimit
 
-_MAX_STEPS = 1_000_000
+_MAX_STEPS = 400_000
 _MAX_NAME = 1_000
 _MAX_TEXT = 20_000
 _MAX_DEPTH = 6

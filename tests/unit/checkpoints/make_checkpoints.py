@@ -1,7 +1,8 @@
 """Make real checkpoints in many layouts with real torch, and write down torch's own view of each.
 
 Run with the frameworks' interpreter: ``python make_checkpoints.py DIRECTORY``. ``expected.json`` maps a file's name to
-``entry``, ``verdict``, ``format`` and the tensors ``[name, dtype, shape]`` that torch sees under the entry.
+``entry``, ``verdict``, ``format`` and the tensors ``[name, dtype, shape]`` that torch sees under the entry;
+``torch.json`` holds what ``torch.load(weights_only=True)`` accepts.
 """
 
 from __future__ import annotations
@@ -338,6 +339,10 @@ def main(folder: pathlib.Path) -> None:
     """Write all layouts and expected.json."""
     folder.mkdir(parents=True, exist_ok=True)
     expected = {name: make(folder) for name, make in LAYOUTS.items()}
+    from torch import _weights_only_unpickler as unpickler
+
+    names = sorted(unpickler._get_allowed_globals())
+    (folder / "torch.json").write_text(json.dumps({"version": torch.__version__, "weights_only": names}))
     (folder / "expected.json").write_text(json.dumps(expected))
 
 
