@@ -5,17 +5,16 @@ Every check answers by itself, within two seconds, and names the way out when it
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
+from dnnbox.cli import doctor_network
 from dnnbox.errors import DnnboxError
 from dnnbox.records.plan import FitCheck
 from dnnbox.reports import numbers
@@ -25,7 +24,6 @@ _TIMEOUT_S = 2.0
 _GPU_BYTES = 6 << 30  # an environment with CUDA libraries, unpacked
 _CPU_BYTES = 2 << 30
 _BUSY_SHARE = 0.25  # of the cores; above that results are marked contended
-_DEFAULT_INDEX = "https://pypi.org/simple/"
 
 Status = Literal["ok", "warning", "failed", "unknown"]
 Check = Callable[[Path], Iterable[FitCheck]]
@@ -78,13 +76,13 @@ def _meminfo() -> dict[str, int]:
 
 
 def _load(_: Path) -> Iterable[FitCheck]:
-    cores = os.cpu_count() or 1
-    share = os.getloadavg()[0] / cores
-    if share < _BUSY_SHARE:
-        yield FitCheck("Other load", "ok", f"{numbers.percent(share)} of the cores in the last minute")
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    text = f"{load:.1f} in the last minute on {numbers.counted(cores, 'core')}"
+    if load < _BUSY_SHARE * cores:
+        yield FitCheck("Other load", "ok", text)
     else:
         fix = "measure when the machine is quiet; until then results are marked contended"
-        yield FitCheck("Other load", "warning", f"{numbers.percent(share)} of the cores in the last minute", fix)
+        yield FitCheck("Other load", "warning", text, fix)
 
 
 def _cgroup(_: Path) -> Iterable[FitCheck]:
@@ -218,32 +216,37 @@ def _version(argv: list[str]) -> str:
 
 
 def _engines(_: Path) -> Iterable[FitCheck]:
-    from dnnbox.boxes.engines import ENGINES, base_url
+    from dnnbox.boxes.engines import ENGINES
 
-    problems = []
-    for engine in ENGINES:
-        try:
-            base_url(engine)
-        except DnnboxError as error:
-            problems.append(
-                FitCheck(engine.capitalize(), "warning", error.what.partition(": ")[2] or error.what, error.hint)
-            )
-        else:
-            yield FitCheck(engine.capitalize(), "ok", f"answers, {_engine_version(engine)}")
-    absent = [check for check in problems if shutil.which(check.name.lower()) is None]
+    answers = {engine: tuple(_engine(engine)) for engine in ENGINES}
+    absent = [name for name, (first, *_) in answers.items() if first.status != "ok" and shutil.which(name) is None]
     if len(absent) == len(ENGINES):
         yield FitCheck("Docker, Podman", "unknown", "neither is installed", "optional: `--box venv` runs without one")
-    yield from (check for check in problems if check not in absent)
+    for name, checks in answers.items():
+        yield from () if name in absent else checks
 
 
-def _engine_version(engine: str) -> str:
-    from dnnbox import process
+def _engine(kind: str) -> Iterable[FitCheck]:
+    """Yield whether an engine answers, what it does not enforce, and whether the base image is there."""
+    from dnnbox.boxes import DEFAULT_IMAGE, facts
+    from dnnbox.boxes.images import image_id
 
-    if shutil.which(engine) is None:
-        return "no command-line client"
-    done = process.run([engine, "version", "--format", "{{.Server.Version}}"], timeout_s=_TIMEOUT_S)
-    version = done.stdout.strip() if done.returncode == 0 else ""
-    return f"version {visible(version, 40)}" if version and "<no value>" not in version else "version not told"
+    name = kind.capitalize()
+    try:
+        engine = facts.engine_facts(kind)
+    except DnnboxError as error:
+        yield FitCheck(name, "warning", error.what.removeprefix(f"{kind}: "), error.hint)
+        return
+    how = ", rootless" if engine.rootless else ""
+    yield FitCheck(name, "ok", f"{visible(engine.version, 40)}{how}, cgroup {visible(engine.cgroup, 4)}")
+    if weak := facts.weaknesses(engine):
+        yield FitCheck(f"{name} limits", "warning", ", ".join(weak), "use an engine with cgroup 2, or accept it")
+    try:
+        identity = image_id(kind, DEFAULT_IMAGE)
+    except DnnboxError as error:
+        yield FitCheck(f"{name} base image", "warning", error.what, error.hint or "`make engines` builds it")
+    else:
+        yield FitCheck(f"{name} base image", "ok", f"{DEFAULT_IMAGE}, {visible(identity, 19)}")
 
 
 def _bubblewrap(_: Path) -> Iterable[FitCheck]:
@@ -273,103 +276,6 @@ def _workspace(root: Path) -> Iterable[FitCheck]:
         yield FitCheck("Environment", "ok", "none in this workspace; each model gets its own")
 
 
-# -- indexes and registries ------------------------------------------------------------------------------------------
-
-
-def _indexes(root: Path) -> Iterable[FitCheck]:
-    from dnnbox import environments
-    from dnnbox.environments.configured import indexes_of
-
-    configured = indexes_of(environments.detect(root))
-    default = configured.default or _DEFAULT_INDEX
-    yield _reached("Package index", default)
-    for url in configured.extra[:4]:
-        yield _reached("Package index, extra", url)
-    for place in configured.find_links[:4]:
-        if "://" not in place:
-            there = Path(place).expanduser().is_dir()
-            yield FitCheck(
-                "Find-links", "ok" if there else "failed", "a local folder" if there else "the folder is not there",
-                "correct find-links in the configuration of uv or pip",
-            )  # fmt: skip
-
-
-def _reached(name: str, url: str) -> FitCheck:
-    """Ask an index with one HEAD request; what it answers does not matter, that it answers does."""
-    import time
-    import urllib.error
-    import urllib.request
-
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        return FitCheck(name, "unknown", f"{parts.scheme or 'a local'} index, not asked")
-    host = f"{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-    bare = parts._replace(netloc=host).geturl()
-    request = urllib.request.Request(bare, method="HEAD", headers={"User-Agent": "dnnbox-doctor"})  # noqa: S310
-    start = time.monotonic()
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310 - http and https only, see above
-            code = 200
-    except urllib.error.HTTPError as error:
-        code = error.code
-        error.close()
-    except (urllib.error.URLError, OSError) as error:
-        reason = visible(redact(str(getattr(error, "reason", error))), 120)
-        fix = "check the proxy and the CA bundle, or use `--offline` with a warm cache"
-        return FitCheck(name, "failed", f"{visible(host, 80)}: {reason}", fix)
-    took = numbers.seconds(time.monotonic() - start)
-    if code in (401, 407) and not parts.username:
-        return FitCheck(
-            name, "warning", f"{visible(host, 80)} wants a login", "put it into the configuration of uv or pip"
-        )
-    return FitCheck(name, "ok", f"{visible(host, 80)} answered in {took}")
-
-
-def _network(_: Path) -> Iterable[FitCheck]:
-    """Name the proxies and the CA bundle that are configured; passwords stay where they are."""
-    proxies = [
-        name
-        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-        if os.environ.get(name) or os.environ.get(name.lower())
-    ]
-    if proxies:
-        values = (os.environ.get(name) or os.environ.get(name.lower(), "") for name in proxies)
-        shown = ", ".join(f"{name} {visible(redact(value), 60)}" for name, value in zip(proxies, values, strict=True))
-        yield FitCheck("Proxy", "ok", shown)
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
-        path = os.environ.get(name)
-        if path and not Path(path).is_file():
-            yield FitCheck("CA bundle", "failed", f"{name} names a file that is not there", f"correct or unset {name}")
-        elif path:
-            yield FitCheck("CA bundle", "ok", f"{name} is set")
-
-
-def _registries(_: Path) -> Iterable[FitCheck]:
-    """Name the registries with a stored login, never the login."""
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        yield FitCheck("Registries", "warning", f"config.json of docker: {visible(str(error), 80)}", "repair the file")
-        return
-    names = sorted({*_keys(config, "auths"), *_keys(config, "credHelpers")})
-    store = config.get("credsStore") if isinstance(config, dict) else None
-    parts = (
-        [f"login stored for {', '.join(visible(urlsplit(n).hostname or n, 60) for n in names[:6])}"] if names else []
-    )
-    parts += [f"credential store {visible(str(store), 40)}"] if store else []
-    if parts:
-        yield FitCheck("Registries", "ok", "; ".join(parts))
-
-
-def _keys(config: object, key: str) -> list[str]:
-    table = config.get(key) if isinstance(config, Mapping) else None
-    return [str(name) for name in table] if isinstance(table, Mapping) else []
-
-
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("System", _system),
     ("Free memory", _memory),
@@ -383,8 +289,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("Engines", _engines),
     ("bubblewrap", _bubblewrap),
     ("Environment", _workspace),
-    ("Package index", _indexes),
-    ("Network", _network),
-    ("Registries", _registries),
+    ("Package index", doctor_network.indexes),
+    ("Network", doctor_network.network),
+    ("Registries", doctor_network.registries),
 )
 """Name and function of each check, in the order of the screen."""

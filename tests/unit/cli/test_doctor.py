@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dnnbox.cli import doctor
+from dnnbox.cli import doctor, doctor_network
 from dnnbox.errors import EngineUnavailable
 from dnnbox.records.plan import FitCheck
 
@@ -81,20 +81,20 @@ def test_collect__check_that_breaks__does_not_hide_the_others(workspace: Path, m
 
 def test_reached__index_that_answers__is_ok_and_hides_the_login(index: tuple[str, list[object]]) -> None:
     url = index[0].replace("http://", f"http://bob:{SECRET}@")
-    check = doctor._reached("Package index", f"{url}/simple/")
+    check = doctor_network.reached("Package index", f"{url}/simple/")
     assert check.status == "ok"
     assert SECRET not in check.detail
     assert "127.0.0.1" in check.detail
 
 
 def test_reached__index_that_wants_a_login__is_a_warning_with_the_way_out(index: tuple[str, list[object]]) -> None:
-    check = doctor._reached("Package index", f"{index[0]}/private/simple/")
+    check = doctor_network.reached("Package index", f"{index[0]}/private/simple/")
     assert check.status == "warning"
     assert "configuration of uv or pip" in check.fix
 
 
 def test_reached__nobody_listens__fails_with_the_way_out() -> None:
-    check = doctor._reached("Package index", f"http://bob:{SECRET}@127.0.0.1:9/simple/")
+    check = doctor_network.reached("Package index", f"http://bob:{SECRET}@127.0.0.1:9/simple/")
     assert check.status == "failed"
     assert "--offline" in check.fix
     assert SECRET not in f"{check}"
@@ -102,19 +102,19 @@ def test_reached__nobody_listens__fails_with_the_way_out() -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/simple"])
 def test_reached__other_schemes__are_not_asked(url: str) -> None:
-    assert doctor._reached("Package index", url).status == "unknown"
+    assert doctor_network.reached("Package index", url).status == "unknown"
 
 
 def test_network__proxy_with_password__is_named_without_it(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://bob:{SECRET}@proxy.example.org:3128")
-    check = only(doctor._network, workspace)
+    check = only(doctor_network.network, workspace)
     assert "proxy.example.org:3128" in check.detail
     assert SECRET not in check.detail
 
 
 def test_network__ca_bundle_that_is_gone__fails(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(workspace / "gone.pem"))
-    check = only(doctor._network, workspace)
+    check = only(doctor_network.network, workspace)
     assert check.status == "failed"
     assert "SSL_CERT_FILE" in check.fix
 
@@ -125,7 +125,7 @@ def test_registries__stored_logins__are_named_without_their_secrets(
     config = {"auths": {"https://ghcr.io": {"auth": SECRET}}, "credHelpers": {"gcr.io": "gcloud"}, "credsStore": "pass"}
     (workspace / "config.json").write_text(json.dumps(config), encoding="utf-8")
     monkeypatch.setenv("DOCKER_CONFIG", str(workspace))
-    check = only(doctor._registries, workspace)
+    check = only(doctor_network.registries, workspace)
     assert check.detail == "login stored for gcr.io, ghcr.io; credential store pass"
 
 
@@ -135,7 +135,7 @@ def test_registries__odd_configuration__is_no_crash(
 ) -> None:
     (workspace / "config.json").write_text(text, encoding="utf-8")
     monkeypatch.setenv("DOCKER_CONFIG", str(workspace))
-    assert all(check.status == "warning" for check in doctor._registries(workspace))
+    assert all(check.status == "warning" for check in doctor_network.registries(workspace))
 
 
 def test_disk__nearly_full__fails_and_names_clean(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +151,26 @@ def test_load__busy_machine__warns_that_results_will_be_contended(
     check = only(doctor._load, workspace)
     assert check.status == "warning"
     assert "contended" in check.fix
+
+
+def test_engines__none_installed__says_that_a_venv_is_enough(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{workspace}/no.sock")
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{workspace}/no.sock")
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    check = only(doctor._engines, workspace)
+    assert (check.name, check.status) == ("Docker, Podman", "unknown")
+    assert "--box venv" in check.fix
+
+
+def test_engines__installed_and_not_running__names_the_command_that_starts_it(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{workspace}/no.sock")
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{workspace}/no.sock")
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/docker" if name == "docker" else None)
+    check = only(doctor._engines, workspace)
+    assert (check.name, check.status) == ("Docker", "warning")
+    assert "start" in check.fix
 
 
 def test_git__not_installed__says_what_needs_it(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
