@@ -6,65 +6,19 @@ import gc
 import os
 import re
 import time
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List
 
-from . import checks, measure, memory, probe, trees
+from . import checks, contract, measure, memory, probe, trees
 from .arrays import Array, write_npy
-from .events import Progress
 from .failures import Failure
 from .noise import NoiseLog
-from .protocol import ARRAYS, ARTIFACTS, ArrayRecord, Check, RunRequest, Samples, TensorRecord
-from .runtimes import create
-from .runtimes.base import Runtime
+from .protocol import ARRAYS, ARTIFACTS, ArrayRecord, Check, Samples
+from .session import Context, Named, Session
 
 KEPT_ARRAY_BYTES = 64 << 20
 KEPT_TOTAL_BYTES = 256 << 20
 DECODED_CALLS = 64
 MEMORY_RUNS = 5
-
-Named = List[Tuple[str, Array]]
-
-
-class Context:
-    """One job under way: the request, and the fields of the result as far as they are known."""
-
-    def __init__(self, request: RunRequest, run_dir: str, progress: Progress) -> None:
-        self.request = request
-        self.run_dir = run_dir
-        self.progress = progress
-        self.stage = ""
-        self.fields: Dict[str, Any] = {"stages_ns": {}, "checks": [], "notes": [], "arrays": []}
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Name a rung of the cold ladder and keep its duration."""
-        self.enter(stage)
-        start = time.perf_counter_ns()
-        yield
-        self.fields["stages_ns"][stage] = time.perf_counter_ns() - start
-
-    def enter(self, stage: str) -> None:
-        """Say where the job is, for errors and for the display."""
-        self.stage = stage
-        self.progress.show(stage)
-
-    def folder(self, name: str) -> str:
-        """Return a folder of the run directory, made on first use."""
-        path = os.path.join(self.run_dir, name)
-        os.makedirs(path, exist_ok=True)
-        return path
-
-    def describe(self, runtime: Runtime) -> None:
-        """Copy what the runtime has learnt so far into the result; called on failure too."""
-        self.fields["notes"] = list(runtime.notes)
-        self.fields["checks"] = _merged(runtime.checks, self.fields["checks"])
-        self.fields["preprocessing"] = trees.plain(runtime.preprocessing)
-        self.fields["postprocessing"] = trees.plain(runtime.postprocessing)
-
-
-def _merged(first: Sequence[Check], second: Sequence[Check]) -> List[Check]:
-    return list(first) + [check for check in second if check not in first]
 
 
 def run(context: Context) -> None:
@@ -82,106 +36,6 @@ def probe_job(context: Context) -> None:
     context.fields["packages"] = probe.packages()
 
 
-class Session:
-    """A loaded runtime and the inputs of its first call."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        context.enter("import")
-        self.runtime = create(context.request)
-        self.inputs: Any = None
-        self.batches: List[List[Any]] = []
-
-    @contextmanager
-    def described(self) -> Iterator[None]:
-        """Keep notes and checks of the runtime whatever happens inside."""
-        try:
-            yield
-        finally:
-            self.context.describe(self.runtime)
-
-    def climb(self, after: Callable[[str], None] = lambda _: None) -> None:
-        """Run the cold ladder up to the model on its device, and prepare the inputs."""
-        rungs = (
-            ("import", self.runtime.import_libraries),
-            ("context", self.runtime.open_context),
-            ("load", self.runtime.load),
-            ("to_device", self.runtime.place),
-        )
-        for stage, action in rungs:
-            with self.context.timed(stage):
-                action()
-            after(stage)
-        self.context.enter("input")
-        self.runtime.reset()
-        self._prepare()
-
-    def _prepare(self) -> None:
-        items = self.runtime.items(self.context.request.inputs) if self.context.request.inputs else []
-        self.batches = self.runtime.batches(items or self.runtime.example_items())
-        if self.batches:
-            self.inputs = self.runtime.preprocess(self.batches[0])
-        else:
-            self.inputs = self.runtime.example_inputs(max(1, self.context.request.batch_size))
-
-    def call(self, inputs: Any = None) -> Any:
-        """Return the outputs in host memory of one whole call, untimed."""
-        self.runtime.reset()
-        outputs = self.runtime.infer(self.runtime.to_device(self.inputs if inputs is None else inputs))
-        self.runtime.synchronize()
-        return self.runtime.to_host(outputs)
-
-    def first(self) -> Any:
-        """Return the outputs in host memory of the first call, timed as the last rung of the ladder."""
-        self.runtime.reset()
-        with self.context.timed("first"):
-            outputs = self.runtime.infer(self.runtime.to_device(self.inputs))
-            self.runtime.synchronize()
-        return self.runtime.to_host(outputs)
-
-    def verify(self, outputs: Any) -> Named:
-        """Return the named arrays of the first outputs after the gate: device, finite, repeatable, of one shape."""
-        context, runtime = self.context, self.runtime
-        context.enter("check")
-        # Converted before the second call: a runtime may reuse its buffers.
-        first, skipped = trees.named_arrays(outputs)
-        second, _ = trees.named_arrays(self.call())
-        for text in skipped[:10]:
-            runtime.note(text)
-        device = runtime.device_check()
-        found = ([device] if device else []) + checks.gate(first, second, context.request.precision)
-        found.append(Check("digest", True, checks.digest(first)))
-        context.fields["checks"] = found
-        if device and not device.passed:
-            raise Failure("device_unavailable", device.detail, "check")
-        checks.require(found)
-        return first
-
-    def stages(self, decodes: bool) -> List[measure.Stage]:
-        """Return the stages of one timed iteration, in order; each takes what the one before returned."""
-        runtime, batch = self.runtime, self.batches[0] if self.batches else []
-        chain: List[measure.Stage] = []
-        if batch and runtime.prepares:
-            chain.append(("preprocess", lambda _: runtime.preprocess(batch)))
-        if runtime.moves:
-            chain += [("host_to_device", _then(runtime.to_device, runtime.synchronize))]
-            chain += [("model", _then(runtime.infer, runtime.synchronize)), ("device_to_host", runtime.to_host)]
-        else:
-            chain.append(("model", runtime.infer))
-        if decodes:
-            chain.append(("postprocess", runtime.decode))
-        return chain
-
-
-def _then(action: Callable[[Any], Any], wait: Callable[[], None]) -> Callable[[Any], Any]:
-    def both(value: Any) -> Any:
-        result = action(value)
-        wait()
-        return result
-
-    return both
-
-
 def _finish(session: Session) -> None:
     context = session.context
     context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
@@ -196,11 +50,12 @@ def infer_job(context: Context) -> None:
         outputs = session.first()
         inputs, _ = trees.named_arrays(session.inputs, "input")
         named = session.verify(outputs)
-        context.fields["inputs"], context.fields["outputs"] = _contract(session.runtime, inputs, named)
+        contract.describe(session, inputs, named)
         context.enter("postprocess")
         keep_arrays(context, "input", inputs)
         keep_arrays(context, "output", named)
         _decode(session)
+        contract.open_batch(session, inputs, named)
         _finish(session)
     context.fields["packages"] = probe.packages()
 
@@ -358,24 +213,3 @@ def _write(context: Context, role: str, name: str, array: Array) -> str:
     context.folder(ARRAYS)
     write_npy(os.path.join(context.run_dir, relative), array.dtype, array.shape, array.data)
     return relative
-
-
-def _contract(runtime: Runtime, inputs: Named, outputs: Named) -> Tuple[List[TensorRecord], List[TensorRecord]]:
-    declared_inputs, declared_outputs = runtime.signature()
-    return _observed(inputs, declared_inputs), _observed(outputs, declared_outputs)
-
-
-def _observed(named: Named, declared: Sequence[TensorRecord]) -> List[TensorRecord]:
-    """Return what was seen, with the declared names of the dimensions that may vary."""
-    by_name = {record.name: record for record in declared}
-    records: List[TensorRecord] = []
-    for name, array in named:
-        record: Optional[TensorRecord] = by_name.get(name)
-        shape: List[Any] = [int(size) for size in array.shape]
-        if record is None or len(record.shape) != len(shape):
-            records.append(TensorRecord(name, array.dtype, shape, "observed", ""))
-            continue
-        merged = [size if isinstance(size, str) else seen for size, seen in zip(record.shape, shape)]
-        status = "assumed" if record.status == "assumed" else "observed"
-        records.append(TensorRecord(name, array.dtype, merged, status, record.source))
-    return records

@@ -15,6 +15,7 @@ _STARTED_NS = time.monotonic_ns()
 
 from . import failures, jobs  # noqa: E402 - the time above is the start of the harness, before its imports
 from .events import Progress  # noqa: E402
+from .session import Context  # noqa: E402
 from .protocol import REQUEST, RESULT, ProtocolError, RunError, RunRequest, RunResult, read, write  # noqa: E402
 
 SETTINGS = {
@@ -50,7 +51,7 @@ def main(run_dir: str) -> int:
 
 def _run(request: RunRequest, run_dir: str) -> RunResult:
     with Progress(run_dir) as progress:
-        context = jobs.Context(request, run_dir, progress)
+        context = Context(request, run_dir, progress)
         error = None
         try:
             jobs.run(context)

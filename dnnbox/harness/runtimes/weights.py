@@ -64,6 +64,8 @@ def _descend(data: Any, entry: str) -> Any:
 def _strip(runtime: TorchRuntime, tensors: Dict[str, Any], prefix: str) -> Dict[str, Any]:
     if not prefix:
         return tensors
+    if not prefix.endswith(".") and any(name.startswith(prefix + ".") for name in tensors):
+        prefix += "."
     kept = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
     left_out = sorted(name for name in tensors if not name.startswith(prefix))
     if left_out:

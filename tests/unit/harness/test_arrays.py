@@ -84,7 +84,7 @@ def test_of_numbers__lists__dtype_and_shape(value: object, dtype: str, shape: tu
 
 @pytest.mark.parametrize("value", [[[1], [2, 3]], ["a"], [[1], 2], None])
 def test_of_numbers__ragged_or_not_numbers__refused(value: object) -> None:
-    with pytest.raises(ValueError, match="array|number"):
+    with pytest.raises(ValueError, match=r"array|number"):
         arrays.of_numbers(value)
 
 
