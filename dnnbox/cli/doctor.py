@@ -32,9 +32,36 @@ Check = Callable[[Path], Iterable[FitCheck]]
 def collect(workspace: Path | None = None) -> tuple[FitCheck, ...]:
     """Return all checks in the order of the screen; ``workspace`` defaults to the working directory."""
     root = workspace or Path.cwd()
+    _import_first()
     with ThreadPoolExecutor(len(CHECKS)) as pool:
-        running = [(name, pool.submit(_guarded, name, check, root)) for name, check in CHECKS]
-        return tuple(result for _, future in running for result in future.result())
+        running = [pool.submit(_guarded, name, check, root) for name, check in CHECKS]
+        return tuple(result for future in running for result in future.result())
+
+
+def _import_first() -> None:
+    """Import what the checks share: threads that import the same packages at once may lock each other out."""
+    import urllib.request
+
+    import pynvml
+
+    from dnnbox import boxes, environments, process, store, uv
+    from dnnbox.boxes import bubblewrap, engines, facts, images
+    from dnnbox.environments import configured
+
+    _ = (
+        urllib.request,
+        pynvml,
+        boxes,
+        environments,
+        process,
+        store,
+        uv,
+        bubblewrap,
+        engines,
+        facts,
+        images,
+        configured,
+    )
 
 
 def _guarded(name: str, check: Check, root: Path) -> tuple[FitCheck, ...]:
