@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -40,28 +41,10 @@ def collect(workspace: Path | None = None) -> tuple[FitCheck, ...]:
 
 def _import_first() -> None:
     """Import what the checks share: threads that import the same packages at once may lock each other out."""
-    import urllib.request
-
-    import pynvml
-
-    from dnnbox import boxes, environments, process, store, uv
-    from dnnbox.boxes import bubblewrap, engines, facts, images
-    from dnnbox.environments import configured
-
-    _ = (
-        urllib.request,
-        pynvml,
-        boxes,
-        environments,
-        process,
-        store,
-        uv,
-        bubblewrap,
-        engines,
-        facts,
-        images,
-        configured,
-    )
+    for name in ("boxes.bubblewrap", "boxes.facts", "boxes.images", "environments.configured", "process", "uv"):
+        import_module(f"dnnbox.{name}")
+    import_module("pynvml")
+    import_module("urllib.request")
 
 
 def _guarded(name: str, check: Check, root: Path) -> tuple[FitCheck, ...]:
