@@ -21,16 +21,27 @@ _ZIP_READERS = {
     "torchscript": f"{_HERE}.torchscript:TorchScript",
     "torch-export": f"{_HERE}.torch_export:TorchExport",
     "torch-zip": f"{_HERE}.torch_zip:TorchZip",
+    "npz": f"{_HERE}.numpy_files:Npz",
+    "keras-v3": f"{_HERE}.recognised:KerasZip",
 }
 _FILE_READERS = {
     "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
+    "gguf": f"{_HERE}.gguf:Gguf",
+    "npy": f"{_HERE}.numpy_files:Npy",
     "safetensors": f"{_HERE}.safetensors_file:Safetensors",
     "pickle": f"{_HERE}.bare_pickle:BarePickle",
     "onnx": f"{_HERE}.onnx_file:Onnx",
+    "recognised": f"{_HERE}.recognised:Recognised",
 }
 _FOLDER_READERS = {
     "sentence-transformers": f"{_HERE}.sentence_transformers_directory:SentenceTransformers",
+    "diffusers": f"{_HERE}.library_directories:DiffusersDirectory",
+    "peft-adapter": f"{_HERE}.library_directories:PeftDirectory",
+    "open-clip-directory": f"{_HERE}.library_directories:OpenClipDirectory",
+    "timm-directory": f"{_HERE}.library_directories:TimmDirectory",
     "hf-directory": f"{_HERE}.hf_directory:HfDirectory",
+    "saved-model": f"{_HERE}.recognised:SavedModel",
+    "other-directories": f"{_HERE}.recognised:OtherFolders",
 }
 
 Reader = TypeVar("Reader", FileReader, FolderReader)

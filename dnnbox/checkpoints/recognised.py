@@ -1,0 +1,214 @@
+"""Formats that are recognised and named, and of which only the outermost facts are read: magic numbers and layouts.
+
+Source: the formats' own headers; Netron's list of modules (9.2) for completeness.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dnnbox.checkpoints import plain
+from dnnbox.checkpoints.base import Match, Reading
+from dnnbox.checkpoints.opening import Bytes, Folder
+from dnnbox.errors import Corrupt
+from dnnbox.records.inspection import Verdict
+
+
+@dataclass(frozen=True)
+class Known:
+    """One format: where its magic stands, and what to say of it. ``risk`` is a sentence, "" where there is none."""
+
+    offset: int
+    magic: bytes
+    format: str
+    framework: str
+    verdict: Verdict = "no-code"
+    risk: str = ""
+
+
+_ENGINE = "a compiled engine: loading it runs native code"
+_LAMBDA = "Lambda layers hold Python code; they were not looked for"
+_KNOWN = (
+    Known(0, b"\x89HDF\r\n\x1a\n", "hdf5", "keras", "needs-code", _LAMBDA),
+    Known(4, b"TFL3", "tflite", "tflite"),
+    Known(4, b"ORTM", "onnxruntime-ort", "onnxruntime"),
+    Known(4, b"ODTC", "onnxruntime-checkpoint", "onnxruntime"),
+    Known(4, b"ET12", "executorch", "executorch"),
+    Known(4, b"ET11", "executorch", "executorch"),
+    Known(4, b"PTMF", "torchscript-mobile", "pytorch"),
+    Known(4, b"CIR0", "circle", "one"),
+    Known(4, b"MSL1", "mindspore-lite", "mindspore"),
+    Known(4, b"MSL2", "mindspore-lite", "mindspore"),
+    Known(4, b"TOSA", "tosa", "tosa"),
+    Known(4, b"RKNN", "rknn", "rknn"),
+    Known(0, b"LITERTLM", "litert-lm", "litert"),
+    Known(0, b"ptrt", "tensorrt", "tensorrt", "dangerous", _ENGINE),
+    Known(0, b"ftrt", "tensorrt", "tensorrt", "dangerous", _ENGINE),
+    Known(0, b"RKNN", "rknn", "rknn"),
+    Known(0, b"VPMN", "rknn", "rknn"),
+    Known(0, b"IMOD", "om", "ascend"),
+    Known(0, b"PICO", "om", "ascend"),
+    Known(0, b"EDL2", "espdl", "esp-dl"),
+    Known(0, b"KaNN", "kann", "kann"),
+    Known(0, b"CBM1", "catboost", "catboost"),
+    Known(0, b"binf", "xgboost", "xgboost"),
+    Known(0, b"{L\x00\x00", "xgboost-ubj", "xgboost"),
+    Known(0, b"\x12\x01\x00\x00\x00\x00\x00\x00", "mxnet-params", "mxnet"),
+    Known(0, b"\xdd\x85\x76\x00", "ncnn-param", "ncnn"),
+    Known(0, b"7767517", "ncnn-param", "ncnn"),
+    Known(0, b"tree\nversion", "lightgbm", "lightgbm"),
+    Known(0, b"T7\x00\x00", "torch7", "torch7"),
+    Known(0, b"<?xml version=\"1.0\"?>\n<net ", "openvino", "openvino"),
+    Known(0, b"<net ", "openvino", "openvino"),
+)  # fmt: skip
+
+_OPENVINO_LAYER = re.compile(rb"<net\s+[^>]*name=\"([^\"]{0,200})\"[^>]*version=\"(\d+)\"")
+
+
+class Recognised:
+    """Names a format by its magic number."""
+
+    def sniff(self, data: Bytes) -> Match | None:
+        """One of the magic numbers."""
+        found = _find(data)
+        return Match(0.85, f"magic {found.magic[:8].hex()}") if found else None
+
+    def read(self, data: Bytes, reading: Reading) -> None:
+        """Name the format; say that nothing more was read."""
+        found = _find(data)
+        if found is None:
+            raise Corrupt("the file changed while it was read")
+        reading.format, reading.framework = found.format, found.framework
+        reading.worsen(found.verdict)
+        if found.risk:
+            reading.find("warning" if found.verdict != "dangerous" else "danger", "code-inside", "", found.risk)
+        reading.not_scanned.append("everything behind the magic number: only the format was recognised")
+        if found.format == "hdf5":
+            _hdf5(data, reading)
+        if found.format == "openvino" and (net := _OPENVINO_LAYER.search(data.head)):
+            reading.metadata.update(name=net[1].decode("utf-8", "replace"), ir_version=int(net[2]))
+            reading.companions.append(data.name.rpartition(".")[0] + ".bin")
+
+
+def _find(data: Bytes) -> Known | None:
+    head = data.head
+    for known in _KNOWN:
+        if head[known.offset : known.offset + len(known.magic)] == known.magic:
+            return known
+    # ultralytics writes a JSON text before a TensorRT plan: u32 length, then "{".
+    length = int.from_bytes(head[:4], "little")
+    if head[4:5] == b"{" and 2 <= length <= 1 << 20 and data.up_to(4 + length, 4) in (b"ptrt", b"ftrt"):
+        return Known(0, b"", "tensorrt", "tensorrt", "dangerous", _ENGINE)
+    if head[:2] in (b"<?", b"\xef\xbb") and b"<net " in head[:600]:
+        return Known(0, b"", "openvino", "openvino")
+    return None
+
+
+def _hdf5(data: Bytes, reading: Reading) -> None:
+    """Say whether it is Keras's: its attributes are plain text near the start or in the model's configuration."""
+    text = data.up_to(0, 1 << 20)
+    is_keras = b"keras_version" in text or b"model_config" in text or b"layer_names" in text
+    reading.framework = "keras" if is_keras else "hdf5"
+    reading.format = "keras-h5" if is_keras else "hdf5"
+    if not is_keras:
+        reading.verdict = "no-code"
+        reading.findings.clear()
+
+
+class KerasZip:
+    """Reads Keras 3's .keras: a zip with config.json, metadata.json and model.weights.h5."""
+
+    def sniff(self, data: Bytes) -> Match | None:
+        """The three members."""
+        names = data.archive.members
+        return (
+            Match(1.0, "config.json and model.weights.h5") if {"config.json", "metadata.json"} <= names.keys() else None
+        )
+
+    def read(self, data: Bytes, reading: Reading) -> None:
+        """Read the configuration; find layers that carry code."""
+        reading.format, reading.framework = "keras-v3", "keras"
+        archive = data.archive
+        config = archive.read("config.json", 64 << 20)
+        reading.metadata["config.json"] = plain.bounded(plain.loads(config, "config.json"))
+        reading.metadata["metadata.json"] = plain.bounded(
+            plain.loads(archive.read("metadata.json", 1 << 20), "metadata")
+        )
+        reading.scanned.extend(("config.json", "metadata.json"))
+        reading.not_scanned.append("model.weights.h5: HDF5 is only recognised")
+        if b'"__lambda__"' in config or b'"Lambda"' in config:
+            reading.worsen("dangerous")
+            reading.find("danger", "lambda-layer", "config.json", "a Lambda layer holds marshalled Python code")
+        if b'"registered_name"' in config and b'"module": null' not in config:
+            reading.find("info", "custom-objects", "config.json", "registered objects may need the author's code")
+
+
+class SavedModel:
+    """Names a TensorFlow SavedModel directory."""
+
+    def sniff(self, folder: Folder) -> Match | None:
+        """saved_model.pb."""
+        return Match(1.0, "saved_model.pb") if folder.has("saved_model.pb") else None
+
+    def read(self, folder: Folder, reading: Reading) -> None:
+        """Name it; graph operators can read and write files."""
+        from dnnbox.checkpoints.folders import describe
+
+        reading.format, reading.framework = "tf-saved-model", "tensorflow"
+        describe(folder, reading)
+        reading.not_scanned.append("saved_model.pb: the graph was not read")
+        reading.find("warning", "program", "saved_model.pb", "the graph may hold operators that read or write files")
+
+
+class OtherFolders:
+    """Names directories by the files that only they have."""
+
+    _MARKS = (
+        ((".metadata",), "torch-dcp", "pytorch"),
+        (("_CHECKPOINT_METADATA",), "orbax", "jax"),
+        (("manifest.ocdbt",), "orbax", "jax"),
+        (("Manifest.json",), "coreml-package", "coreml"),
+        (("model.json", "group1-shard1of1.bin"), "tensorflow-js", "tensorflow"),
+        (("inference.json", "inference.pdiparams"), "paddle", "paddle"),
+        (("inference.pdmodel", "inference.pdiparams"), "paddle", "paddle"),
+        (("genai_config.json",), "onnxruntime-genai", "onnxruntime"),
+    )
+
+    def _find(self, folder: Folder) -> tuple[str, str, str] | None:
+        for names, form, framework in self._MARKS:
+            if all(folder.has(name) for name in names):
+                return form, framework, names[0]
+        return None
+
+    def sniff(self, folder: Folder) -> Match | None:
+        """One of the marks."""
+        found = self._find(folder)
+        return Match(0.6, found[2]) if found else None
+
+    def read(self, folder: Folder, reading: Reading) -> None:
+        """Name it."""
+        from dnnbox.checkpoints.folders import configs, describe
+
+        found = self._find(folder)
+        if found is None:
+            raise Corrupt("the directory changed while it was read")
+        reading.format, reading.framework, mark = found
+        describe(folder, reading)
+        configs(folder, reading)
+        reading.not_scanned.append(f"everything behind {mark}: only the format was recognised")
+        if reading.format == "torch-dcp":
+            _dcp(folder, reading)
+
+
+def _dcp(folder: Folder, reading: Reading) -> None:
+    """Judge the pickled metadata of a distributed checkpoint."""
+    import contextlib
+
+    from dnnbox.checkpoints.pickled import Broken, Pickles
+
+    pickles = Pickles(reading)
+    with contextlib.suppress(Broken), folder.open(".metadata") as data:
+        pickles.run(data, ".metadata")
+    pickles.judge()
+    reading.scanned.append(".metadata")
