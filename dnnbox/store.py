@@ -75,6 +75,11 @@ class Store:
         return self.container_root / "uv"
 
     @property
+    def bytecode(self) -> Path:
+        """Compiled files by Python and wheel, linked into environments of both kinds."""
+        return self.root / "bytecode"
+
+    @property
     def log_dir(self) -> Path:
         """Transcripts of resolving and installing that have no experiment to lie in."""
         return self.root / "logs"

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dnnbox import process, uv
+from dnnbox.bytecode import Bytecode
 from dnnbox.environments.locking import fetched_stamp
 from dnnbox.environments.planning import interpreter
 from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
@@ -67,10 +68,18 @@ class _Maker:
         self._run(uv.venv_argv(folder, base), Indexes(), offline=True)
         (folder / LOCK_FILE).write_text(self.lock.text, "utf-8")
         self._install(folder)
+        self._compile(folder, base)
+
+    def _compile(self, folder: Path, base: Path) -> None:
+        (site,) = folder.glob("lib/python3.*/site-packages")
+        code = Bytecode(site, self.lock, self.store, self.spec.python)
+        if missing := code.link():
+            self.progress.advance("environment", 0, None, f"compiling {len(missing)} Python files, once")
+        code.compile_here(base)
 
     def _install(self, folder: Path) -> None:
         """Install from the cache alone first: that is faster, and right whenever everything is there."""
-        command = uv.sync_argv(folder / LOCK_FILE, folder / "bin" / "python")
+        command = uv.sync_argv(folder / LOCK_FILE, folder / "bin" / "python", compile_bytecode=False)
         missing = sum(not package.cached for package in self.lock.packages)
         count = len(self.lock.packages)
         if self.offline or not missing:
