@@ -42,6 +42,7 @@ _OWN = (
     "within ± 0.1 %",
     "latency_p50_ms<=10",
 )
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _PERCENTILE = re.compile(r"\bp(?:50|90|95|99)\b")
 
 
@@ -58,7 +59,7 @@ class _Known:
 def unmatched(report: str, experiment: Path) -> tuple[str, ...]:
     """Return the numbers of a Markdown report, with their words, that no file of ``outputs/`` holds."""
     known = _known(experiment)
-    plain = _own_words_removed(report)
+    plain = _dates_removed(_own_words_removed(report), known)
     return tuple(
         f"{match[0].strip()} in “{_around(plain, match)}”"
         for match in _NUMBER.finditer(plain)
@@ -80,6 +81,17 @@ def _own_words_removed(report: str) -> str:
     return _PERCENTILE.sub(" ", text)
 
 
+def _dates_removed(text: str, known: _Known) -> str:
+    """Remove the dates that stand in the outputs: 12 Mar 2026, 14:08 UTC is 2026-03-12T14:08 there."""
+
+    def replaced(match: re.Match[str]) -> str:
+        day, month, year, clock = match.groups()
+        stamp = f"{year}-{_MONTHS.index(month) // 3 + 1:02}-{int(day):02}T{clock}"
+        return " " if any(stamp in words for words in known.texts) else match[0]
+
+    return re.sub(r"\b(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}), (\d\d:\d\d) UTC", replaced, text)
+
+
 def _around(text: str, match: re.Match[str]) -> str:
     return " ".join(text[max(0, match.start() - 30) : match.end() + 20].split())
 
@@ -88,9 +100,17 @@ def _known(experiment: Path) -> _Known:
     known = _Known()
     places = (experiment / "experiment.json", *sorted((experiment / "outputs").glob("*.json")))
     for place in places:
-        if place.is_file() and place.name != "samples.json":  # thousands of raw values would vouch for any number
-            _collect(json.loads(place.read_text(encoding="utf-8")), ("",), known)
+        if place.is_file():
+            document = json.loads(place.read_text(encoding="utf-8"))
+            _collect(_without_series(document) if place.name == "samples.json" else document, ("",), known)
     return known
+
+
+def _without_series(value: Any) -> Any:
+    """Leave the raw samples out: thousands of values would vouch for any number."""
+    if isinstance(value, Mapping):
+        return {key: _without_series(item) for key, item in value.items() if key not in ("latency_ms", "counts")}
+    return [_without_series(item) for item in value] if isinstance(value, list) else value
 
 
 def _collect(value: Any, path: tuple[str, ...], known: _Known) -> None:

@@ -110,7 +110,8 @@ def _bar_label(
         return
     after = (left + width + 6, left + width + need)
     is_free = after[1] <= right and not any(after[0] - 3 <= mark <= after[1] for mark in keep_clear)
-    if is_free:
+    room_before = left - need >= text_width(bar.name)
+    if is_free or not room_before:
         canvas.text(after[0], y, words, "halo tp")
     else:
         canvas.text(left - 6, y, words, "halo tp", "end")

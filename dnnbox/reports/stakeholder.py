@@ -240,6 +240,7 @@ def _on_target(target: Target) -> Finding:
     }
     word = _WORDS[target.status] + ("" if target.required else ", not required")
     anchor = "cold" if target.metric.startswith(("cold", "host", "vram")) else "speed"
+    anchor = anchor if target.measured is not None else "summary"
     return Finding(
         data(_plain_name(target.metric)), told[target.status], Status(target.status, word), evidence("Figures", anchor)
     )

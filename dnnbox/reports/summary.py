@@ -121,7 +121,9 @@ def _what(outputs: Outputs) -> Answer:
     )
     task = inspection.io_hints.task.replace("-", " ").capitalize() if inspection and inspection.io_hints.task else ""
     how = say("Identified: {match}.", match=words.MATCHES[best.match]) if best else say("The architecture is unknown.")
-    note = sentences(data(f"{task}." if task else ""), size, how, link("Evidence", "#identity"))
+    note = sentences(
+        data(f"{task}." if task else ""), size, how, link("Evidence", "#identity") if inspection or best else NOTHING
+    )
     return Answer("What is it", data(name) if name else data("Unknown"), note, "" if name else "unknown")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dnnbox.results.collected import artifacts, params
+from dnnbox.results.collected import artifacts, failure, params
 from dnnbox.results.contracts import contract
 from dnnbox.results.measuring import measure, samples
 from dnnbox.results.targets import METRICS, judge, parse
 
-__all__ = ["METRICS", "artifacts", "contract", "judge", "measure", "params", "parse", "samples"]
+__all__ = ["METRICS", "artifacts", "contract", "failure", "judge", "measure", "params", "parse", "samples"]

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from dnnbox import text
 from dnnbox.files import sha256_file
 from dnnbox.harness.protocol import RunRequest, RunResult
 from dnnbox.records.experiment import Artifact
@@ -72,6 +73,30 @@ def params(request: RunRequest, outcome: RunOutcome | None = None, *, targets: S
         "effective": _without_paths(result.effective) if result else {},
         "targets": list(targets),
         "reasons": {} if result else {"preprocess": "no inference was made", "postprocess": "no inference was made"},
+    }
+
+
+def failure(outcome: RunOutcome, *, log: str = "") -> dict[str, Any]:
+    """Return ``outputs/failure.json``: how a job failed, with the last words of its log. ``log`` is a relative path.
+
+    The texts are foreign: whoever shows them sanitises them first.
+    """
+    error = outcome.result.error if outcome.result else None
+    return {
+        "schema": "dnnbox.failure/1",
+        "job": outcome.job,
+        "stage": error.stage if error else "",
+        "kind": error.kind if error else "died",
+        "detail": text.visible(error.detail, 2000) if error else "",
+        "traceback": text.redact(error.traceback[-20_000:]) if error else "",
+        "stderr_tail": text.redact(outcome.stderr_tail[-20_000:]),
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "timed_out": outcome.timed_out,
+        "oom_killed": outcome.oom_killed,
+        "output_limit": outcome.output_limit,
+        "wall_s": round(outcome.wall_s, 3),
+        "log": log,
     }
 
 
