@@ -35,7 +35,17 @@ from dnnbox.identify import identify, index, keys, match  # noqa: E402
 from dnnbox.records.identity import Candidate, Identity  # noqa: E402
 from dnnbox.records.inspection import Inspection, TensorInfo  # noqa: E402
 
-PREFIXES = ("", "module.", "model.", "backbone.", "_orig_mod.", "model.module.", "net.", "encoder.", "model_ema.module.")
+PREFIXES = (
+    "",
+    "module.",
+    "model.",
+    "backbone.",
+    "_orig_mod.",
+    "model.module.",
+    "net.",
+    "encoder.",
+    "model_ema.module.",
+)
 Pairs = list[tuple[str, tuple[int, ...]]]
 
 
@@ -88,7 +98,7 @@ def drop_head(pairs: Pairs) -> Pairs:
     return [(name, shape) for name, shape in pairs if not keys.is_head(name)]
 
 
-def unchanged(library: str, name: str, rng: random.Random) -> Pairs:
+def unchanged(library: str, name: str, _rng: random.Random) -> Pairs:
     return build(library, name, {})
 
 
@@ -96,7 +106,7 @@ def classes(library: str, name: str, rng: random.Random) -> Pairs:
     return build(library, name, {"num_classes": rng.choice([2, 3, 10, 37, 100, 365])})
 
 
-def headless(library: str, name: str, rng: random.Random) -> Pairs:
+def headless(library: str, name: str, _rng: random.Random) -> Pairs:
     if library == "timm":
         return build(library, name, {"num_classes": 0})
     return drop_head(build(library, name, {}))
@@ -117,7 +127,12 @@ def size(library: str, name: str, rng: random.Random) -> Pairs:
 
 
 def projection(library: str, name: str, rng: random.Random) -> Pairs:
-    extra = [("proj.0.weight", (128, 512)), ("proj.0.bias", (128,)), ("proj.2.weight", (64, 128)), ("proj.2.bias", (64,))]
+    extra = [
+        ("proj.0.weight", (128, 512)),
+        ("proj.0.bias", (128,)),
+        ("proj.2.weight", (64, 128)),
+        ("proj.2.bias", (64,)),
+    ]
     return classes(library, name, rng) + extra
 
 
@@ -126,7 +141,7 @@ def damaged(library: str, name: str, rng: random.Random) -> Pairs:
     return rng.sample(pairs, max(1, round(0.6 * len(pairs))))
 
 
-def smaller(library: str, name: str, rng: random.Random) -> Pairs:
+def smaller(library: str, name: str, _rng: random.Random) -> Pairs:
     """Another configuration of a transformers model: half the layers, another vocabulary, twice the widths."""
     changed = {}
     for key, value in index.load().config(index.load().by_name[library, name]).items():
@@ -217,11 +232,18 @@ def evaluate(models: list[tuple[str, str]], what: str, sample: int, seed: int, v
         told = judged(known, identity, (library, name), pairs, prefix)
         count.update(told)
         if verbose and (not told["right"] or not told["strict"]):
-            best = identity.candidates[0] if identity.candidates else None
-            print(f"  {'weak' if told['right'] else 'MISS'} {what}: {library} {name} → {best and (best.library, best.architecture, best.match, best.score, dict(best.arguments))}")  # noqa: E501
+            print(f"  {'weak' if told['right'] else 'MISS'} {what}: {library} {name} → {shown(identity)}")
     milliseconds.sort()
     n = max(1, len(milliseconds))
     return {**count, "median_ms": round(milliseconds[n // 2], 1), "p95_ms": round(milliseconds[int(0.95 * n)], 1)}
+
+
+def shown(identity: Identity) -> str:
+    """Return the first candidate on one line."""
+    if not identity.candidates:
+        return "nothing"
+    best = identity.candidates[0]
+    return f"{best.library} {best.architecture} {best.match} {best.score} {dict(best.arguments)}"
 
 
 def same(known: index.Index, identity: Identity, truth: tuple[str, str]) -> bool:
@@ -229,9 +251,7 @@ def same(known: index.Index, identity: Identity, truth: tuple[str, str]) -> bool
     return bool(first) and same_class(known, (first.library, first.architecture), truth)
 
 
-def judged(
-    known: index.Index, identity: Identity, truth: tuple[str, str], pairs: Pairs, prefix: str
-) -> Counter[str]:
+def judged(known: index.Index, identity: Identity, truth: tuple[str, str], pairs: Pairs, prefix: str) -> Counter[str]:
     """Return what is right about one answer."""
     told: Counter[str] = Counter(n=1)
     first = identity.candidates[0] if identity.candidates else None
@@ -282,7 +302,9 @@ def left_out(models: list[tuple[str, str]], share: float, seed: int, verbose: bo
             strict = loads_strictly(first, pairs)
             kinds[told]["builds the same tensors" if strict else "wrong"] += 1
             if verbose and not strict:
-                print(f"  left out: {library} {name} → {first.library} {first.architecture} {first.match} {first.score}")
+                print(
+                    f"  left out: {library} {name} → {first.library} {first.architecture} {first.match} {first.score}"
+                )
     match.index = index
     return {"n": len(chosen), **count, **{kind: dict(c) for kind, c in kinds.items()}}
 
@@ -323,7 +345,9 @@ def main() -> None:
         results["left out"] = left_out(models, options.left_out, options.seed, options.verbose)
         print("left out", results["left out"])
     if options.json:
-        options.json.write_text(json.dumps({"seed": options.seed, "versions": dict(index.load().versions), **results}, indent=1))
+        options.json.write_text(
+            json.dumps({"seed": options.seed, "versions": dict(index.load().versions), **results}, indent=1)
+        )
 
 
 if __name__ == "__main__":

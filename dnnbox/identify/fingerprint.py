@@ -15,6 +15,7 @@ from dnnbox.identify.keys import Pair
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Candidate, SameWeights
 
+LOOSE = 0.5  # a mere family this far from the tensors is noise beside a better match
 PART_ONLY = 0.1  # so much beside an exact match makes it the match of a part
 FEW = 0.08  # share of an architecture's tensors
 MOST = 6  # candidates kept
@@ -58,7 +59,8 @@ def candidates(index: Index, pairs: Sequence[Pair], hints: list[names.NameHint],
         return []
     ties = [w for w in weighed if w.rank[:3] == weighed[0].rank[:3]]
     found = [candidate(index, w, hints, format_name) for w in weighed[:MOST]]
-    if len(ties) > 1 and (settled := names.settle([w.model.name for w in ties], hints)) and settled[0] < MOST:
+    found = [c for c in found if c.match != "family" or found[0].match == "family" or c.score >= LOOSE]
+    if len(ties) > 1 and (settled := names.settle([w.model.name for w in ties], hints)) and settled[0] < len(found):
         position, hint = settled
         reason = Evidence(f"{ties[position].model.name} among equals", hint.source, hint.text[:80], hint.weight)
         chosen = found.pop(position)
@@ -162,7 +164,8 @@ def explained_tensors(comparison: Comparison, inferred: Inferred) -> int:
 def as_twin(index: Index, weighed: Weighed, twin: Model) -> Weighed:
     """Return the same hit for a twin: its names are the same, its default head and argument names may not be."""
     before = weighed.hit.comparison
-    if index.same_tensors(weighed.model.number, twin.number):
+    same_names = twin.library == weighed.model.library or not weighed.inferred.arguments
+    if same_names and index.same_tensors(weighed.model.number, twin.number):
         return Weighed(replace(weighed.hit, model=twin.number), twin, weighed.inferred, weighed.kind)
     expected = index.tensors.pairs(twin.number)
     shapes = {t.name: t.found for t in before.reshaped}

@@ -121,7 +121,7 @@ class Index:
 
     def same_tensors(self, one: int, other: int) -> bool:
         """Tell whether two models have all names and shapes in common, the head's too."""
-        return self._exact[one] == self._exact[other]
+        return bool(self._exact[one] == self._exact[other])
 
     def config(self, number: int) -> dict[str, int]:
         """Return the whole-number fields of the configuration that the model was built with (transformers)."""
