@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,16 +117,23 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dnnbox(workspace: Path, dnnbox_home: Path) -> Cli:
-    """Return a function that runs the installed command as a user would, in the workspace, without a terminal."""
+    """Return a function that runs the installed command as a user would, in the workspace, without a terminal.
+
+    ``through`` is a command that runs it, such as setpriv with its options.
+    """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DNNBOX_")}
     environ |= {"DNNBOX_HOME": str(dnnbox_home), "NO_COLOR": "1", "COLUMNS": "120", "PYTHONUTF8": "1"}
     if "UV_FIND_LINKS" not in environ and "PIP_FIND_LINKS" in environ:
         environ["UV_FIND_LINKS"] = environ["PIP_FIND_LINKS"]
 
     def run(
-        *arguments: str | Path, timeout_s: float = 540, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        *arguments: str | Path,
+        timeout_s: float = 540,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        through: Sequence[str] = (),
     ) -> Finished:
-        command = [sys.executable, "-m", "dnnbox", *map(str, arguments)]
+        command = [*through, sys.executable, "-m", "dnnbox", *map(str, arguments)]
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,

@@ -38,8 +38,8 @@ class Zoo:
     def root(self) -> Path:
         """The folder that belongs to these makers and these package versions."""
         digest = hashlib.sha256()
-        for script in sorted(HERE.glob("*.py")):
-            digest.update(script.read_bytes())
+        digest.update((HERE / "make.py").read_bytes())
+        digest.update(repr(sorted((entry.name, entry.path) for entry in BY_NAME.values())).encode())
         packages = self.python.parents[1].glob("lib/python3*/site-packages/*.dist-info")
         digest.update("\n".join(sorted(path.name for path in packages)).encode())
         return self._cache / digest.hexdigest()[:16]

@@ -41,8 +41,8 @@ class Bad:
 KINDS: tuple[Kind, ...] = (
     Kind("onnx", "net.onnx", "onnx", "onnxruntime", "no-code"),
     Kind("onnx_external", "net.onnx", "onnx", "onnxruntime", "no-code"),
-    Kind("torchscript", "traced.pt", "torchscript", "torchscript", "needs-code"),
-    Kind("torch_export", "exported.pt2", "torch-export", "torch_export", "needs-code"),
+    Kind("torchscript", "traced.pt", "torchscript", "torchscript", "inert-known"),
+    Kind("torch_export", "exported.pt2", "torch-export", "torch_export", "data-only"),
     Kind("timm_zip", "weights.pth", "torch-zip", "timm", "data-only", (("timm", "resnet10t"),), num_classes=1000),
     Kind(
         "timm_legacy",
@@ -101,14 +101,19 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "hf_encoder",
         "model",
-        "huggingface",
+        "hf-directory",
         "transformers",
         "no-code",
         (("transformers", "BertForSequenceClassification"),),
     ),
-    Kind("hf_decoder", "model", "huggingface", "transformers", "no-code", (("transformers", "LlamaForCausalLM"),)),
+    Kind("hf_decoder", "model", "hf-directory", "transformers", "no-code", (("transformers", "LlamaForCausalLM"),)),
     Kind(
-        "hf_vision", "model", "huggingface", "transformers", "no-code", (("transformers", "ViTForImageClassification"),)
+        "hf_vision",
+        "model",
+        "hf-directory",
+        "transformers",
+        "no-code",
+        (("transformers", "ViTForImageClassification"),),
     ),
     Kind(
         "minilm",
@@ -126,7 +131,7 @@ KINDS: tuple[Kind, ...] = (
         "silero_vad.jit",
         "torchscript",
         "torchscript",
-        "needs-code",
+        "inert-known",
         inputs=("speech.wav",),
         real=True,
     ),
