@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar, cast
 
 from dnnbox.errors import Usage
@@ -23,6 +22,8 @@ class Registry(Generic[Item]):
 
     @cached_property
     def _places(self) -> dict[str, Any]:
+        from importlib.metadata import entry_points  # 20 ms, and most runs need built-ins only
+
         found: dict[str, Any] = {point.name: point for point in entry_points(group=f"dnnbox.{self.kind}")}
         return {**found, **self._builtin}
 
@@ -40,6 +41,6 @@ class Registry(Generic[Item]):
             guess = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(sorted(self._places))}"
             raise Usage(f"unknown {self.kind} `{name}`", hint=guess)
         if not isinstance(place, str):
-            return cast(Item, place.load())
+            return cast("Item", place.load())
         module, _, attribute = place.partition(":")
-        return cast(Item, getattr(import_module(module), attribute))
+        return cast("Item", getattr(import_module(module), attribute))

@@ -17,20 +17,21 @@ from dnnbox.records.inspection import Inspection
 from dnnbox.registry import Registry
 
 _HERE = "dnnbox.checkpoints"
+# In the order of how often they are met: a match of 1 ends the search, and spares importing the rest.
 _ZIP_READERS = {
+    "torch-zip": f"{_HERE}.torch_zip:TorchZip",
     "torchscript": f"{_HERE}.torchscript:TorchScript",
     "torch-export": f"{_HERE}.torch_export:TorchExport",
-    "torch-zip": f"{_HERE}.torch_zip:TorchZip",
     "npz": f"{_HERE}.numpy_files:Npz",
     "keras-v3": f"{_HERE}.recognised:KerasZip",
 }
 _FILE_READERS = {
-    "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
+    "safetensors": f"{_HERE}.safetensors_file:Safetensors",
+    "onnx": f"{_HERE}.onnx_file:Onnx",
     "gguf": f"{_HERE}.gguf:Gguf",
     "npy": f"{_HERE}.numpy_files:Npy",
-    "safetensors": f"{_HERE}.safetensors_file:Safetensors",
+    "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
     "pickle": f"{_HERE}.bare_pickle:BarePickle",
-    "onnx": f"{_HERE}.onnx_file:Onnx",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
 _FOLDER_READERS = {
@@ -88,6 +89,8 @@ def _choose(registry: Registry[type[Reader]], builtin: Iterable[str], data: obje
             match = registry.get(name)().sniff(data)  # type: ignore[arg-type]
             if match is not None:
                 matches.append((name, match))
+                if match.score >= 1:
+                    break
         if found := best(matches):
             return registry.get(found[0])()
     return None

@@ -9,8 +9,6 @@ import re
 
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.opening import Bytes
-from dnnbox.checkpoints.pickled import Broken, Pickles, report
-from dnnbox.checkpoints.pickles.values import Value
 
 _BINARY = re.compile(rb"\A\x80[\x00-\x05]")
 _OLD = re.compile(
@@ -30,9 +28,11 @@ class BarePickle:
 
     def read(self, data: Bytes, reading: Reading) -> None:
         """Run and judge every pickle of the file; the first is described."""
+        from dnnbox.checkpoints.pickled import Broken, Pickles, report  # 30 ms that recognition does not need
+
         reading.format, reading.framework = "pickle", "python"
         pickles = Pickles(reading)
-        values: list[Value] = []
+        values: list[object] = []
         offset = 0
         try:
             while offset < data.size and len(values) < _MAX_PICKLES:

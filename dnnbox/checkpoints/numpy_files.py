@@ -11,7 +11,6 @@ import re
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.dtypes import from_numpy, size_bytes
 from dnnbox.checkpoints.opening import Bytes, Part, shown
-from dnnbox.checkpoints.pickled import Broken, Pickles
 from dnnbox.errors import Corrupt, Unsupported
 from dnnbox.text import visible
 
@@ -87,6 +86,8 @@ def _check(data: Bytes, dtype: str, extents: tuple[int, ...], start: int) -> Non
 
 
 def _objects(data: Bytes, start: int, name: str, reading: Reading) -> None:
+    from dnnbox.checkpoints.pickled import Broken, Pickles
+
     pickles = Pickles(reading)
     with contextlib.suppress(Broken):
         pickles.run(Part(data, start, data.size - start, name), f"{name or 'array'} (objects)")

@@ -105,7 +105,7 @@ class Onnx:
 
 def _match(seen: set[int], head: bytes, data: Bytes) -> Match | None:
     if _GRAPH in seen and (_IR_VERSION in seen or _OPSETS in seen):
-        return Match(0.8, "protobuf with an IR version and a graph")
+        return Match(1.0 if _IR_VERSION in seen else 0.8, "protobuf with an IR version and a graph")
     named = data.name.lower().endswith(".onnx")
     if head[0] == 0x08 and _IR_VERSION in seen and (named or _PRODUCER in seen):
         return Match(0.6, "starts like an ONNX model")

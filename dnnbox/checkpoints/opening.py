@@ -151,10 +151,10 @@ class Memory(Bytes):
     def __init__(self, content: bytes, path: Path, name: str) -> None:
         super().__init__(path, len(content))
         self.name = name
-        self._content = content
+        self.content = content
 
     def _fetch(self, offset: int, length: int) -> bytes:
-        return self._content[offset : offset + length]
+        return self.content[offset : offset + length]
 
 
 @dataclass(frozen=True)

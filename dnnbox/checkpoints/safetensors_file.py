@@ -29,7 +29,7 @@ class Safetensors:
         head = data.head
         length = int.from_bytes(head[:8], "little")
         if len(head) > 9 and head[8:9] == b"{" and 2 <= length <= _MAX_HEADER_BYTES:
-            return Match(0.95, "header length and JSON")
+            return Match(1.0 if length <= data.size - 8 else 0.7, "header length and JSON")
         return None
 
     def read(self, data: Bytes, reading: Reading) -> None:

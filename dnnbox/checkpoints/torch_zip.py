@@ -54,10 +54,11 @@ class TorchZip:
 
     def sniff(self, data: Bytes) -> Match | None:
         """A zip with ``<top>/data.pkl`` and no TorchScript or export records."""
-        prefix = top(data.archive)
-        if prefix + "data.pkl" in data.archive.members:
-            return Match(0.9, "zip with data.pkl")
-        return None
+        prefix, members = top(data.archive), data.archive.members
+        if prefix + "data.pkl" not in members:
+            return None
+        other = ("constants.pkl", "bytecode.pkl", "archive_format")
+        return Match(0.5 if any(prefix + name in members for name in other) else 1.0, "zip with data.pkl")
 
     def read(self, data: Bytes, reading: Reading) -> None:
         """Read every pickle of the archive; the storages are only measured."""

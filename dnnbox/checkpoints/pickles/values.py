@@ -1,11 +1,10 @@
 """What the inert machine puts on its stack instead of live objects.
 
-Scalars, tuples and lists are Python's own. Everything else is one of the classes here.
+Scalars, tuples and lists are Python's own. Everything else is one of the classes here, written out because
+making dataclasses takes ten times longer at import.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 
 class Refused(Exception):
@@ -18,28 +17,37 @@ class Refused(Exception):
         self.offset = offset
 
 
-@dataclass(frozen=True, slots=True)
 class Global:
     """A class or function that the pickle names; never looked up."""
 
-    module: str
-    name: str
+    __slots__ = ("module", "name", "path")
 
-    @property
-    def path(self) -> str:
-        """The dotted path."""
-        return f"{self.module}.{self.name}"
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+        self.path = f"{module}.{name}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Global) and (self.module, self.name) == (other.module, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.module, self.name))
+
+    def __repr__(self) -> str:
+        return f"<{self.path}>"
 
 
-@dataclass(slots=True, eq=False)
 class Call:
     """What calling ``function`` (or making an instance of it) would have given."""
 
-    function: Global
-    arguments: tuple[object, ...]
-    state: object = None
-    items: list[object] = field(default_factory=list)  # APPEND, ADDITEMS
-    pairs: dict[object, object] = field(default_factory=dict)  # SETITEM
+    __slots__ = ("arguments", "function", "items", "pairs", "state")
+
+    def __init__(self, function: Global, arguments: tuple[object, ...]) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.state: object = None
+        self.items: list[object] = []  # APPEND, ADDITEMS
+        self.pairs: dict[object, object] = {}  # SETITEM
 
 
 class Dict(dict[object, object]):
@@ -52,12 +60,14 @@ class Dict(dict[object, object]):
         self.state: object = None
 
 
-@dataclass(frozen=True, slots=True)
 class Blob:
     """Bytes or text too large to keep: where they are and how many."""
 
-    offset: int
-    length: int
+    __slots__ = ("length", "offset")
+
+    def __init__(self, offset: int, length: int) -> None:
+        self.offset = offset
+        self.length = length
 
 
 class Unsure(str):
@@ -66,36 +76,52 @@ class Unsure(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Word:
     """A value that only matters as text: a device, a path, a data type."""
 
-    text: str
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
-@dataclass(frozen=True, slots=True)
 class Storage:
     """torch's persistent id ``('storage', class, key, device, elements)``."""
 
-    dtype: str
-    key: str
-    device: str
-    elements: int
-    is_untyped: bool = False
+    __slots__ = ("device", "dtype", "elements", "is_untyped", "key")
+
+    def __init__(self, dtype: str, key: str, device: str, elements: int, is_untyped: bool = False) -> None:
+        self.dtype = dtype
+        self.key = key
+        self.device = device
+        self.elements = elements
+        self.is_untyped = is_untyped
 
 
-@dataclass(slots=True, eq=False)
 class Tensor:
     """A tensor or array: everything but its numbers. ``storage`` None: the numbers are inline or nowhere (meta)."""
 
-    dtype: str
-    shape: tuple[int, ...]
-    stride: tuple[int, ...] = ()
-    offset: int = 0
-    storage: Storage | None = None
-    is_parameter: bool = False
-    layout: str = "strided"
-    device: str = ""
+    __slots__ = ("device", "dtype", "is_parameter", "layout", "offset", "shape", "storage", "stride")
+
+    def __init__(
+        self,
+        dtype: str,
+        shape: tuple[int, ...],
+        stride: tuple[int, ...] = (),
+        offset: int = 0,
+        storage: Storage | None = None,
+        *,
+        layout: str = "strided",
+        device: str = "",
+    ) -> None:
+        self.dtype = dtype
+        self.shape = shape
+        self.stride = stride
+        self.offset = offset
+        self.storage = storage
+        self.is_parameter = False
+        self.layout = layout
+        self.device = device
 
 
 Value = object
