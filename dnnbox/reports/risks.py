@@ -70,7 +70,7 @@ def _identity(outputs: Outputs) -> Iterator[Risk]:
         yield Risk(
             "The architecture is a guess from the tensors",
             "A wrong architecture gives plausible but wrong results",
-            "Confirm the architecture with the author, or give it with --family",
+            "Confirm the architecture with the author, or give it with `--family`",
             is_urgent=True,
         )
     if best is not None and best.same_weights:
@@ -84,7 +84,7 @@ def _identity(outputs: Outputs) -> Iterator[Risk]:
         yield Risk(
             "Where the file comes from is not recorded",
             "It cannot be compared with its source",
-            "Record it with --provenance url=…,version=…",
+            "Record where it comes from with `--provenance url=…`",
         )
 
 
@@ -109,7 +109,7 @@ def _contract(outputs: Outputs) -> Iterator[Risk]:
         yield Risk(
             "The input was made up",
             "It shows that the model runs, not that it is useful",
-            "Run again with real input: --input PATH",
+            "Run again with real input: `--input PATH`",
             is_urgent=True,
         )
 
@@ -128,7 +128,7 @@ def _measurement(outputs: Outputs) -> Iterator[Risk]:
         yield Risk(
             "Rare slow requests are not known",
             "The slowest 1 in 100 may be much slower",
-            "Run without --quick to collect more samples",
+            "Run without `--quick` to collect more samples",
         )
 
 

@@ -26,7 +26,7 @@ from dnnbox.reports.blocks import (
     Words,
 )
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, code, data, link, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, link, marked, say, sentences
 from dnnbox.reports.summary import largest_cold, largest_warm
 
 _REPORT = "experiment-report.html"
@@ -73,7 +73,7 @@ def _banner(outputs: Outputs) -> Banner:
     reasons = "; ".join(verdict.reasons)
     for target in verdict.targets:
         reasons = reasons.replace(target.expression, _plain_requirement(target))
-    because = say("Because {why}.", why=reasons) if reasons else say("Nothing was judged.")
+    because = say("Reason: {why}.", why=reasons) if reasons else say("Nothing was judged.")
     runs = say("The model runs.") if outputs.has_run else say("The model was not shown to run.")
     rule = sentences(
         say(
@@ -315,7 +315,7 @@ def _risks(outputs: Outputs) -> Section | None:
     if not found:
         return None
     columns = (Column("Risk or assumption"), Column("Effect"), Column("What to do about it"))
-    rows = tuple((data(risk.what), data(risk.effect), data(risk.remedy)) for risk in found)
+    rows = tuple((data(risk.what), data(risk.effect), marked(risk.remedy)) for risk in found)
     return Section("risks", "Risks and assumptions", (Table("Risks and assumptions", columns, rows),), nav="Risks")
 
 
@@ -348,14 +348,14 @@ def _steps(outputs: Outputs) -> list[Step]:
     found: list[Step] = []
     if failed.is_failed(outputs):
         hint = str((outputs.index.error or {}).get("hint", ""))
-        found.append(Step(say("**Remove the cause of the failure.** {hint}", hint=hint)))
+        found.append(Step(say("**Remove the cause of the failure.** {hint}", hint=marked(hint))))
     missed = [t for t in outputs.verdict.targets if t.status == "missed" and t.required]
     found += [Step(say("**Reach {what}**, or agree on another limit.", what=_plain_requirement(t))) for t in missed]
     if outputs.stats.quality in ("contended", "unstable"):
         found.append(Step(say("**Measure again on a quiet machine** before deciding on speed.")))
     if not any(t.required for t in outputs.verdict.targets):
         found.append(Step(say("**Set the targets** that decide.")))
-    found += [Step(say("**{todo}.**", todo=risk.remedy)) for risk in risks.of(outputs)][:4]
+    found += [Step(say("{todo}.", todo=marked(risk.remedy))) for risk in risks.of(outputs)][:4]
     found.append(Step(say("**Test with labelled data** to learn how often the model is right.")))
     return found
 

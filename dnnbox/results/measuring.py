@@ -96,7 +96,7 @@ def _by_batch(measured: Sequence[RunOutcome], batch: int) -> dict[int, list[RunO
 
 def _warm(processes: Sequence[ProcessSamples]) -> tuple[Warm, dict[str, str]]:
     if not processes:
-        return Warm(), {"warm.latency_ms": "no process measured"}
+        return Warm(), {"warm.latency_ms": "nothing was measured"}
     pooled = [ms for process in processes for ms in process.total_ms]
     medians = tuple(statistics.percentile(sorted(p.total_ms), 0.5) for p in processes)
     latency = _widened(statistics.summarise(pooled), medians)
@@ -193,7 +193,7 @@ def _memory(measured: Sequence[RunOutcome], everything: Sequence[RunResult]) -> 
         f"memory.{name}": missing for name in ("host_peak_mib", "host_after_load_mib") if getattr(memory, name) is None
     }
     if memory.vram_peak_mib is None:
-        reasons["memory.vram_peak_mib"] = missing if on_gpu else "no GPU was used"
+        reasons["memory.vram_peak_mib"] = missing if on_gpu or not everything else "no GPU was used"
     return memory, reasons
 
 

@@ -14,7 +14,7 @@ from dnnbox.harness.protocol import Samples
 from dnnbox.records.run import RunOutcome
 
 MAX_POINTS = 2000  # of all processes together, in samples.json
-HISTOGRAM_BINS = 48
+MIN_BINS, MAX_BINS = 10, 48  # of the histogram
 _MAX_SAMPLES = 50_000_000
 
 
@@ -92,11 +92,12 @@ def _thinned(process: ProcessSamples, points: int) -> dict[str, Any]:
     }
 
 
-def histogram(samples: Sequence[float], bins: int = HISTOGRAM_BINS) -> dict[str, Any] | None:
+def histogram(samples: Sequence[float]) -> dict[str, Any] | None:
     """Return counts over equal steps around the body; samples outside of it are counted as ``beyond``."""
     if len(samples) < 2:
         return None
     ordered = sorted(samples)
+    bins = min(MAX_BINS, max(MIN_BINS, math.isqrt(len(ordered))))
     low, high = _body(ordered)
     step = (high - low) / bins or max(low, 1e-6) / bins
     counts = [0] * bins
