@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dnnbox import codec, reports, results
+from dnnbox.boxes.base import HARNESS_DIR, INPUTS
 from dnnbox.events import Progress
-from dnnbox.experiment import Experiment
+from dnnbox.experiment import Experiment, utc_now
 from dnnbox.files import write_atomic
 from dnnbox.harness.protocol import RunRequest
 from dnnbox.pipeline.execute import Execution
@@ -20,6 +23,7 @@ from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.environment import EnvironmentRecord
 from dnnbox.records.experiment import Decision
 from dnnbox.records.measurements import Verdict
+from dnnbox.reports import readmes, scripts
 from dnnbox.text import redact
 
 
@@ -141,11 +145,50 @@ def device_class(machine: Mapping[str, Any], device: str) -> str | None:
     return f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cores', '?')} cores"
 
 
-def report(experiment: Experiment, progress: Progress) -> None:
-    """Write scripts, READMEs and both reports."""
+def report(experiment: Experiment, prepared: Prepared, execution: Execution, progress: Progress) -> None:
+    """Write the scripts that rerun each step, the READMEs and both reports."""
     progress.begin("report")
+    start = time.monotonic()
     with experiment.stage("report"):
-        reports.write_scripts(experiment.root)
-        reports.write_readmes(experiment.root)
+        if execution.request is not None:
+            _scripts(experiment, prepared, execution.request)
+        readmes.update(experiment.root, _changes(experiment, execution), when=utc_now())
         reports.render(experiment.root)
-    progress.end("report", "reports/experiment-report.html")
+    progress.end("report", "reports/experiment-report.html", time.monotonic() - start)
+
+
+def _scripts(experiment: Experiment, prepared: Prepared, request: RunRequest) -> None:
+    """Copy the harness and the requests that were run, with placeholders for every path."""
+    jobs = ("probe", "infer", "cold", "measure", "memory")
+    checkpoint = prepared.path.name
+    places = {request.checkpoint: "@checkpoint", f"{INPUTS}": "@experiment/inputs"}
+    if request.sys_path:
+        places[request.sys_path[0]] = "@source"
+    if adapter := request.options.get("adapter"):
+        assert prepared.options.adapter is not None
+        shutil.copyfile(prepared.options.adapter, experiment.root / "scripts" / "adapter.py")
+        places[str(adapter)] = "@experiment/scripts/adapter.py"
+    for item in request.inputs:
+        places[item.path] = f"@experiment/inputs/{Path(item.path).name}"
+    scripts.write(
+        experiment.root,
+        {job: replace(request, job=job) for job in jobs},
+        checkpoint=checkpoint,
+        sha256=(prepared.inspection.sha256 or "") if prepared.inspection.kind == "file" else "",
+        places=places,
+        harness=HARNESS_DIR,
+    )
+
+
+def _changes(experiment: Experiment, execution: Execution) -> dict[str, str]:
+    """Return one sentence per folder that this run changed."""
+    jobs = ", ".join(outcome.job for outcome in execution.outcomes) or "no job"
+    given = sum(choice.origin != "synthesised" for choice, _ in execution.files)
+    return {
+        "": f"run ended with status {experiment.index.status}",
+        "inputs": f"{given} files copied" if given else "inputs made up by the box, seeded",
+        "outputs": f"results of {jobs}",
+        "logs": f"output of {jobs}",
+        "scripts": "scripts for the requests of this run",
+        "reports": "rendered from outputs/",
+    }

@@ -134,7 +134,7 @@ def _finish(
         status = "success" if not failed else "partial" if execution.verified else "failed"
         record = {"code": 130, "name": "INTERRUPTED", "message": "stopped by Ctrl-C"} if interrupted else None
         experiment.finish(status, code, error.as_json() if error else record)  # type: ignore[arg-type]
-        conclude.report(experiment, progress)
+        conclude.report(experiment, prepared, execution, progress)
         experiment.save_index()
     finally:
         if previous is not None:
