@@ -14,7 +14,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,18 @@ class Store:
     def log_dir(self) -> Path:
         """Transcripts of resolving and installing that have no experiment to lie in."""
         return self.root / "logs"
+
+    def mark_fetched(self, digests: Iterable[str]) -> None:
+        """Remember that the wheels of these hashes have been fetched, so that a plan tells what is still to be."""
+        folder = self.root / "fetched"
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            for digest in digests:
+                (folder / digest).touch()
+
+    def was_fetched(self, digest: str) -> bool:
+        """Return whether a wheel has been fetched before: an estimate, uv's cache may have been emptied since."""
+        return (self.root / "fetched" / digest).exists()
 
     def create_once(
         self, target: Path, build: Callable[[Path], None], *, waiting: Callable[[], None] | None = None

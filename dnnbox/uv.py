@@ -250,59 +250,72 @@ def log_transcript(log: Path | None, argv: Sequence[str], ended: Completed) -> N
 
 _NETWORK = re.compile(
     r"dns error|lookup address|error sending request|connection (refused|reset|closed)|network (is )?unreachable"
-    r"|operation timed out|timed? ?out|tls handshake|peer certificate|certificate verify|proxy|failed to fetch"
+    r"|timed out|tls handshake|peer certificate|certificate verify|proxy authentication|tunnel|failed to fetch"
     r"|request failed after|HTTP status (client|server) error",
     re.IGNORECASE,
 )
 _OFFLINE = re.compile(r"network connectivity is disabled|network was disabled|not found in the cache", re.IGNORECASE)
 _HASH = re.compile(r"hash mismatch|bad crc|failed to extract archive|invalid zip|corrupt", re.IGNORECASE)
+_REFUSED = re.compile(r"permission denied|read-only file system", re.IGNORECASE)
+_PHASE = "environment"
 
 
 def failure(output: str, what: str, *, offline: bool = False) -> DnnboxError:
     """Return the error for uv's words: which exit code, one clear line, the way out.
 
-    ``what`` says what was tried ("resolve 3 requirements for Python 3.11"). The words are foreign text.
+    ``what`` says what was tried ("cannot resolve torch for Python 3.11"). The words are foreign text.
     """
-    from dnnbox import text
-
-    reason = text.visible(text.redact(_reason(output)), 400)
     if "No space left" in output:
-        return HostFull(
-            f"no space left: {what}", hint="free space (`dnnbox clean`), then run again", phase="environment"
-        )
-    if re.search(r"permission denied|read-only file system", output, re.IGNORECASE):
-        return HostPermission(
-            f"{what}: {reason}", hint="set DNNBOX_HOME to a folder that you may write", phase="environment"
-        )
+        return HostFull(f"{what}: no space left", hint="free space (`dnnbox clean`), then run again", phase=_PHASE)
+    reason = _shown(_reason(output))
+    if _REFUSED.search(output):
+        hint = "set DNNBOX_HOME to a folder that you may write"
+        return HostPermission(f"{what}: {reason}", hint=hint, phase=_PHASE)
     if _HASH.search(output):
-        return IntegrityFailed(
-            f"{what}: {reason}", hint="the file is not the one that was locked; try `--refresh`", phase="environment"
-        )
+        hint = "it is not the file that was locked, or it was cut on its way: try again, then `--refresh`"
+        return IntegrityFailed(f"{what}: {reason}", hint=hint, phase=_PHASE)
     if _OFFLINE.search(output):
         hint = "run once without `--offline`" if offline else "the network is switched off (UV_OFFLINE)"
-        return NetworkFailed(f"{what}: not everything is cached: {reason}", hint=hint, phase="environment")
-    if _NETWORK.search(output):
-        certificate = "certificate" in output.lower()
-        hint = (
-            "set SSL_CERT_FILE or `ca-bundle` to your CA bundle"
-            if certificate
-            else "check the network, the proxy and the indexes"
-        )
-        return NetworkFailed(f"{what}: {reason}", hint=hint, phase="environment")
-    return EnvFailed(
-        f"{what}: {reason}", hint="loosen a constraint, choose another Python, or add an index", phase="environment"
-    )
+        return NetworkFailed(f"{what}: not everything is cached", hint=hint, phase=_PHASE, details={"uv": reason})
+    if "No solution found" not in output and _NETWORK.search(output):
+        return _network_failed(output, what)
+    hint = "loosen a constraint, choose another Python, or add an index"
+    return EnvFailed(f"{what}: {reason}", hint=hint, phase=_PHASE)
+
+
+def _network_failed(output: str, what: str) -> NetworkFailed:
+    url = re.search(r"https?://[^\s`)]+", output)
+    lines = _lines(output)
+    why = _shown(f"{url[0] if url else 'an index'} was not reached: {lines[-1] if lines else 'no reason given'}")
+    certificate = "certificate" in output.lower()
+    hint = "set SSL_CERT_FILE or `ca-bundle` to your CA bundle" if certificate else "check network, proxy and indexes"
+    return NetworkFailed(f"{what}: {why}", hint=hint, phase=_PHASE)
+
+
+def _shown(words: str) -> str:
+    from dnnbox import text
+
+    return text.visible(text.redact(words), 400)
+
+
+def _lines(output: str) -> list[str]:
+    """Return uv's message line by line, without drawing characters, labels and hints."""
+    lines = [line.strip(" \t×│├╰─▶·") for line in output.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("hint:", "warning:"))]
+    return [re.sub(r"^(error|cause|Caused by): *", "", line) for line in kept]
 
 
 def _reason(output: str) -> str:
-    """Return the gist of uv's message: its causes joined, without the drawing characters and hints."""
-    lines = [line.strip(" \t×│├╰─▶·") for line in output.splitlines()]
-    kept = [
-        re.sub(r"^(error|cause|Caused by): *", "", line)
-        for line in lines
-        if line and not line.startswith(("hint:", "warning:"))
-    ]
-    if not kept:
+    """Return the gist of uv's message: its causes joined, without what goes without saying."""
+    lines = _lines(output)
+    if not lines:
         return "uv gave no reason"
-    # The first line says what failed; the last cause says why.
-    return kept[0] if len(kept) == 1 else f"{kept[0].rstrip('.:')}: {' '.join(kept[1:])}"
+    if lines[0].startswith("No solution found") and len(lines) > 1:
+        words = " ".join(lines[1:]).removeprefix("Because ")
+        words = re.sub(
+            r",? (and|we can conclude that) (dnnbox-environment depends on [^ ,]+|your require)", r" \2", words
+        )
+        words = re.sub(r" dnnbox-environment depends on [^ ,]+,?", "", words)
+        return re.sub(r",? *(we can conclude that )?your requirements are unsatisfiable\.?", "", words).strip(" ,.")
+    # The first line says what failed; the others say why.
+    return lines[0] if len(lines) == 1 else f"{lines[0].rstrip('.:')}: {' '.join(lines[1:])}"

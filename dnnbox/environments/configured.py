@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dnnbox import uv
 from dnnbox.errors import Usage
 from dnnbox.records.environment import Indexes, Workspace
 
@@ -34,8 +35,13 @@ def indexes_of(workspace: Workspace) -> Indexes:
         find_links=_unique((*_strings(settings, "find-links"), *_find_links(uv_tables, pip))),
         pinned={**uv_pinned, **pinned},
         constraints=_unique(constraints),
-        ca_bundle=str(settings.get("ca-bundle", "")) or pip.get("cert", "").strip(),
+        ca_bundle=str(settings.get("ca-bundle", "")) or _pip_certificates(pip),
     )
+
+
+def _pip_certificates(pip: Mapping[str, str]) -> str:
+    """Return pip's bundle where no variable names one: those are for every program, and stronger than a file."""
+    return "" if any(_variable(name) for name in uv.CERTIFICATES) else pip.get("cert", "").strip()
 
 
 def _variable(name: str) -> str:

@@ -104,15 +104,7 @@ def _read(file: Path, store: Store) -> Lock | None:
 
 
 def _with_cached(packages: tuple[LockedPackage, ...], store: Store) -> tuple[LockedPackage, ...]:
-    return tuple(replace(p, cached=any(fetched_stamp(store, digest).exists() for digest in p.sha256)) for p in packages)
-
-
-def fetched_stamp(store: Store, sha256: str) -> Path:
-    """Return the file whose being there says that the wheel of this hash has been fetched before.
-
-    It is an estimate for the plan's download size: uv's cache may have been emptied since.
-    """
-    return store.lock_dir / "fetched" / sha256[:40]
+    return tuple(replace(p, cached=any(map(store.was_fetched, p.sha256))) for p in packages)
 
 
 def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, patient: bool, log: Path | None) -> Lock:
@@ -135,7 +127,7 @@ def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, pati
 
 
 def _what(spec: EnvSpec) -> str:
-    return f"no packages for {', '.join(spec.requirements)} on Python {spec.python}"
+    return f"cannot resolve {', '.join(spec.requirements)} for Python {spec.python}"
 
 
 def _explained(error: DnnboxError, spec: EnvSpec, *, offline: bool) -> DnnboxError:
@@ -145,8 +137,8 @@ def _explained(error: DnnboxError, spec: EnvSpec, *, offline: bool) -> DnnboxErr
     if isinstance(error, NetworkFailed) and pinned and not offline:
         build = pinned.rstrip("/").rpartition("/")[2]
         error.hint = (
-            f"torch's {build} build is taken from {pinned}, never PyPI's CUDA build by chance; where that host is not "
-            "reachable give a mirror as `indexes`, or the wheel's folder as `find-links`"
+            f"torch's {build} build is never left to chance: name a mirror of that index in `indexes`, "
+            "or a folder with the wheel in `find-links`"
         )
     return error
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from dnnbox import process, uv
 from dnnbox.bytecode import Bytecode
-from dnnbox.environments.locking import fetched_stamp
 from dnnbox.environments.planning import interpreter
 from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
 from dnnbox.events import Progress
@@ -40,7 +38,7 @@ def realise(
         store.remove(target)
     maker = _Maker(spec, lock, store, offline, progress, log)
     if store.create_once(target, maker.build, waiting=maker.wait):
-        _stamp_fetched(lock, store)
+        store.mark_fetched(digest for package in lock.packages for digest in package.sha256)
     return python
 
 
@@ -104,12 +102,3 @@ class _Maker:
             error: DnnboxError = uv.failure(ended.stderr, what, offline=self.offline)
             error.details["log"] = str(self.log)
             raise error
-
-
-def _stamp_fetched(lock: Lock, store: Store) -> None:
-    """Remember what has been fetched, so that the next plan shows what is still to be downloaded."""
-    with suppress(OSError):
-        fetched_stamp(store, "x").parent.mkdir(parents=True, exist_ok=True)
-        for package in lock.packages:
-            for digest in package.sha256:
-                fetched_stamp(store, digest).touch()

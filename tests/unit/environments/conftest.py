@@ -10,13 +10,14 @@ import pytest
 
 from dnnbox.events import Silent
 from dnnbox.store import Store
+from dnnbox.uv import CERTIFICATES
 
 
 @pytest.fixture(autouse=True)
 def bare_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No variables and no files of pip and uv: what is tested is what the test sets."""
     for name in tuple(os.environ):
-        if name.startswith(("UV_", "PIP_", "CONDA_")) or name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME"):
+        if name.startswith(("UV_", "PIP_", "CONDA_")) or name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", *CERTIFICATES):
             monkeypatch.delenv(name)
     # Interpreters are the machine's, not the user's configuration.
     monkeypatch.setenv("PYENV_ROOT", os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv"))

@@ -172,6 +172,17 @@ def test_indexes_of__pip_variable_and_file__the_variable_wins(
     assert indexes_of(Workspace(str(tmp_path))).find_links == ("/from-variable",)
 
 
+def test_indexes_of__bundle_in_a_variable__stronger_than_pips_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bare_user: Path
+) -> None:
+    (bare_user / ".pip").mkdir()
+    (bare_user / ".pip" / "pip.conf").write_text("[global]\ncert = /pip.pem\n")
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    monkeypatch.setenv("SSL_CERT_FILE", "/variable.pem")
+
+    assert indexes_of(Workspace(str(tmp_path))).ca_bundle == ""
+
+
 def test_indexes_of__uv_settings_of_the_project__explicit_index_for_its_package(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[[tool.uv.index]]\nname = "corp"\nurl = "https://corp/simple"\ndefault = true\n'

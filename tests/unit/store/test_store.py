@@ -208,3 +208,9 @@ def test_verified__whole_entry__fast(store: Store) -> None:
     for _ in range(20):
         assert store.verified(target)
     assert (time.perf_counter() - start) / 20 < 0.005
+
+
+def test_mark_fetched__some_wheels__those_only(store: Store) -> None:
+    store.mark_fetched(["aa", "bb"])
+
+    assert [store.was_fetched(digest) for digest in ("aa", "bb", "cc")] == [True, True, False]

@@ -134,6 +134,23 @@ def test_failure__certificate__hint_names_the_bundle() -> None:
     assert "ca-bundle" in uv.failure("error: invalid peer certificate: UnknownIssuer", "x").hint
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("error: No solution found when resolving dependencies\n  cause: Because there is no version of a==9 and "
+         "dnnbox-environment depends on a==9, we can conclude that your requirements are unsatisfiable.",
+         "x: there is no version of a==9"),
+        ("error: Request failed after 3 retries in 5.9s\n  cause: Failed to fetch: `https://i/a/`\n  cause: dns error\n"
+         "  cause: failed to lookup address", "x: https://i/a/ was not reached: failed to lookup address"),
+        ("error: No solution found\n  cause: Because http-proxy was not found in the package registry and "
+         "dnnbox-environment depends on http-proxy, we can conclude that your requirements are unsatisfiable.",
+         "x: http-proxy was not found in the package registry"),
+    ],
+)  # fmt: skip
+def test_failure__uvs_long_story__its_gist(words: str, said: str) -> None:
+    assert uv.failure(words, "x").what == said
+
+
 def test_failure__hostile_package_name__nothing_live_in_the_line() -> None:
     line = uv.failure("error: No solution\n  cause: \x1b]0;owned\x07 https://user:hunter2@host/simple", "x").line()
 
