@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnbox.boxes import hardened
-from dnnbox.boxes.engines import base_url
+from dnnbox.boxes.engines import base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
 from dnnbox.boxes.hardened import Engine, Wanted
 from dnnbox.boxes.watch import Watch, watching
@@ -55,8 +55,12 @@ class Session:
         self.kind = kind
         self._url = base_url(kind)
         self.client = _connect(self._url)
-        with engine_errors(kind):
-            self.engine = Engine.from_info(kind, self.client.info())
+        try:
+            with engine_errors(kind):
+                self.engine = Engine.from_info(kind, self.client.info())
+        except BaseException:
+            self.client.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -161,6 +165,7 @@ class Session:
         deadline = time.monotonic() + _RETURN_S
         while True:
             try:
+                base_url(self.kind)  # a ping: the SDK leaks a socket where nobody answers
                 client = _connect(self._url)
                 with contextlib.closing(client), engine_errors(self.kind):
                     return bool(client.containers.get(str(name)).attrs["State"]["Status"] in ("exited", "dead"))
@@ -176,7 +181,8 @@ class Session:
         from docker.errors import APIError, NotFound
         from requests.exceptions import RequestException
 
-        # An engine that is away keeps the container; the next start's sweep finds it by its labels.
+        if not engine_answers(self.kind):
+            return  # it keeps the container; the next start's sweep finds that by its labels
         with contextlib.suppress(NotFound, APIError, RequestException):
             self.client.api.remove_container(name, force=True, v=True)
 

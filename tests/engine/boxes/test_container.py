@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -213,7 +214,8 @@ class Relay:
         self.server.bind(str(place))
         self.server.listen()
         self.pairs: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
 
     def _accept(self) -> None:
         while True:
@@ -225,7 +227,8 @@ class Relay:
             there.connect("/var/run/docker.sock")
             self.pairs += [here, there]
             for source, target in ((here, there), (there, here)):
-                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+                self.threads.append(threading.Thread(target=self._copy, args=(source, target), daemon=True))
+                self.threads[-1].start()
 
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         try:
@@ -238,14 +241,20 @@ class Relay:
     def cut(self, *, for_good: bool) -> None:
         """Break every connection; also refuse new ones where it is for good."""
         if for_good:
-            self.server.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                self.server.shutdown(socket.SHUT_RDWR)
             self.server.close()
-        for pair in self.pairs:
-            try:
-                pair.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-        self.pairs.clear()
+        for end in self.pairs:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # wakes the threads that read from it
+
+    def close(self) -> None:
+        """Release everything."""
+        self.cut(for_good=True)
+        for thread in self.threads:
+            thread.join(5)
+        for end in self.pairs:
+            end.close()
 
 
 @pytest.fixture
@@ -255,11 +264,10 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
     relay = Relay(folder / "s")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder / 's'}")
     yield relay
-    relay.server.close()
+    relay.close()
     shutil.rmtree(folder)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning", "ignore::ResourceWarning")
 def test_run__engine_goes_away_for_good__is_engine_lost(
     relay: Relay, job_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,7 +282,6 @@ def test_run__engine_goes_away_for_good__is_engine_lost(
             session.client.api.remove_container(name, force=True)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning", "ignore::ResourceWarning")
 def test_run__connection_breaks_and_the_engine_is_still_there__goes_on(relay: Relay, job_dir: Path) -> None:
     with open_container("docker", boxes.DEFAULT_IMAGE, PYTHON, [], LIMITS, harness_dir=PROBE) as box:
         threading.Timer(2.0, relay.cut, kwargs={"for_good": False}).start()

@@ -103,8 +103,8 @@ def test_box__network__leads_nowhere(box: Box, job_dir: Path) -> None:
 def test_box__writing__works_in_the_run_directory_and_private_places_only(box: Box, job_dir: Path) -> None:
     code = """
         places = ["/", "/usr", "/etc", "/dev", "/dnnbox", "/dnnbox/lib", "/dnnbox/lib/dnnbox_harness",
-                  "/dnnbox/checkpoint", "/var/tmp", "/home", "/root", "/proc/sys/kernel", "/sys/kernel", "/tmp", "/dev/shm",
-                  os.environ["HOME"], "/dnnbox/run"]
+                  "/dnnbox/checkpoint", "/var/tmp", "/home", "/root", "/proc/sys/kernel", "/sys/kernel",
+                  "/tmp", "/dev/shm", os.environ["HOME"], "/dnnbox/run"]
         for place in places:
             try:
                 with open(place + "/canary", "w") as file:
