@@ -55,6 +55,8 @@ class Machine:
             self.opcodes = count
             if code == 0x2E:  # STOP
                 stream.finish()
+                if not self.stack:
+                    raise Refused("malformed", "the pickle ends with nothing on its stack", stream.offset)
                 return self._pop()
             handler = handlers.get(code)
             if handler is None:

@@ -1,0 +1,36 @@
+"""A small run of the fuzzer; ``python -m tests.unit.checkpoints.fuzzing`` runs it for longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.checkpoints import fuzzing, hostile
+from tests.unit.checkpoints.conftest import Made
+from tests.unit.checkpoints.test_onnx import GOOD as ONNX
+from tests.unit.checkpoints.test_safetensors import GOOD as SAFETENSORS
+from tests.unit.checkpoints.test_zips import PLAIN as ZIP
+
+
+def test_oracle__harmless_pickle__is_not_contradicted() -> None:
+    assert all(fuzzing.contradictions(data) == set() for data in fuzzing.pickles()[:7])
+    assert fuzzing.contradictions(hostile.SYSTEM_CALL + b".") == {("os", "system")}
+
+
+def test_pickles__mutated__never_called_harmless_against_cpython() -> None:
+    figures = fuzzing.fuzz_pickles(20_000, seed=7, seconds=8)
+    assert figures.faults == []
+    assert figures.mutants > 1000
+    assert figures.harmless > 20
+
+
+def test_headers__mutated__give_errors_of_ours_only() -> None:
+    figures = fuzzing.fuzz_files([ONNX, SAFETENSORS, ZIP], 5_000, seed=7, seconds=5)
+    assert figures.faults == []
+
+
+@pytest.mark.zoo
+def test_torch_files__mutated__give_errors_of_ours_only(made: Made) -> None:
+    names = ("plain", "legacy_plain", "scripted", "exported", "plain_pickle", "whole_module")
+    seeds = [made.path(name).read_bytes() for name in names]
+    figures = fuzzing.fuzz_files(seeds, 1_500, seed=7, seconds=6)
+    assert figures.faults == []
