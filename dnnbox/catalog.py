@@ -114,8 +114,18 @@ def _requirement(runtime_name: str, entry: Mapping[str, Any]) -> Requirement:
 
 
 @lru_cache(maxsize=1)
+def _names() -> Mapping[str, Any]:
+    return tomllib.loads((data_dir("envs") / f"{IMPORT_NAMES}.toml").read_text("utf-8"))
+
+
+def alternatives(distribution: str) -> tuple[str, ...]:
+    """Return the distributions that bring the same module as ``distribution`` and exclude it."""
+    return tuple(_names()["alternatives"].get(distribution, ()))
+
+
+@lru_cache(maxsize=1)
 def _import_names() -> Mapping[str, str]:
-    table = tomllib.loads((data_dir("envs") / f"{IMPORT_NAMES}.toml").read_text("utf-8"))
+    table = _names()
     same = {name: name.replace("_", "-") for name in table["same"]["names"]}
     return {**same, **_flat(table["renamed"], "")}
 

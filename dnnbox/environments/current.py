@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dnnbox import process, uv
+from dnnbox import catalog, process, uv
 from dnnbox.environments.locking import write_project
 from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
 from dnnbox.files import write_atomic
@@ -57,10 +57,12 @@ def _site_packages(python: Path) -> tuple[Path, ...]:
 def missing(dependencies: Dependencies, python: Path) -> tuple[Requirement, ...]:
     """Return the requirements that the environment of ``python`` lacks or has in a version that does not fit."""
     there = installed(python)
-    return tuple(r for r in dependencies.requirements if not _fits(there.get(_normal(r.name.partition("[")[0])), r))
+    return tuple(requirement for requirement in dependencies.requirements if not _is_met(requirement, there))
 
 
-def _fits(version: str | None, requirement: Requirement) -> bool:
+def _is_met(requirement: Requirement, there: Mapping[str, str]) -> bool:
+    name = _normal(requirement.name.partition("[")[0])
+    version = next((there[n] for n in (name, *catalog.alternatives(name)) if n in there), None)
     if version is None or not requirement.specifier:
         return version is not None
     from packaging.specifiers import SpecifierSet

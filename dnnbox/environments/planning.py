@@ -49,7 +49,7 @@ def plan(
         dependencies, indexes=indexes, accelerator=device, platform=platform, needs_torch=needs_torch
     )
     if needs_torch:
-        indexes = with_torch(indexes, accelerator=device, python=python, platform=platform)
+        indexes = with_torch(indexes, accelerator=device, python=python, platform=platform, requirements=lines)
     image = _base_image(workspace, spec.base_images, device) if box in ("docker", "podman") else ""
     return EnvSpec(dependencies.runtime, lines, python, platform, device, indexes, image, spec.system_packages)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,15 +43,21 @@ class Wheel:
     folder: Path
 
 
-def with_torch(indexes: Indexes, *, accelerator: Accelerator, python: str, platform: str) -> Indexes:
-    """Return the indexes with torch's build decided and the reason added."""
+def with_torch(
+    indexes: Indexes, *, accelerator: Accelerator, python: str, platform: str, requirements: Iterable[str] = ()
+) -> Indexes:
+    """Return the indexes with torch's build decided and the reason added.
+
+    A local wheel is taken only if it is within the user's constraints and the ``requirements``.
+    """
     if "darwin" in platform or "windows" in platform:
         return indexes  # PyPI's wheels are the right ones there
     configured = _configured(indexes)
     if configured is not None:
         return configured
     build, why = wanted_build(accelerator)
-    wheels = [w for w in local_wheels(indexes, platform) if w.python == python and _fits(w, build, indexes)]
+    lines = (*indexes.constraints, *requirements)
+    wheels = [w for w in local_wheels(indexes, platform) if w.python == python and _fits(w, build, lines)]
     if wheels:
         return _with_wheel(indexes, max(wheels, key=_order))
     url = f"{PYTORCH}{build}"
@@ -132,12 +138,12 @@ def _order(wheel: Wheel) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", wheel.version))
 
 
-def _fits(wheel: Wheel, build: str, indexes: Indexes) -> bool:
-    """Tell whether a wheel is of the build (any CUDA build up to the driver's) and within the user's constraints."""
+def _fits(wheel: Wheel, build: str, lines: Iterable[str]) -> bool:
+    """Tell whether a wheel is of the build (any CUDA build up to the driver's) and every requirement line allows it."""
     if wheel.build != build and not (build.startswith("cu") and wheel.build[:4] == build[:4] and wheel.build <= build):
         return False
     version = f"{wheel.version}+{wheel.build}"
-    return all(_allows(line, version) for line in indexes.constraints if re.match(r"torch\b(?!-)", line, re.IGNORECASE))
+    return all(_allows(line, version) for line in lines if re.match(r"torch\b(?!-)", line, re.IGNORECASE))
 
 
 def _allows(constraint: str, version: str) -> bool:

@@ -14,7 +14,7 @@ from dnnbox.environments.pixi import with_requirements
 from dnnbox.errors import EnvFailed, NetworkFailed
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.environment import EnvSpec, Indexes, Workspace
-from tests.unit.environments.wheels import make_wheel
+from tests.unit.environments.wheels import make_wheel, serving
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -70,6 +70,28 @@ def test_install_current__missing__added_and_both_states_kept(python: Path, whee
     assert installed(python) == {"alpha": "1.0", "beta": "2.0"}
     assert (tmp_path / "environment-before.txt").read_text() == "beta==1.0\n"
     assert (tmp_path / "environment-after.txt").read_text() == "alpha==1.0\nbeta==2.0\n"
+
+
+def test_missing__another_distribution_of_the_same_module__enough(tmp_path: Path) -> None:
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    (site / "onnxruntime_gpu-1.31.1.dist-info").mkdir(parents=True)
+    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    wanted = (Requirement("onnxruntime", ">=1.20"), Requirement("onnxruntime", ">=2"))
+
+    assert missing(Dependencies("onnxruntime", wanted), tmp_path / "bin" / "python") == wanted[1:]
+
+
+def test_install_current__torch_has_an_index_of_its_own__taken_from_there(python: Path, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "pypi", "torch", "3.0")
+    make_wheel(tmp_path / "cpu", "torch", "2.0+cpu")
+    with serving(tmp_path / "pypi") as pypi, serving(tmp_path / "cpu") as cpu:
+        indexes = Indexes(f"{pypi.url}/simple", pinned={"torch": f"{cpu.url}/simple"})
+        spec = EnvSpec("adapter", (), PYTHON, platform_of_host(), indexes=indexes)
+        wanted = Dependencies("adapter", (Requirement("torch"),))
+
+        install_current(workspace_of(python), wanted, spec, tmp_path, offline=False, cache_dir=tmp_path / "cache")
+
+    assert installed(python)["torch"] == "2.0+cpu"
 
 
 def test_install_current__no_solution__as_before(python: Path, wheels: Path, tmp_path: Path) -> None:

@@ -134,6 +134,19 @@ def test_with_torch__constraint_excludes_the_local_wheel__index(tmp_path: Path) 
     assert with_torch(indexes, accelerator="cpu", python=PYTHON, platform=LINUX).pinned["torch"] == f"{PYTORCH}cpu"
 
 
+def test_plan__documented_pin_excludes_the_local_wheel__pytorchs_index(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch_wheel(tmp_path / "w", "2.13.0+cpu")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "w"))
+    pinned = Dependencies("adapter", (Requirement("torch", "==2.1.0"),))
+
+    spec = plan(pinned, workspace, box="venv", device="cpu", platform=LINUX)
+
+    assert spec.indexes.pinned["torch"] == f"{PYTORCH}cpu"
+    assert spec.indexes.constraints == ()
+
+
 def test_with_torch__mac__pypi_is_right() -> None:
     assert with_torch(Indexes(), accelerator="mps", python="3.11", platform="aarch64-apple-darwin") == Indexes()
 

@@ -137,13 +137,13 @@ def test_failure__certificate__hint_names_the_bundle() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("error: No solution found when resolving dependencies\n  cause: Because there is no version of a==9 and "
-         "dnnbox-environment depends on a==9, we can conclude that your requirements are unsatisfiable.",
+        (("error: No solution found when resolving dependencies\n  cause: Because there is no version of a==9 and "
+         "dnnbox-environment depends on a==9, we can conclude that your requirements are unsatisfiable."),
          "x: there is no version of a==9"),
-        ("error: Request failed after 3 retries in 5.9s\n  cause: Failed to fetch: `https://i/a/`\n  cause: dns error\n"
-         "  cause: failed to lookup address", "x: https://i/a/ was not reached: failed to lookup address"),
-        ("error: No solution found\n  cause: Because http-proxy was not found in the package registry and "
-         "dnnbox-environment depends on http-proxy, we can conclude that your requirements are unsatisfiable.",
+        (("error: Request failed after 3 retries\n  cause: Failed to fetch: `https://i/a/`\n  cause: dns error\n"
+         "  cause: failed to lookup address"), "x: https://i/a/ was not reached: failed to lookup address"),
+        (("error: No solution found\n  cause: Because http-proxy was not found in the package registry and "
+         "dnnbox-environment depends on http-proxy, we can conclude that your requirements are unsatisfiable."),
          "x: http-proxy was not found in the package registry"),
     ],
 )  # fmt: skip
