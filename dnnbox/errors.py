@@ -232,6 +232,14 @@ class Internal(DnnboxError):
     code, name = 70, "INTERNAL"
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP arrived: unwind like Ctrl-C, end with the signal's own code (128 + its number)."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
 SIGNAL_CODES: Mapping[str, int] = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143}
 
 

@@ -10,15 +10,7 @@ import traceback
 from types import FrameType
 from typing import NoReturn
 
-from dnnbox.errors import SIGNAL_CODES, DnnboxError, Usage
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP arrived: unwind like Ctrl-C, end with the signal's own code."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.code = 128 + number
+from dnnbox.errors import SIGNAL_CODES, DnnboxError, Terminated, Usage
 
 
 def main() -> NoReturn:
@@ -40,10 +32,8 @@ def run(argv: list[str]) -> int:
         return _dispatch(argv)
     except DnnboxError as error:
         return fail(error, argv)
-    except Terminated as stop:
-        return _stopped(stop.code, argv)
-    except KeyboardInterrupt:
-        return _stopped(SIGNAL_CODES["SIGINT"], argv)
+    except KeyboardInterrupt as stop:
+        return _stopped(stop, argv)
     except BrokenPipeError:
         return 0
     except Exception:  # the last line of defence: a bug must not show a traceback as if it were the user's mistake
@@ -62,7 +52,8 @@ def _dispatch(argv: list[str]) -> int:
         return int(stop.exit_code)
     except TyperException as error:
         raise Usage(error.format_message().replace("\n", " ").rstrip("."), hint=_usage_hint(argv)) from error
-    return result if isinstance(result, int) else 0
+    # The work itself is called here, outside typer, which would swallow a Ctrl-C.
+    return int(result()) if callable(result) else int(result or 0)
 
 
 def _usage_hint(argv: list[str]) -> str:
@@ -88,12 +79,17 @@ def show_json(document: object) -> None:
     sys.stdout.write("\n")
 
 
-def _stopped(code: int, argv: list[str]) -> int:
+def _stopped(stop: KeyboardInterrupt, argv: list[str]) -> int:
+    """Say that the user stopped it, and where the partial experiment lies, if there is one."""
+    code = stop.code if isinstance(stop, Terminated) else SIGNAL_CODES["SIGINT"]
     name = {value: key for key, value in SIGNAL_CODES.items()}.get(code, "SIGNAL")
-    print(f"dnnbox: stopped by {name}", file=sys.stderr)
+    experiment = getattr(stop, "experiment", None)
+    left = f"; what was done is in {experiment}" if experiment else ""
+    print(f"dnnbox: stopped by {name}{left}", file=sys.stderr)
     if "--json" in argv:
-        error = {"code": code, "name": name, "message": "stopped", "phase": "", "retryable": True}
-        show_json({"experiment": None, "status": "failed", "exit_code": code, "error": error})
+        error = {"code": code, "name": name, "message": "stopped by the user", "phase": "", "retryable": True}
+        status = getattr(stop, "status", "failed")
+        show_json({"experiment": experiment, "status": status, "exit_code": code, "error": error})
     return code
 
 

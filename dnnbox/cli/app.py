@@ -1,9 +1,11 @@
-"""Commands and options, as typer reads them. Nothing else in dnnbox imports typer; the work is done in ``actions``."""
+"""Commands and options, as typer reads them. Only this package imports typer; the work is done in ``actions``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,6 +69,16 @@ Allow = Annotated[
 BaseImage = Annotated[str, typer.Option(metavar="IMAGE", help="Base image of a container box.")]
 
 
+Action = Callable[[], int]
+"""What a command returns: the work, still to be called. typer would turn a Ctrl-C during it into its own exit."""
+
+
+def _later(name: str, *arguments: Any, **options: Any) -> Action:
+    from dnnbox.cli import actions
+
+    return partial(getattr(actions, name), *arguments, **options)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from dnnbox import __version__
@@ -91,11 +103,9 @@ def inspect(
     hash: Annotated[bool, typer.Option("--hash", help="Also compute the sha256 of the weights.")] = False,
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
     family: Family = "",
-) -> int:
+) -> Action:
     """Say what a checkpoint is, with evidence, without executing anything of it."""
-    from dnnbox.cli import actions
-
-    return actions.inspect(checkpoint, json=json, with_hash=hash, tensors=tensors, family=family)
+    return _later("inspect", checkpoint, json=json, with_hash=hash, tensors=tensors, family=family)
 
 
 @app.command()
@@ -107,11 +117,9 @@ def plan(
     target: Targets = None, want: Wants = None, out: Out = None, memory: MemoryOption = "", cpus: Cpus = "",
     shm_size: Shm = "", quick: Quick = False, allow: Allow = None, base_image: BaseImage = "",
     progress: ProgressOption = "auto", json: Json = False,
-) -> int:  # fmt: skip
+) -> Action:  # fmt: skip
     """Show everything that `run` would do, and do nothing."""
-    from dnnbox.cli import actions
-
-    return actions.plan(dict(locals()))
+    return _later("plan", values=dict(locals()))
 
 
 @app.command()
@@ -124,11 +132,9 @@ def run(
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
     quick: Quick = False, allow: Allow = None, base_image: BaseImage = "", progress: ProgressOption = "auto",
     json: Json = False,
-) -> int:  # fmt: skip
+) -> Action:  # fmt: skip
     """Run the whole experiment: plan, one question, environment, inference, figures, reports."""
-    from dnnbox.cli import actions
-
-    return actions.run(dict(locals()))
+    return _later("run", values=dict(locals()))
 
 
 @app.command()
@@ -136,19 +142,15 @@ def report(
     experiment: Annotated[Path, typer.Argument(metavar="EXP", help="An experiment folder.")],
     format: Annotated[str, typer.Option("--format", metavar="md,html", help="Which files to write.")] = "md,html",
     json: Json = False,
-) -> int:
+) -> Action:
     """Render the reports again from outputs/; nothing is measured."""
-    from dnnbox.cli import actions
-
-    return actions.report(experiment, format, json=json)
+    return _later("report", experiment, format, json=json)
 
 
 @app.command()
-def doctor(json: Json = False) -> int:
+def doctor(json: Json = False) -> Action:
     """Look at this machine: engines, GPUs, Python, disk, indexes. Each failing check names its fix."""
-    from dnnbox.cli import actions
-
-    return actions.doctor(json=json)
+    return _later("doctor", json=json)
 
 
 @app.command()
@@ -158,26 +160,20 @@ def clean(
     ] = False,
     older: Annotated[str, typer.Option(metavar="DAYS", help="Remove environments not used for so many days.")] = "30",
     json: Json = False,
-) -> int:
+) -> Action:
     """Remove what dnnbox made: dead containers, stale environments. Never what runs, never experiments."""
-    from dnnbox.cli import actions
-
-    return actions.clean(everything=all, older=older, json=json)
+    return _later("clean", everything=all, older=older, json=json)
 
 
 @app.command()
 def explain(
     code: Annotated[str, typer.Argument(metavar="CODE", help="A name or number: OOM, 42.")], json: Json = False
-) -> int:
+) -> Action:
     """Say what an exit code means and what to do."""
-    from dnnbox.cli import actions
-
-    return actions.explain(code, json=json)
+    return _later("explain", code, json=json)
 
 
 @app.command()
-def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="stats, verdict, inspection, …")] = "") -> int:
+def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="stats, verdict, inspection, …")] = "") -> Action:
     """Print the JSON Schema of a file that other programs rely on; without a name, list them."""
-    from dnnbox.cli import actions
-
-    return actions.schema(name)
+    return _later("schema", name)

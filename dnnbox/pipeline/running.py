@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,19 +100,36 @@ def _guarded(
 ) -> DnnboxError | None:
     """Run what the user agreed to; whatever happens, leave a readable experiment."""
     execution = Execution()
+    error: DnnboxError | None = None
+    stop: KeyboardInterrupt | None = None
     try:
         conclude.save_findings(experiment, prepared, decision)
         execute(experiment, prepared, store, progress, execution)
-        error = None
     except DnnboxError as failure:
         error = failure
-    except KeyboardInterrupt:
-        _finish(experiment, prepared, execution, None, progress, interrupted=True)
-        raise
+    except KeyboardInterrupt as interrupt:
+        stop = interrupt
     except BaseException:
-        experiment.finish("failed", 70, {"name": "INTERNAL", "code": 70})
+        experiment.finish("failed", 70, {"code": 70, "name": "INTERNAL", "message": "a bug in dnnbox"})
         raise
-    return _finish(experiment, prepared, execution, error, progress)
+    with _undisturbed(stop is not None):
+        error = _finish(experiment, prepared, execution, error, stop, progress)
+    if stop is not None:
+        # Whoever catches it tells the user where the partial experiment lies.
+        vars(stop).update(experiment=str(experiment.root), status=experiment.index.status)
+        raise stop
+    return error
+
+
+@contextmanager
+def _undisturbed(wanted: bool) -> Iterator[None]:
+    """Ignore further Ctrl-C while the partial experiment is written: that takes about a second."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if wanted else None
+    try:
+        yield
+    finally:
+        if wanted:
+            signal.signal(signal.SIGINT, previous)
 
 
 def _finish(
@@ -118,25 +137,34 @@ def _finish(
     prepared: Prepared,
     execution: Execution,
     error: DnnboxError | None,
+    stop: KeyboardInterrupt | None,
     progress: Progress,
-    *,
-    interrupted: bool = False,
 ) -> DnnboxError | None:
     """Turn what there is into figures and reports, and write the status. A missed target is an error too."""
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if interrupted else None
+    stopped = error is not None or stop is not None
     try:
-        failed = error is not None or interrupted
-        verdict = conclude.collect(experiment, prepared, execution, failed=failed)
+        verdict = conclude.collect(experiment, prepared, execution, failed=stopped)
         missed = [t.expression for t in verdict.targets if t.required and t.status == "missed"]
-        if error is None and not interrupted and missed:
+        if not stopped and missed:
             error = TargetMissed(f"required target missed: {', '.join(missed)}", phase="targets")
-        code = SIGNAL_CODES["SIGINT"] if interrupted else error.code if error else 0
-        status = "success" if not failed else "partial" if execution.verified else "failed"
-        record = {"code": 130, "name": "INTERRUPTED", "message": "stopped by Ctrl-C"} if interrupted else None
-        experiment.finish(status, code, error.as_json() if error else record)  # type: ignore[arg-type]
+        _write_status(experiment, execution, error, stop, stopped=stopped)
         conclude.report(experiment, prepared, execution, progress)
-        experiment.save_index()
-    finally:
-        if previous is not None:
-            signal.signal(signal.SIGINT, previous)
+    except DnnboxError as failure:  # malformed samples, a full disk: the first error stays the one that is told
+        error = error or failure
+        _write_status(experiment, execution, error, stop, stopped=True)
     return error
+
+
+def _write_status(
+    experiment: Experiment,
+    execution: Execution,
+    error: DnnboxError | None,
+    stop: KeyboardInterrupt | None,
+    *,
+    stopped: bool,
+) -> None:
+    code = getattr(stop, "code", SIGNAL_CODES["SIGINT"]) if stop is not None else error.code if error else 0
+    told = error.as_json() if error else None
+    if stop is not None:
+        told = {"code": code, "name": "INTERRUPTED", "message": "stopped by the user", "phase": "", "retryable": True}
+    experiment.finish("success" if not stopped else "partial" if execution.verified else "failed", code, told)
