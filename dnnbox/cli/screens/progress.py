@@ -272,8 +272,10 @@ def moving_lines(look: Look, running: _Running, now: float) -> list[str]:
     parts.append(_amount(running))
     parts.append(look.fold(visible(running.text, 200)))
     left = _left(running, elapsed)
-    if left or running.stage not in TIMED:
+    if running.stage not in TIMED:
         parts.append(left or clock(round(elapsed)))
+    else:
+        parts.append(left or "the clock here rests, so that it does not disturb the model")
     text = clip("   ".join(filter(None, parts)), look.columns - _VERB - 2)
     hint = f"{'Ctrl-C':>{_VERB}}  stop and keep what is there"
     return [f"{look.paint(f'{verb:>{_VERB}}', 'accent')}  {text}", look.paint(hint, "quiet")]
