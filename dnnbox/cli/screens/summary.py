@@ -172,8 +172,15 @@ def _memory(stats: Stats) -> tuple[Cell, str]:
 def _noise(stats: Stats) -> tuple[Cell, str]:
     if stats.quality is None:
         return Cell("unknown", "unknown"), _reason(stats, "quality")
-    detail = _reason(stats, "quality") or (f"drift: {visible(stats.warm.drift, 80)}" if stats.warm.drift else "")
-    return Cell(stats.quality, _NOISE[stats.quality]), detail
+    checks = [check for check in _listed(stats.noise.get("checks")) if isinstance(check, Mapping)]
+    bad = [visible(str(check.get("text", "")), 60) for check in checks if not check.get("ok")]
+    counted = [f"{len(checks) - len(bad)} of {len(checks)} checks ok"] if checks else []
+    said = bad or [visible(str(reason), 100) for reason in _listed(stats.noise.get("reasons"))]
+    return Cell(stats.quality, _NOISE[stats.quality]), _dotted([*counted, *said[:2], _reason(stats, "quality")])
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _time(look: Look, stats: Stats) -> list[str]:

@@ -138,7 +138,19 @@ STATS = Stats(
     ),
     throughput=(Throughput(1, 68.2), Throughput(8, 104.0), Throughput(32, 109.0)),
     memory=Memory(2468.0, 900.0, None),
-    reasons={"quality": "another program uses 18 % of the CPU", "memory.vram_peak_mib": "no GPU"},
+    noise={
+        "checks": [
+            {
+                "name": "run_delay_share",
+                "value": 0.2,
+                "limit": 0.02,
+                "ok": False,
+                "text": "the process waited for a CPU",
+            },
+            {"name": "steal_share", "value": 0.0, "limit": 0.01, "ok": True, "text": "the hypervisor took CPU time"},
+        ]
+    },
+    reasons={"memory.vram_peak_mib": "no GPU"},
 )
 VERDICT = Verdict(
     decision="unknown",
