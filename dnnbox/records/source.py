@@ -13,7 +13,8 @@ class SourceTree:
     """A directory of Python source. ``root`` is what goes on ``sys.path`` in the box (host path, never written).
 
     ``origin``: none = the library's own package or no code needed. ``files`` are the relative files that define
-    ``classes``; ``sha256`` is over names and contents of all Python files under the root.
+    ``classes``; ``main`` is the one of them that was the running script, ``__main__``, when the checkpoint was saved,
+    "" where no class comes from one; ``sha256`` is over names and contents of all Python files under the root.
     """
 
     origin: Literal["none", "adjacent", "workspace", "given", "git"]
@@ -25,4 +26,5 @@ class SourceTree:
     tag: str = ""
     licence: str = ""
     sha256: str = ""
+    main: str = ""
     evidence: tuple[Evidence, ...] = ()

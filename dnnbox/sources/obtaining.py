@@ -13,7 +13,7 @@ from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
 from dnnbox.sources import git
-from dnnbox.sources.classes import foreign
+from dnnbox.sources.classes import MAIN, foreign
 from dnnbox.sources.facts import checkout_of, licence_of, public_url, python_sha256
 from dnnbox.sources.search import Located, in_folder, locate, locate_above, missing_in
 from dnnbox.text import visible
@@ -148,5 +148,6 @@ def _tree(origin: _Origin, located: Located) -> SourceTree:
         tag=checkout.tag,
         licence=licence_of(located.root, files),
         sha256=sha256,
+        main=next((each.file for each in located.definitions if each.name.startswith(f"{MAIN}.")), ""),
         evidence=tuple(evidence),
     )

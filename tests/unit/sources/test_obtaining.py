@@ -146,6 +146,7 @@ def test_obtain__class_of_a_script_and_of_a_module__share_one_root(checkpoint: P
     tree = found(checkpoint, workspace, "__main__.Net", "layers.conv.Net")
     assert tree.root == str(checkpoint.parent / "code")
     assert tree.files == ("train.py", "layers/conv.py")
+    assert tree.main == "train.py"
 
 
 # -- not found -------------------------------------------------------------------------------------------------------
