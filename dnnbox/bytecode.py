@@ -147,6 +147,11 @@ def compile_argv(interpreter: Path | str, files: Path | str) -> list[str]:
     ]
 
 
+def compile_all_argv(interpreter: Path | str, site: Path | str) -> list[str]:
+    """Return the command that compiles what is new in a user's own environment, checked by time as usual."""
+    return [str(interpreter), "-I", "-S", "-m", "compileall", "-q", "-q", "-j", "0", str(site)]
+
+
 def _sources(record: Path) -> Iterator[str]:
     """Yield the .py files that a package lists as its own, inside of its folder only."""
     try:

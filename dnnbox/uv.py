@@ -213,8 +213,9 @@ def install_argv(project: Path, interpreter: Path) -> list[str]:
     What is installed already stays where it fits.
     """
     return [
-        *(str(binary()), "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(interpreter)),
-        *("--constraints", str(project / "constraints.txt"), "--requirements", str(project / "pyproject.toml")),
+        *(str(binary()), "pip", "install", "--quiet", "--only-binary", ":all:"),
+        *("--python", str(interpreter), "--constraints", str(project / "constraints.txt")),
+        *("--requirements", str(project / "pyproject.toml")),
     ]
 
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dnnbox import catalog, process, uv
+from dnnbox.bytecode import compile_all_argv
 from dnnbox.environments.locking import write_project
-from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
+from dnnbox.errors import EnvFailed, NetworkFailed
 from dnnbox.files import write_atomic
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.environment import EnvSpec, Workspace
@@ -137,8 +138,10 @@ def _run_install(
     if ended.timed_out:
         raise NetworkFailed(f"installing took longer than {_TIMEOUT_S / 60:g} minutes", phase="environment")
     if ended.returncode != 0:
-        error: DnnboxError = uv.failure(ended.stderr, f"cannot install {', '.join(lines)}", offline=offline)
-        raise error
+        raise uv.failure(ended.stderr, f"cannot install {', '.join(lines)}", offline=offline)
+    # The box sees the environment read-only and would compile it at every start. What does not compile does no harm.
+    for site in _site_packages(python)[:1]:
+        process.run(compile_all_argv(python, site), timeout_s=_TIMEOUT_S)
 
 
 def _write_freeze(path: Path, packages: Mapping[str, str]) -> None:

@@ -68,6 +68,7 @@ def test_install_current__missing__added_and_both_states_kept(python: Path, whee
     install_current(workspace_of(python), wanted, spec_of(wheels), tmp_path, offline=True)
 
     assert installed(python) == {"alpha": "1.0", "beta": "2.0"}
+    assert list(python.parents[1].rglob("alpha/__pycache__/*.pyc"))
     assert (tmp_path / "environment-before.txt").read_text() == "beta==1.0\n"
     assert (tmp_path / "environment-after.txt").read_text() == "alpha==1.0\nbeta==2.0\n"
 
