@@ -6,7 +6,6 @@ Screens are built as plain strings: rich would cost a tenth of a second before t
 from __future__ import annotations
 
 import os
-import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,8 +87,18 @@ def look_of(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Look:
     """Return what ``stream`` can show; NO_COLOR, TERM=dumb, COLUMNS and the encoding are honoured."""
     terminal = stream.isatty()
     colour = terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    columns = shutil.get_terminal_size((MAX_COLUMNS, 24)).columns if terminal else MAX_COLUMNS
+    columns = terminal_columns(stream, environ) if terminal else MAX_COLUMNS
     return Look(colour, _holds_unicode(stream), max(MIN_COLUMNS, min(MAX_COLUMNS, columns)))
+
+
+def terminal_columns(stream: TextIO, environ: Mapping[str, str] = os.environ) -> int:
+    """Return the width of the terminal behind ``stream``, which may be another one than standard output's."""
+    if environ.get("COLUMNS", "").isdecimal():
+        return int(environ["COLUMNS"])
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or MAX_COLUMNS
+    except (OSError, ValueError):  # no descriptor behind it, or no terminal
+        return MAX_COLUMNS
 
 
 def _holds_unicode(stream: TextIO) -> bool:

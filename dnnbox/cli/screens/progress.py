@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from dnnbox.cli.screens.layout import Cell, Look, cells, clip, clock, grid, look_of
+from dnnbox.cli.screens.layout import MIN_COLUMNS, Cell, Look, cells, clip, clock, grid, look_of, terminal_columns
 from dnnbox.reports import numbers
 from dnnbox.text import visible
 
@@ -82,8 +82,7 @@ class TerminalProgress:
     def __init__(self, mode: str = "auto", stream: TextIO | None = None, look: Look | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._look = look or look_of(self._stream)
-        live = mode == "auto" and self._stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._mode = "live" if live else "none" if mode == "none" else "plain"
+        self._mode = "live" if mode == "auto" and _can_move(self._stream) else "none" if mode == "none" else "plain"
         self._running: _Running | None = None
         self._live: Live | None = None
         self._lock = threading.RLock()
@@ -250,6 +249,12 @@ class TerminalProgress:
         self._drawn = now
         lines = moving_lines(self._look, self._running, now) if self._running else []
         self._open().update(Text.from_ansi("\n".join(lines)), refresh=True)
+
+
+def _can_move(stream: TextIO) -> bool:
+    """Tell whether lines of this terminal can be written anew: wrapped ones of a narrow terminal could not."""
+    has_cursor = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return has_cursor and terminal_columns(stream) >= MIN_COLUMNS
 
 
 def done_line(look: Look, verb: str, text: str, seconds: float | None, *, failed: bool = False) -> str:

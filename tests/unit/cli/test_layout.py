@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import termios
 
 import pytest
 
-from dnnbox.cli.screens.layout import Cell, Look, cells, clip, clock, grid, heading, look_of, shorten, wrap
+from dnnbox.cli.screens.layout import (
+    Cell,
+    Look,
+    cells,
+    clip,
+    clock,
+    grid,
+    heading,
+    look_of,
+    shorten,
+    terminal_columns,
+    wrap,
+)
 
 
 class Stream(io.StringIO):
@@ -47,11 +62,19 @@ def test_look_of__encoding__decides_on_symbols(encoding: str, unicode: bool) -> 
     assert look_of(Stream(encoding, False), {}).unicode is unicode
 
 
-def test_look_of__wide_and_narrow_terminal__stays_between_60_and_100(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
-    assert look_of(Stream("utf-8", True), {}).columns == 100
-    monkeypatch.setenv("COLUMNS", "20")
-    assert look_of(Stream("utf-8", True), {}).columns == 60
+def test_look_of__wide_and_narrow_terminal__stays_between_60_and_100() -> None:
+    assert look_of(Stream("utf-8", True), {"COLUMNS": "300"}).columns == 100
+    assert look_of(Stream("utf-8", True), {"COLUMNS": "20"}).columns == 60
+
+
+def test_terminal_columns__other_terminal_than_stdout__is_the_one_that_counts() -> None:
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 77))
+    with os.fdopen(slave, "w", encoding="utf-8") as stream:
+        assert terminal_columns(stream, {}) == 77
+        assert terminal_columns(stream, {"COLUMNS": "90"}) == 90
+    os.close(master)
+    assert terminal_columns(io.StringIO(), {}) == 100
 
 
 def test_cells__wide_and_combining_characters__count_as_drawn() -> None:

@@ -90,10 +90,10 @@ def test_progress__long_stage_in_a_log__says_once_that_it_runs(monkeypatch: pyte
     assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["runs", "ok"]
 
 
-def on_terminal(act: Callable[[TerminalProgress], None], monkeypatch: pytest.MonkeyPatch) -> str:
+def on_terminal(act: Callable[[TerminalProgress], None], monkeypatch: pytest.MonkeyPatch, columns: int = 90) -> str:
     """Return what a pseudo-terminal received."""
     monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.delenv("NO_COLOR", raising=False)
     master, slave = pty.openpty()
     received: list[bytes] = []
@@ -123,6 +123,12 @@ def test_progress__terminal__shows_verbs_a_bar_and_how_to_stop(monkeypatch: pyte
     assert "━" in shown
     assert "Ctrl-C" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor comes back
+
+
+def test_progress__narrow_terminal__writes_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = on_terminal(work, monkeypatch, columns=40)
+    assert "\x1b[?25l" not in shown
+    assert shown.startswith("inspect")
 
 
 def test_progress__timed_stage__no_thread_wakes_up(monkeypatch: pytest.MonkeyPatch) -> None:
