@@ -53,16 +53,22 @@ def cpu_set(text: str) -> frozenset[int]:
     """
     if not text:
         return frozenset()
-    if not re.fullmatch(r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*", text):
-        raise Usage("the list of processors is not readable", hint="write it like `--cpus 0,2-3`")
+    if not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", text):
+        raise _unreadable()
     wanted: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition("-")
         wanted.update(range(int(first), int(last or first) + 1))
+    if not wanted:
+        raise _unreadable()
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else wanted
     if beyond := sorted(wanted - allowed):
         raise EngineLimit(f"processor {beyond[0]} is not available here", hint=f"use {_ranges(allowed)}")
     return frozenset(wanted)
+
+
+def _unreadable() -> Usage:
+    return Usage("the list of processors is not readable", hint="write it like `--cpus 0,2-3`")
 
 
 def _ranges(numbers: set[int]) -> str:
@@ -98,7 +104,7 @@ def _lower(pid: int, kind: int, value: int) -> None:
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.prlimit(pid, kind, (value, value))
     except ProcessLookupError:
-        return  # it ended already; its exit code tells
+        raise
     except OSError as error:
         raise EngineLimit(f"a limit of the process cannot be set: {error.strerror}") from error
 

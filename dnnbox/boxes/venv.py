@@ -248,9 +248,10 @@ class _Job:
     def admit(self, pid: int) -> None:
         """Put the process under its limits, before it has run anything foreign."""
         self._pid = pid
-        if self._group is not None:
-            self._group.add(pid)
-        apply_to(pid, self._limits, has_group=self._group is not None)
+        with contextlib.suppress(ProcessLookupError):  # it ended already; its exit code tells
+            if self._group is not None:
+                self._group.add(pid)
+            apply_to(pid, self._limits, has_group=self._group is not None)
 
     def kill(self) -> None:
         """End the job at once, from another thread."""
