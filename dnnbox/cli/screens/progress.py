@@ -1,6 +1,6 @@
 """Progress on stderr: a live display on a terminal, one plain line per event elsewhere, or nothing.
 
-While a stage is timed nothing here wakes up by itself: the display moves only when something is reported.
+While a stage is timed the display moves only when something is reported; a log gets one line after ten seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -57,7 +57,7 @@ VERBS = {
     "report": ("Writing", "Wrote"),
 }
 TIMED = frozenset(("start", "infer", "run", "cold", "warm-up", "warmup", "measure", "memory"))
-"""Stages in which a model runs: no thread of the host may wake up while they last."""
+"""Stages in which a model runs: the display's clock does not tick while they last."""
 
 
 @dataclass
@@ -70,7 +70,6 @@ class _Running:
     done: float = 0.0
     total: float | None = None
     quarter: int = 0
-    announced: bool = field(default=False)
 
 
 class TerminalProgress:
