@@ -22,6 +22,7 @@ _ZIP_READERS = {
     "torch-zip": f"{_HERE}.torch_zip:TorchZip",
     "torchscript": f"{_HERE}.torchscript:TorchScript",
     "torch-export": f"{_HERE}.torch_export:TorchExport",
+    "torch-package": f"{_HERE}.torch_zip:TorchPackage",
     "npz": f"{_HERE}.numpy_files:Npz",
     "keras-v3": f"{_HERE}.recognised:KerasZip",
 }
@@ -32,6 +33,7 @@ _FILE_READERS = {
     "npy": f"{_HERE}.numpy_files:Npy",
     "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
     "pickle": f"{_HERE}.bare_pickle:BarePickle",
+    "tar": f"{_HERE}.tars:Tar",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
 _FOLDER_READERS = {
@@ -138,6 +140,9 @@ def _sha256(path: Path) -> str:
 
 
 def _inspection(path: Path, reading: Reading, kind: str, size: int, modified: str, digest: str | None) -> Inspection:
+    from dnnbox.checkpoints.embedded import complete
+
+    complete(reading)
     return Inspection(
         path=str(path),
         kind="directory" if kind == "directory" else "file",

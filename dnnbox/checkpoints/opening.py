@@ -232,7 +232,10 @@ class Folder:
         """Open one file by relative path; a link that leads outside is refused."""
         if not self.has(path):
             raise NotReadable(f"{visible(path, 120)} is not a file inside {shown(self.root)}")
-        with FileBytes(self.root / path) as data:
+        target = Path(os.path.realpath(self.root / path))
+        if not (target.is_relative_to(self._real) or self._is_cache_blob(str(target))):
+            raise NotReadable(f"{visible(path, 120)} leads out of {shown(self.root)}")
+        with FileBytes(target, follow=False) as data:
             yield data
 
     @property

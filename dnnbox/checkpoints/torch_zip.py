@@ -87,6 +87,37 @@ class TorchZip:
         return root
 
 
+class TorchPackage:
+    """Reads torch.package archives: Python source and pickles; loading one imports that source."""
+
+    def sniff(self, data: Bytes) -> Match | None:
+        """``.data/extern_modules`` is written by torch.package only."""
+        prefix = top(data.archive)
+        return Match(1.0, "extern_modules") if prefix + ".data/extern_modules" in data.archive.members else None
+
+    def read(self, data: Bytes, reading: Reading) -> None:
+        """Judge the pickles and list the source that a loader would import."""
+        archive = data.archive
+        prefix = top(archive)
+        reading.format, reading.framework = "torch-package", "pytorch"
+        reading.metadata["archive"] = {"members": len(archive.members), **records(archive, prefix)}
+        pickles = Pickles(reading)
+        try:
+            for name in pickle_members(archive, prefix):
+                root, _ = pickles.run(archive.open(name), name)
+                report(root, reading)
+                reading.scanned.append(name)
+        except Broken:
+            pass
+        pickles.judge()
+        source = [name for name in archive.members if name.endswith(".py")]
+        reading.metadata["source_files"] = source[:500]
+        reading.worsen("needs-code")
+        reading.find(
+            "warning", "embedded-code", prefix, f"{len(source)} Python files of the archive run when it is loaded"
+        )
+
+
 def pickle_members(archive: Archive, prefix: str) -> list[str]:
     """Return the members that are pickles by name or by content, data.pkl first; storages are numbers only."""
     found = [

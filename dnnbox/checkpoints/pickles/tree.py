@@ -62,8 +62,8 @@ class Walker:
     def __init__(self) -> None:
         self._steps = 0
 
-    def _step(self) -> None:
-        self._steps += 1
+    def _step(self, children: int = 0) -> None:
+        self._steps += 1 + children // 4
         if self._steps > _MAX_STEPS:
             raise InputLimit(f"the pickle's objects refer to each other more than {_MAX_STEPS} times")
 
@@ -72,11 +72,11 @@ class Walker:
         return list(self._containers(root, "", 0))
 
     def _containers(self, value: Value, entry: str, depth: int) -> Iterator[Container]:
-        self._step()
         if module_state(value) is not None:
             yield self.module(value, entry)
             return
         children = _children(value)
+        self._step(len(children))
         tensors = {str(key): item for key, item in children.items() if isinstance(item, Tensor)}
         if tensors and (len(tensors) * 2 >= len(children) or entry == ""):
             yield Container(entry, self._flat(value, tensors, len(tensors) * 2 >= len(children)))
@@ -113,7 +113,9 @@ class Walker:
             container.classes[prefix[:-1]] = class_of(item)
             skipped = _children(state.get("_non_persistent_buffers_set")).values()
             for group in ("_parameters", "_buffers"):
-                for name, part in _children(state.get(group)).items():
+                members = _children(state.get(group))
+                self._step(len(members))
+                for name, part in members.items():
                     if isinstance(part, Tensor) and not (group == "_buffers" and name in skipped):
                         container.tensors[f"{prefix}{name}"] = part
             modules = list(_children(state.get("_modules")).items())
@@ -183,6 +185,7 @@ class Copier:
 
     def _container(self, value: Value, depth: int) -> object:
         children = _children(value)
+        self._left -= len(children) // 20  # a large container that is met again and again must cost
         weights = sum(isinstance(item, Tensor) for item in children.values())
         if weights > 3 and weights * 2 > len(children):
             return f"<{weights} tensors>"

@@ -150,6 +150,13 @@ def _exhausting() -> dict[str, bytes]:
         "huge decimal number": b"L" + b"9" * 60_000 + b"L\n.",
         "endless line": b"V" + b"a" * 200_000,
         "a billion laughs": laughs + b".",
+        "a large list met again and again": b"\x80\x02]("
+        + b"N" * 9_000
+        + b"eq\x00]("
+        + b"h\x00" * 9_000
+        + b"eq\x01]("
+        + b"h\x01" * 9_000
+        + b"e.",
         "a million nested tuples": b"\x80\x02)" + b"\x85" * 1_000_000 + b".",
         "a deep tuple as a key": b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.",
         "numbers that collide": b"\x80\x02}("
