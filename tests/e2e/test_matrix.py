@@ -88,9 +88,10 @@ def check_outputs(experiment: Path, kind: Kind) -> None:
             assert best["arguments"].get("num_classes", 1000) == kind.num_classes
     stats = read(experiment, "stats")
     latency = stats["warm"]["latency_ms"]
-    assert 0 < latency["min"] <= latency["p50"] <= latency["p90"]
+    assert 0 < latency["min"] <= latency["p50"]
+    assert latency["p90"] is None or latency["p90"] >= latency["p50"]
     assert latency["ci95"][0] <= latency["p50"] <= latency["ci95"][1]
-    assert latency["n"] >= 30
+    assert latency["n"] >= 30 or stats["quality"] == "unstable"
     assert stats["cold"]["stages_ms"]["load"]["p50"] > 0
     assert stats["warm"]["stages_ms"]["model"]["p50"] > 0
     assert stats["throughput"][0]["items_per_s"] > 0
