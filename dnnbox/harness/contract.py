@@ -40,12 +40,14 @@ def open_batch(session: Session, inputs: Named, outputs: Named) -> None:
     if any(isinstance(size, str) for record in declared for size in record.shape):
         return
     size = max(1, session.context.request.batch_size)
+    notes = list(runtime.notes)
     try:
         doubled = runtime.preprocess(session.batches[0] * 2) if session.batches else runtime.example_inputs(2 * size)
         wider = [trees.named_arrays(doubled, "input")[0], trees.named_arrays(session.call(doubled))[0]]
     except Exception as error:  # the model's code may refuse another batch in any way
         runtime.note("twice the batch does not run (%s), so the batch is taken as fixed" % type(error).__name__)
         return
+    runtime.notes[:] = notes
     for side, before, after in (("inputs", inputs, wider[0]), ("outputs", outputs, wider[1])):
         fields[side] = _with_open_batch(fields[side], before, after)
 

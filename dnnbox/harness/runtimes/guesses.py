@@ -18,6 +18,8 @@ IMAGE_SIDES = (224, 64, 32, 28)
 LENGTHS = (16000, 1024, 128)
 TOKENS = 32
 
+Layers = Sequence[Tuple[str, str, Any]]
+
 
 class Guess(NamedTuple):
     """One input to try."""
@@ -28,7 +30,7 @@ class Guess(NamedTuple):
     vocabulary: int = examples.DEFAULT_VOCABULARY
 
 
-def from_layers(layers: Sequence[Tuple[str, str, Any]], batch_size: int) -> List[Guess]:
+def from_layers(layers: Layers, batch_size: int) -> List[Guess]:
     """Return guesses for the first layer of a kind that is known. ``layers``: (name, class name, module) in order."""
     for name, kind, module in layers:
         weight = getattr(module, "weight", None)
@@ -56,6 +58,19 @@ def _for_layer(name: str, kind: str, module: Any, shape: Tuple[int, ...], n: int
     if "Linear" in kind and len(shape) == 2:
         return [Guess("float32", (n, shape[1]), why), Guess("float32", (n, TOKENS, shape[1]), why)]
     return []
+
+
+def inputs_of(runtime: TorchRuntime, names: Sequence[str], layers: Layers, batch_size: int) -> Dict[str, Any]:
+    """Return the inputs that the host declared; where it only assumed one, or knows none, the first that runs."""
+    hinted = of_hints(runtime, batch_size)
+    statuses = {str(hint.get("status", "declared")) for hint in runtime.options.get("inputs") or []}
+    if hinted and (len(hinted) > 1 or "assumed" not in statuses):
+        return make(runtime, hinted)
+    if len(names) > 1:
+        text = "forward takes %s; give their shapes by an adapter"
+        raise Failure("needs_adapter", text % ", ".join(names), "input")
+    guesses = [guess for _, guess in hinted] + from_layers(layers, batch_size)
+    return first_that_runs(runtime, names, guesses)
 
 
 def of_hints(runtime: TorchRuntime, batch_size: int) -> List[Tuple[str, Guess]]:

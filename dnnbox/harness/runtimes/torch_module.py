@@ -50,15 +50,8 @@ class TorchModule(ImageInputs):
 
     def example_inputs(self, batch_size: int) -> Any:
         """Return inputs from hints, or the first guess that runs."""
-        hinted = guesses.of_hints(self, batch_size)
-        if hinted:
-            return guesses.make(self, hinted)
-        names = self.names()
-        if len(names) > 1:
-            text = "forward takes %s; give their shapes by an adapter"
-            raise Failure("needs_adapter", text % ", ".join(names), "input")
         layers = [(name, type(module).__name__, module) for name, module in self.model.named_modules()]
-        return guesses.first_that_runs(self, names, guesses.from_layers(layers, batch_size))
+        return guesses.inputs_of(self, self.names(), layers, batch_size)
 
     def preprocess(self, items: Sequence[InputFile]) -> Any:
         """Return tensors or pictures from files."""

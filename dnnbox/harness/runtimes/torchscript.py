@@ -30,12 +30,12 @@ class TorchScript(ImageInputs, TorchRuntime):
         self.model = self.torch.jit.load(self.request.checkpoint, map_location="cpu")
 
     def names(self) -> List[str]:
-        """Return the names of forward's inputs, without self."""
+        """Return the names of forward's inputs that have no default, without self."""
         try:
-            values = list(self.model.graph.inputs())[1:]
+            arguments = self.model.forward.schema.arguments[1:]
         except (AttributeError, RuntimeError):
             return ["input"]
-        return [value.debugName().partition(".")[0] for value in values] or ["input"]
+        return [argument.name for argument in arguments if not argument.has_default_value()] or ["input"]
 
     def input_name(self, index: int) -> str:
         """Return forward's own name."""
@@ -44,11 +44,8 @@ class TorchScript(ImageInputs, TorchRuntime):
 
     def example_inputs(self, batch_size: int) -> Any:
         """Return inputs from hints, or the first guess that runs."""
-        hinted = guesses.of_hints(self, batch_size)
-        if hinted:
-            return guesses.make(self, hinted)
         layers = [(name, getattr(module, "original_name", ""), module) for name, module in self.model.named_modules()]
-        return guesses.first_that_runs(self, self.names(), guesses.from_layers(layers, batch_size))
+        return guesses.inputs_of(self, self.names(), layers, batch_size)
 
     def preprocess(self, items: Sequence[InputFile]) -> Any:
         """Return tensors or pictures from files."""

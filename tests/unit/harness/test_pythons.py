@@ -47,7 +47,7 @@ def test_infer__plain_adapter__answers_with_checked_arrays(
     assert (ran.code, result.error) == (0, None)
     assert [check.name for check in result.checks if not check.passed] == []
     assert [(record.name, record.dtype, record.shape) for record in result.outputs] == [
-        ("y", "float32", [1]),
+        ("y", "float32", ["N"]),
         ("n", "int64", []),
     ]
     kept = {record.name: record for record in result.arrays}
