@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from fingerprint_zoo import on_meta, prepare_torch  # noqa: E402
+from fingerprint_zoo import configuration, on_meta, prepare_torch  # noqa: E402
 
 from dnnbox.identify import identify, index, keys, match  # noqa: E402
 from dnnbox.records.identity import Candidate, Identity  # noqa: E402
@@ -77,7 +77,7 @@ def build_transformers(name: str, arguments: dict[str, Any]) -> Any:
     import transformers
 
     cls = getattr(transformers, name)
-    config = cls.config_class()
+    config = configuration(cls.config_class)
     for key, value in arguments.items():
         place, leaf = config, key
         while "." in leaf:

@@ -28,6 +28,22 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # a constructor that wants a download must f
 SECONDS_PER_MODEL = 60
 LAYER_NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 PREPROCESS = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode", "num_classes", "classifier")
+# Configurations whose defaults build no model, by model type (transformers 5.23): the smallest addition that does.
+NEEDED: dict[str, dict[str, Any]] = {
+    "esm": {"vocab_size": 33, "pad_token_id": 1},
+    "autoformer": {"prediction_length": 24},
+    "informer": {"prediction_length": 24},
+    "time_series_transformer": {"prediction_length": 24},
+    "hunyuan_v1_dense": {"head_dim": 128},
+    "hunyuan_v1_moe": {"head_dim": 128},
+    "hunyuan_vl_text": {"head_dim": 128},
+    "ministral": {"head_dim": 128},
+    "nemotron": {"num_key_value_heads": 8},
+    "wav2vec2-bert": {"vocab_size": 32},
+    "wav2vec2-conformer": {"vocab_size": 32},
+    "reformer": {"is_decoder": True},
+    "perceiver": {"num_self_attention_heads": 1, "num_cross_attention_heads": 1},
+}
 Build = Callable[[], Any]
 
 
@@ -204,7 +220,7 @@ def transformers_models() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
 
         def make(name: str = name, kind: str = kind) -> dict[str, Any]:
             cls = getattr(transformers, name)
-            config = cls.config_class()
+            config = configuration(cls.config_class)
             model = on_meta(lambda: cls(config))
             record = describe("transformers", name, model)
             record["model_type"] = getattr(config, "model_type", kind)
@@ -214,6 +230,11 @@ def transformers_models() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
             return record
 
         yield f"{kind}/{name}", make
+
+
+def configuration(config_class: Any) -> Any:
+    """Return a configuration with its defaults, and with what it needs besides to build a model."""
+    return config_class(**NEEDED.get(config_class.model_type, {}))
 
 
 def whole_numbers(config: dict[str, Any], parent: str = "") -> dict[str, int]:
