@@ -252,15 +252,13 @@ def _decision(look: Look, verdict: Verdict) -> list[str]:
 
 def assumed(contract: Contract) -> tuple[str, ...]:
     """Return what nobody observed or declared: the first thing to check when results look odd."""
-    fields = [
-        f"{item.name or 'input'}: {fact}" for item in (*contract.inputs, *contract.outputs)
-        for fact, status in item.status.items() if status == "assumed"
-    ]  # fmt: skip
-    steps = [
-        _step(s.step, s.parameters)
-        for s in (*contract.preprocessing, *contract.postprocessing)
-        if s.status == "assumed"
-    ]
+    guessed = {
+        item.name or "input": [fact for fact, status in item.status.items() if status == "assumed"]
+        for item in (*contract.inputs, *contract.outputs)
+    }
+    fields = [f"{name}: {', '.join(facts)}" for name, facts in guessed.items() if facts]
+    all_steps = (*contract.preprocessing, *contract.postprocessing)
+    steps = [_step(item.step, item.parameters) for item in all_steps if item.status == "assumed"]
     return tuple(visible(text, 80) for text in (*fields, *steps))
 
 
