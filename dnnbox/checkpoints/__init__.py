@@ -17,6 +17,7 @@ from dnnbox.records.inspection import Inspection
 from dnnbox.registry import Registry
 
 _HERE = "dnnbox.checkpoints"
+_CHUNK_BYTES = 1 << 20
 # In the order of how often they are met: a match of 1 ends the search, and spares importing the rest.
 _ZIP_READERS = {
     "torch-zip": f"{_HERE}.torch_zip:TorchZip",
@@ -33,6 +34,7 @@ _FILE_READERS = {
     "npy": f"{_HERE}.numpy_files:Npy",
     "torch-legacy": f"{_HERE}.torch_legacy:TorchLegacy",
     "pickle": f"{_HERE}.bare_pickle:BarePickle",
+    "openvino": f"{_HERE}.openvino:OpenVino",
     "tar": f"{_HERE}.tars:Tar",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
@@ -43,7 +45,7 @@ _FOLDER_READERS = {
     "open-clip-directory": f"{_HERE}.library_directories:OpenClipDirectory",
     "timm-directory": f"{_HERE}.library_directories:TimmDirectory",
     "hf-directory": f"{_HERE}.hf_directory:HfDirectory",
-    "saved-model": f"{_HERE}.recognised:SavedModel",
+    "saved-model": f"{_HERE}.tensorflow_saved:SavedModel",
     "other-directories": f"{_HERE}.recognised:OtherFolders",
 }
 
@@ -63,9 +65,9 @@ def inspect(path: Path, *, with_hash: bool = False) -> Inspection:
         if data.size == 0:
             raise Corrupt(f"{shown(path)} is empty", hint="copy the file again")
         reading = read_file(data)
+        digest = _sha256(data) if with_hash else None
         if data.changed():
             raise NotReadable(f"{shown(path)} changed while it was read", hint="try again when nothing writes to it")
-        digest = _sha256(path) if with_hash else None
         return _inspection(path, reading, "file", data.size, modified_utc(data.facts.st_mtime), digest)
 
 
@@ -129,14 +131,19 @@ def _sha256_of_files(folder: Folder) -> str:
 
     whole = hashlib.sha256()
     for path in sorted(path for path in folder.entries if folder.has(path)):
-        whole.update(f"{_sha256(folder.root / path)}  {path}\n".encode("utf-8", "surrogateescape"))
+        with folder.open(path) as data:
+            whole.update(f"{_sha256(data)}  {path}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    from dnnbox.files import sha256_file
+def _sha256(data: FileBytes) -> str:
+    """Return the digest of the bytes behind the descriptor that was inspected."""
+    import hashlib
 
-    return sha256_file(path)
+    digest = hashlib.sha256()
+    for offset in range(0, data.size, _CHUNK_BYTES):
+        digest.update(data.up_to(offset, _CHUNK_BYTES))
+    return digest.hexdigest()
 
 
 def _inspection(path: Path, reading: Reading, kind: str, size: int, modified: str, digest: str | None) -> Inspection:

@@ -33,7 +33,7 @@ _NAMES = (
     "idx_to_class",
 )
 _PLACES = ("metadata_props", "extra", "meta", "dataset_meta", "hyper_parameters", "attributes", "model", "ema", "args")
-_PAIR = re.compile(r"(\d{1,6}): (?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")")
+_PAIR = re.compile(r"(\d{1,6}): (?:'((?:[^'\\]|\\.){0,500})'|\"((?:[^\"\\]|\\.){0,500})\")")
 _MAX_LABELS = 50_000
 
 

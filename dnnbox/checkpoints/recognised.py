@@ -5,7 +5,6 @@ Source: the formats' own headers; Netron's list of modules (9.2) for completenes
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from dnnbox.checkpoints import plain
@@ -59,11 +58,7 @@ _KNOWN = (
     Known(0, b"7767517", "ncnn-param", "ncnn"),
     Known(0, b"tree\nversion", "lightgbm", "lightgbm"),
     Known(0, b"T7\x00\x00", "torch7", "torch7"),
-    Known(0, b"<?xml version=\"1.0\"?>\n<net ", "openvino", "openvino"),
-    Known(0, b"<net ", "openvino", "openvino"),
 )  # fmt: skip
-
-_OPENVINO_LAYER = re.compile(rb"<net\s+[^>]*name=\"([^\"]{0,200})\"[^>]*version=\"(\d+)\"")
 
 
 class Recognised:
@@ -86,9 +81,6 @@ class Recognised:
         reading.not_scanned.append("everything behind the magic number: only the format was recognised")
         if found.format == "hdf5":
             _hdf5(data, reading)
-        if found.format == "openvino" and (net := _OPENVINO_LAYER.search(data.head)):
-            reading.metadata.update(name=net[1].decode("utf-8", "replace"), ir_version=int(net[2]))
-            reading.companions.append(data.name.rpartition(".")[0] + ".bin")
 
 
 def _find(data: Bytes) -> Known | None:
@@ -100,8 +92,6 @@ def _find(data: Bytes) -> Known | None:
     length = int.from_bytes(head[:4], "little")
     if head[4:5] == b"{" and 2 <= length <= 1 << 20 and data.up_to(4 + length, 4) in (b"ptrt", b"ftrt"):
         return Known(0, b"", "tensorrt", "tensorrt", "dangerous", _ENGINE)
-    if head[:2] in (b"<?", b"\xef\xbb") and b"<net " in head[:600]:
-        return Known(0, b"", "openvino", "openvino")
     return None
 
 
@@ -142,23 +132,6 @@ class KerasZip:
             reading.find("danger", "lambda-layer", "config.json", "a Lambda layer holds marshalled Python code")
         if b'"registered_name"' in config and b'"module": null' not in config:
             reading.find("info", "custom-objects", "config.json", "registered objects may need the author's code")
-
-
-class SavedModel:
-    """Names a TensorFlow SavedModel directory."""
-
-    def sniff(self, folder: Folder) -> Match | None:
-        """saved_model.pb."""
-        return Match(1.0, "saved_model.pb") if folder.has("saved_model.pb") else None
-
-    def read(self, folder: Folder, reading: Reading) -> None:
-        """Name it; graph operators can read and write files."""
-        from dnnbox.checkpoints.folders import describe
-
-        reading.format, reading.framework = "tf-saved-model", "tensorflow"
-        describe(folder, reading)
-        reading.not_scanned.append("saved_model.pb: the graph was not read")
-        reading.find("warning", "program", "saved_model.pb", "the graph may hold operators that read or write files")
 
 
 class OtherFolders:

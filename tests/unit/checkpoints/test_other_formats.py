@@ -15,6 +15,7 @@ from dnnbox.checkpoints import inspect
 from dnnbox.errors import Corrupt, DnnboxError, Unsupported
 from tests.unit.checkpoints.hostile import SYSTEM_CALL
 from tests.unit.checkpoints.test_folders import WEIGHTS, folder
+from tests.unit.checkpoints.test_onnx import block, number
 
 
 def text(value: str) -> bytes:
@@ -153,7 +154,6 @@ def test_keras__lambda_layer__is_dangerous(tmp_path: Path) -> None:
         (b"ptrt" + b"\0" * 40, "tensorrt", "dangerous"),
         (struct.pack("<I", 10) + b'{"a": "b"}' + b"ftrt" + b"\0" * 40, "tensorrt", "dangerous"),
         (b"\x89HDF\r\n\x1a\n" + b"\0" * 40 + b"keras_version", "keras-h5", "needs-code"),
-        (b'<?xml version="1.0"?>\n<net name="m" version="11">\n</net>', "openvino", "no-code"),
     ],
 )
 def test_recognised__by_magic__is_named(data: bytes, form: str, verdict: str, tmp_path: Path) -> None:
@@ -196,8 +196,54 @@ def test_diffusers_directory__components__are_split(tmp_path: Path) -> None:
     assert [t.name for t in inspection.tensor_list] == ["unet.bert.w"]
 
 
-@pytest.mark.parametrize("mark", ["saved_model.pb", "_CHECKPOINT_METADATA"])
+@pytest.mark.parametrize("mark", ["Manifest.json", "_CHECKPOINT_METADATA"])
 def test_directories__by_their_mark__are_named(mark: str, tmp_path: Path) -> None:
-    inspection = inspect(folder(tmp_path, {mark: b"\x08\x01"}))
-    assert inspection.format in ("tf-saved-model", "orbax")
+    inspection = inspect(folder(tmp_path, {mark: b"{}"}))
+    assert inspection.format in ("coreml-package", "orbax")
     assert inspection.not_scanned
+
+
+OPENVINO = """<?xml version="1.0"?>
+<net name="m" version="11"><layers>
+<layer id="0" name="x" type="Parameter" version="opset1"><data shape="?,3" element_type="f32"/>
+<output><port id="0" precision="FP32" names="image"><dim>-1</dim><dim>3</dim></port></output></layer>
+<layer id="1" name="w" type="Const" version="opset1"><data element_type="f32" shape="2, 3" offset="0" size="24"/>
+<output><port id="0" precision="FP32"><dim>2</dim><dim>3</dim></port></output></layer>
+<layer id="2" name="y/sink" type="Result" version="opset1"><input><port id="0" precision="FP32"><dim>-1</dim></port>
+</input></layer></layers></net>
+"""
+
+
+def test_openvino__graph_and_weights__are_described(tmp_path: Path) -> None:
+    path = write(tmp_path, OPENVINO.encode(), "model.xml")
+    with pytest.raises(DnnboxError, match="does not exist"):
+        inspect(path)
+    write(tmp_path, b"\0" * 23)
+    with pytest.raises(Corrupt, match="cut short"):
+        inspect(path)
+    write(tmp_path, b"\0" * 24)
+    inspection = inspect(path)
+    assert (inspection.format, inspection.companions) == ("openvino", ("model.bin",))
+    assert [(f.name, f.shape, f.dtype) for f in inspection.io_hints.inputs] == [("image", ("image_0", 3), "float32")]
+    assert [(t.name, t.shape) for t in inspection.tensor_list] == [("w", (2, 3))]
+
+
+def saved_model(operator: str) -> bytes:
+    shape = block(2, number(1, (1 << 64) - 1)) + block(2, number(1, 3))
+    tensor_info = block(1, "x:0") + number(2, 1) + block(3, shape)
+    signature = block(1, block(1, "image") + block(2, tensor_info)) + block(2, block(1, "out") + block(2, tensor_info))
+    graph = block(1, block(1, "n") + block(2, operator))
+    meta = block(1, block(4, "serve") + block(5, "2.21.0")) + block(2, graph)
+    return number(1, 1) + block(2, meta + block(5, block(1, "serving_default") + block(2, signature)))
+
+
+def test_saved_model__signature__gives_inputs(tmp_path: Path) -> None:
+    inspection = inspect(folder(tmp_path, {"saved_model.pb": saved_model("MatMul")}))
+    assert (inspection.format, inspection.verdict) == ("tf-saved-model", "no-code")
+    (field,) = inspection.io_hints.inputs
+    assert (field.name, field.shape, field.dtype) == ("image", ("image_0", 3), "float32")
+    assert inspection.metadata["tensorflow_version"] == "2.21.0"
+
+
+def test_saved_model__operator_that_writes_files__is_dangerous(tmp_path: Path) -> None:
+    assert inspect(folder(tmp_path, {"saved_model.pb": saved_model("WriteFile")})).verdict == "dangerous"
