@@ -124,6 +124,7 @@ def _fresh(above: Path) -> Iterator[Path | None]:
 
     An OSError in the block means that the group cannot be used: it is removed and the block ends there.
     """
+    _remove_dead(above)
     folder = above / f"dnnbox-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         folder.mkdir()
@@ -134,6 +135,15 @@ def _fresh(above: Path) -> Iterator[Path | None]:
         yield folder
     except OSError:
         folder.rmdir()
+
+
+def _remove_dead(above: Path) -> None:
+    """Remove groups whose dnnbox was killed; one that still holds a process cannot be removed, so nothing is lost."""
+    for folder in above.glob("dnnbox-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _try_write(path: Path, text: str) -> None:

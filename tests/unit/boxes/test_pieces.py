@@ -353,5 +353,9 @@ def test_cgroup__where_one_can_be_made__counts_and_goes_away() -> None:
         assert cgroup.version() in (0, 1, 2)
         return
     assert (group.oom_killed, group.refused) == (False, False)
+    dead = group._memory.parent / "dnnbox-4194300-left"
+    dead.mkdir()
+    cgroup.make(Limits(memory_bytes=64 << 20)).close()  # type: ignore[union-attr]
+    assert not dead.exists()
     group.close()
     assert not any(folder.exists() for folder in group._folders)
