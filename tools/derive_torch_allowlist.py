@@ -73,12 +73,15 @@ def _is_plain(name: str) -> bool:
 
 def render() -> str:
     """Return the module's text."""
+    import textwrap
+
     import torch
 
     blocks = []
     for title, names in (("WEIGHTS_ONLY", weights_only()), ("CLASSES", classes()), ("FUNCTIONS", functions())):
-        lines = "\n".join(f'        "{name}",' for name in sorted(names))
-        blocks.append(f"{title}: frozenset[str] = frozenset(\n    (\n{lines}\n    )\n)\n")
+        lines = textwrap.fill(" ".join(sorted(names)), 112, initial_indent="    ", subsequent_indent="    ",
+                              break_long_words=False, break_on_hyphens=False)  # fmt: skip
+        blocks.append(f'{title}: frozenset[str] = frozenset(\n    """\n{lines}\n    """.split()  # noqa: SIM905\n)\n')
     head = (
         '"""Exact names of torch, written by tools/derive_torch_allowlist.py; do not edit.\n\n'
         "WEIGHTS_ONLY is what torch.load(weights_only=True) accepts; CLASSES and FUNCTIONS may be named by a pickled\n"
