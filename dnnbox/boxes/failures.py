@@ -28,7 +28,8 @@ from dnnbox.text import visible
 
 _NO_MEMORY = re.compile(
     r"MemoryError|Cannot allocate memory|std::bad_alloc|std::length_error|DefaultCPUAllocator: (can't|not enough)"
-    r"|failed to map segment|out of memory|can't start new thread|Resource temporarily unavailable",
+    r"|failed to map segment|out of memory|can't start new thread|Resource temporarily unavailable"
+    r"|memory allocation|allocation failed|failed to allocate|not enough memory",
     re.IGNORECASE,
 )
 _VRAM = re.compile(r"CUDA out of memory|CUDA_ERROR_OUT_OF_MEMORY|HIP out of memory|CUBLAS_STATUS_ALLOC_FAILED")
@@ -133,7 +134,9 @@ _BY_KIND: dict[str, Callable[[str, RunError], DnnboxError]] = {
 def _judge_death(outcome: RunOutcome, limits: Limits) -> DnnboxError:
     """Return the error for a box that left no readable result."""
     job, last = outcome.job, _last_words(outcome.stderr_tail)
-    if outcome.oom_killed or _died_of_memory(outcome):
+    if outcome.oom_killed:
+        return _out_of_memory(job, limits, "the kernel ended it")
+    if _died_of_memory(outcome):
         return _out_of_memory(job, limits, last)
     if _VRAM.search(outcome.stderr_tail):
         return VramOutOfMemory(f"{job}: {last}", hint="use a smaller batch or a lower precision")

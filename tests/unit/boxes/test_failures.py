@@ -69,7 +69,10 @@ def test_error_of__every_kind_of_the_protocol__is_known() -> None:
         (replace(DEAD, output_limit="9 MiB written"), "OUTPUT_LIMIT"),
         (replace(DEAD, oom_killed=True, signal=9, exit_code=137), "OOM"),
         (replace(GOOD, oom_killed=True), "OOM"),
-        (replace(DEAD, settings={"memory": "rlimit"}, stderr_tail="MemoryError\n"), "OOM"),
+        (
+            replace(DEAD, settings={"memory": "rlimit"}, stderr_tail="OpenBLAS error: Memory allocation still failed"),
+            "OOM",
+        ),
         (replace(DEAD, settings={"memory": "rlimit"}, stderr_tail="terminate: std::bad_alloc", signal=6), "OOM"),
         (replace(DEAD, settings={"memory": "cgroup v2"}, stderr_tail="MemoryError"), "RUN_FAILED"),
         (replace(DEAD, signal=11, exit_code=139), "RUN_SIGNAL"),
