@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,7 @@ def _show_error(finished: Finished, json: bool) -> int:
     from dnnbox.cli.screens.layout import look_of
 
     assert finished.error is not None
-    if json or not sys.stderr.isatty():
+    if json or not sys.stderr.isatty() or finished.error.name == "TARGET_MISSED":
         return fail(finished.error, [])
     shown = _shown(finished.experiment)
     screen = error_screen(
@@ -153,6 +154,11 @@ def _question(plan: Plan, choices: Sequence[Choice]) -> str:
 
     look = look_of(sys.stderr)
     print(plan_screen(plan, look=look), file=sys.stderr)
+    with suppress(ImportError, OSError):
+        import termios
+
+        # What was typed before the question was there is no answer to it.
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
     keys = {choice.key: choice.answer for choice in choices}
     while True:
         print(consent_keys(plan, choices, look=look), end="", file=sys.stderr, flush=True)

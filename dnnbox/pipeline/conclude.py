@@ -35,15 +35,21 @@ def save_findings(experiment: Experiment, prepared: Prepared, decision: Decision
     source = prepared.source
     experiment.save("inspection", {"schema": "dnnbox.inspection/1", **codec.to_json(inspection)})
     experiment.save("identity", inspection.identity)
-    experiment.save(
-        "source", replace(source, root=Path(source.root).name if source.root else "", url=redact(source.url))
-    )
+    experiment.save("source", replace(source, root=_relative(experiment, source.root), url=redact(source.url)))
     experiment.save("dependencies", prepared.dependencies)
     experiment.save("decisions", {"schema": "dnnbox.decisions/1", "decisions": [decision]})
     if prepared.lock:
         write_atomic(experiment.outputs / "requirements.lock", prepared.lock.text)
     for name, seconds in prepared.seconds.items():
         experiment.note_stage(name, seconds)
+
+
+def _relative(experiment: Experiment, root: str) -> str:
+    """Return the source's place in the experiment, or its bare name where it lies outside."""
+    path = Path(root)
+    if not root:
+        return ""
+    return str(path.relative_to(experiment.root)) if path.is_relative_to(experiment.root) else path.name
 
 
 def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *, failed: bool) -> Verdict:
@@ -163,7 +169,8 @@ def _scripts(experiment: Experiment, prepared: Prepared, request: RunRequest) ->
     checkpoint = prepared.path.name
     places = {request.checkpoint: "@checkpoint", f"{INPUTS}": "@experiment/inputs"}
     if request.sys_path:
-        places[request.sys_path[0]] = "@source"
+        inside = _relative(experiment, prepared.source.root)
+        places[request.sys_path[0]] = f"@experiment/{inside}" if inside.startswith("refs/") else "@source"
     if adapter := request.options.get("adapter"):
         assert prepared.options.adapter is not None
         shutil.copyfile(prepared.options.adapter, experiment.root / "scripts" / "adapter.py")

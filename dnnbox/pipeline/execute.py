@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dnnbox import boxes, environments, inputs
+from dnnbox import boxes, environments, inputs, sources
 from dnnbox.boxes.base import Box
-from dnnbox.errors import DnnboxError, RunFailed, TimedOut
+from dnnbox.errors import DnnboxError, InputLimit, RunFailed, TimedOut
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.harness.protocol import ARTIFACTS, InputFile, MeasurePlan, RunRequest
@@ -42,6 +42,28 @@ class Execution:
     def first(self) -> RunOutcome | None:
         """The outcome of the infer job, or None."""
         return next((outcome for outcome in self.outcomes if outcome.job == "infer"), None)
+
+
+def with_source(experiment: Experiment, prepared: Prepared) -> Prepared:
+    """Bring the source code into refs/, so that the box sees no more than that and the experiment can be moved."""
+    source, refs = prepared.source, experiment.root / "refs"
+    if not source.root:
+        return prepared
+    if source.origin == "git":
+        checkout = _checkout(Path(source.root))
+        target = refs / checkout.name
+        shutil.move(checkout, target)
+        moved = target / Path(source.root).relative_to(checkout)
+        return replace(prepared, source=replace(source, root=str(moved)))
+    try:
+        return replace(prepared, source=sources.snapshot(source, refs))
+    except InputLimit:
+        return prepared  # too much to copy: the box sees the place itself, read-only
+
+
+def _checkout(path: Path) -> Path:
+    """Return the repository's root, which an import root may lie in."""
+    return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), path)
 
 
 def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: Progress, execution: Execution) -> None:

@@ -60,8 +60,17 @@ def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
         seconds[name] = seconds.get(name, 0.0) + time.monotonic() - start
 
 
-def prepare(options: RunOptions, progress: Progress, *, resolve: bool = True, store: Store | None = None) -> Prepared:
+def prepare(
+    options: RunOptions,
+    progress: Progress,
+    *,
+    resolve: bool = True,
+    store: Store | None = None,
+    refs_dir: Path | None = None,
+) -> Prepared:
     """Return the plan. Reads files and, where packages must be resolved, asks the package index; changes nothing.
+
+    A repository that was given with ``--source URL`` is cloned below ``refs_dir``; without one it is only named.
 
     Raises:
         NotReadable, Corrupt, Unsupported, UnsafeCheckpoint, SourceNotFound, AdapterNeeded: the checkpoint.
@@ -84,7 +93,7 @@ def prepare(options: RunOptions, progress: Progress, *, resolve: bool = True, st
             inspection.identity,
             given=options.source or None,
             workspace=options.workspace,
-            refs_dir=None,
+            refs_dir=refs_dir,
         )
     with timed(seconds, "dependencies"):
         derived = dependencies.derive(inspection, inspection.identity, source, adapter=options.adapter)

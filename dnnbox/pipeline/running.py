@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from dnnbox.errors import SIGNAL_CODES, ConsentNeeded, DnnboxError, TargetMissed
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root
 from dnnbox.pipeline import conclude
-from dnnbox.pipeline.execute import Execution, execute
+from dnnbox.pipeline.execute import Execution, execute, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
 from dnnbox.records.options import RunOptions
@@ -40,22 +41,25 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
     """
     start = time.monotonic()
     store = Store.default()
-    prepared, decision = _agree(options, ask, progress, store)
-    experiment = Experiment.create(
-        options.out or default_root(options.workspace, prepared.path.name),
-        _index(prepared),
-    )
-    try:
-        error = _guarded(experiment, prepared, decision, store, progress)
-        return Finished(experiment.root, experiment.index, error, time.monotonic() - start, prepared.plan.title)
-    finally:
-        experiment.close()
+    with tempfile.TemporaryDirectory(prefix="dnnbox-refs-") as refs:
+        prepared, decision = _agree(options, ask, progress, store, Path(refs))
+        experiment = Experiment.create(
+            options.out or default_root(options.workspace, prepared.path.name),
+            _index(prepared),
+        )
+        try:
+            error = _guarded(experiment, prepared, decision, store, progress)
+            return Finished(experiment.root, experiment.index, error, time.monotonic() - start, prepared.plan.title)
+        finally:
+            experiment.close()
 
 
-def _agree(options: RunOptions, ask: consent.Ask | None, progress: Progress, store: Store) -> tuple[Prepared, Decision]:
+def _agree(
+    options: RunOptions, ask: consent.Ask | None, progress: Progress, store: Store, refs_dir: Path
+) -> tuple[Prepared, Decision]:
     can_go_on = options.yes or ask is not None
     # Where nobody can say yes, the list of what is missing is the whole answer: nothing is resolved or announced.
-    prepared = prepare(options, progress if can_go_on else Silent(), resolve=can_go_on, store=store)
+    prepared = prepare(options, progress if can_go_on else Silent(), resolve=can_go_on, store=store, refs_dir=refs_dir)
     if options.yes:
         return prepared, consent.decided(options, "run", "flag", (), prepared.plan)
     if not prepared.missing and prepared.box == "current":
@@ -74,7 +78,7 @@ def _agree(options: RunOptions, ask: consent.Ask | None, progress: Progress, sto
         if answer == "quit":
             raise ConsentNeeded("you said no; nothing was changed", phase="consent")
         box = "auto" if answer == "container" else answer
-        prepared = prepare(replace(options, box=box, deps="ask"), progress, store=store)
+        prepared = prepare(replace(options, box=box, deps="ask"), progress, store=store, refs_dir=refs_dir)
 
 
 def _index(prepared: Prepared) -> ExperimentIndex:
@@ -103,6 +107,7 @@ def _guarded(
     error: DnnboxError | None = None
     stop: KeyboardInterrupt | None = None
     try:
+        prepared = with_source(experiment, prepared)
         conclude.save_findings(experiment, prepared, decision)
         execute(experiment, prepared, store, progress, execution)
     except DnnboxError as failure:
