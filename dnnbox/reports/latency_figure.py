@@ -78,7 +78,8 @@ def _latency_ticks(series: LatencySeries) -> list[float]:
     limit = series.limit[1] if series.limit else top
     is_near = limit <= series.low_ms + 2.2 * (top - series.low_ms)
     high = max(top, limit if is_near else top, *(ms for _, ms in series.lines))
-    return ticks_between(series.low_ms - 0.02 * (high - series.low_ms), high, 5)
+    low = min(series.low_ms, limit) if limit >= series.low_ms - 1.2 * (top - series.low_ms) else series.low_ms
+    return ticks_between(max(0.0, low - 0.02 * (high - low)), high, 5)
 
 
 def _latency_frame(canvas: Canvas, size: Size, ticks: Sequence[float], series: LatencySeries) -> _Frame:
@@ -147,7 +148,9 @@ def _latency_lines(canvas: Canvas, frame: _Frame, size: Size, series: LatencySer
     limit = series.limit
     if limit and limit[1] > frame.high:
         canvas.text(frame.hist_right + 9, frame.top - 14, f"↑ {limit[0]}", "tmiss" if series.missed else "ts")
-    words = [item for item in _line_words(size, series) if item[1] <= frame.high]
+    if limit and limit[1] < frame.low:
+        canvas.text(frame.hist_right + 9, frame.bottom + 17, f"↓ {limit[0]}", "tmiss" if series.missed else "ts")
+    words = [item for item in _line_words(size, series) if frame.low <= item[1] <= frame.high]
     places = spread([frame.y(ms) for _, ms, _ in words], 15, frame.top, frame.bottom)
     for (label, ms, css), place in zip(words, places, strict=True):
         y = frame.y(ms)

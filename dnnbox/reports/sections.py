@@ -9,7 +9,20 @@ from typing import Any, Literal, cast
 from dnnbox.records.identity import Candidate
 from dnnbox.records.measurements import ContractField, ContractStep
 from dnnbox.reports import numbers, words
-from dnnbox.reports.blocks import Beside, Block, Cell, Chip, Column, Gallery, Lines, Pairs, Section, Status, Table
+from dnnbox.reports.blocks import (
+    Beside,
+    Block,
+    Cell,
+    Chip,
+    Column,
+    Gallery,
+    Lines,
+    Pairs,
+    Section,
+    Status,
+    Table,
+    Words,
+)
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
 from dnnbox.reports.speed import noise, share_graphic
@@ -143,6 +156,7 @@ def contract(outputs: Outputs) -> Section | None:
         blocks.append(Beside(tuple(steps), checks))
     else:
         blocks += [*steps, *checks]
+    blocks += _remarks(outputs)
     return Section(
         "contract",
         "Input and output contract",
@@ -150,6 +164,16 @@ def contract(outputs: Outputs) -> Section | None:
         say("What the model needs and returns, and how each fact is known."),
         nav="Contract",
     )
+
+
+def _remarks(outputs: Outputs) -> tuple[Words, ...]:
+    notes = outputs.params.get("notes")
+    shown = (
+        tuple(data(f"{words.sentence_case(str(note)).rstrip('.')}.") for note in notes[:8])
+        if isinstance(notes, list)
+        else ()
+    )
+    return (Words(shown, say("Remarks of the run")),) if shown else ()
 
 
 def _fields(title: str, fields: Sequence[ContractField]) -> Table:
@@ -209,7 +233,7 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
         (
             data(str(check.get("name", "")).replace("_", " ")),
             Status("met", "passed") if check.get("passed") else Status("missed", "failed"),
-            data(str(check.get("detail", ""))),
+            _detail(str(check.get("detail", ""))),
         )
         for check in checks
     )
@@ -224,6 +248,11 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
             kind="stack",
         ),
     )
+
+
+def _detail(told: str) -> Prose:
+    is_digest = len(told) == 64 and all(c in "0123456789abcdef" for c in told)
+    return words.short_hash(told) if is_digest else data(told)
 
 
 def examples(outputs: Outputs, gallery: Gallery) -> Section | None:

@@ -71,6 +71,7 @@ def params(request: RunRequest, outcome: RunOutcome | None = None, *, targets: S
         "preprocess": list(result.preprocessing) if result else [],
         "postprocess": list(result.postprocessing) if result else [],
         "effective": _without_paths(result.effective) if result else {},
+        "notes": list(result.notes) if result else [],
         "targets": list(targets),
         "reasons": {} if result else {"preprocess": "no inference was made", "postprocess": "no inference was made"},
     }

@@ -179,6 +179,7 @@ def infer_outcome() -> RunOutcome:
             {"step": "normalise", "parameters": {"p": 2.0}, "status": "assumed", "source": ""},
         ],
         decoded=decoded_pairs(),
+        notes=["only the first 4 of 5 batches of inputs were decoded"],
         effective={"device": "cpu", "precision": "fp32", "threads": 2},
         machine=MACHINE,
     )

@@ -67,7 +67,7 @@ def test_stages__any_values__fit_and_do_not_collide(values: tuple[float, float, 
 
 
 @pytest.mark.parametrize("size", ["s", "m", "l"])
-@pytest.mark.parametrize("limit", [None, 8.2, 8.5, 20.0])
+@pytest.mark.parametrize("limit", [None, 1.0, 7.8, 8.2, 8.5, 20.0])
 def test_latency__close_percentiles__are_moved_apart(limit: float | None, size: Size) -> None:
     series = LatencySeries(
         processes=[[[8.0, 8.1, 8.2]] * 300] * 3,

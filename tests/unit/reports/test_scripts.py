@@ -93,6 +93,7 @@ def test_infer__moved_folder__runs_again(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
     assert (moved / "outputs" / "again" / "infer" / "result.json").is_file()
+    assert not (moved / "outputs" / "again" / "infer" / "request.json").exists()
 
 
 @pytest.mark.parametrize(
