@@ -15,6 +15,7 @@ from dnnbox.pipeline import planning
 from dnnbox.pipeline.inspecting import identified, local_path
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.environment import BoxKind, EnvSpec, Lock, Workspace
+from dnnbox.records.evidence import Evidence
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.options import RunOptions
 from dnnbox.records.plan import InputChoice, Plan
@@ -98,6 +99,14 @@ def prepare(
     with timed(seconds, "dependencies"):
         derived = dependencies.derive(inspection, inspection.identity, source, adapter=options.adapter)
         derived = _with_consents(derived, options)
+        choices = inputs.choose(
+            inspection,
+            inspection.io_hints,
+            given=options.inputs,
+            workspace=options.workspace,
+            runtime=derived.runtime,
+        )
+        derived = _with_input_needs(derived, choices)
     with timed(seconds, "plan"):
         workspace = environments.detect(options.workspace)
         box, reason = choose_box(options, workspace)
@@ -107,13 +116,6 @@ def prepare(
         )
         spec = replace(spec, base_image=image)
         missing = current_lacks(derived, workspace)
-        choices = inputs.choose(
-            inspection,
-            inspection.io_hints,
-            given=options.inputs,
-            workspace=options.workspace,
-            runtime=derived.runtime,
-        )
     lock = None
     store = store or Store.default()
     if resolve and not (box == "current" and not missing):
@@ -157,6 +159,15 @@ def _with_consents(derived: Dependencies, options: RunOptions) -> Dependencies:
     extra = {"allow_remote_code": True} if "remote-code" in options.allow else {}
     task = {"task": options.task} if options.task else {}
     return replace(derived, options={**derived.options, **extra, **task})
+
+
+def _with_input_needs(derived: Dependencies, choices: tuple[InputChoice, ...]) -> Dependencies:
+    """Add what reads the chosen inputs and the model itself does not need: Pillow for pictures."""
+    names = {requirement.name.lower() for requirement in derived.requirements}
+    if "pillow" in names or all(choice.kind != "image" for choice in choices):
+        return derived
+    reason = Evidence("an input is a picture", "--input", "Pillow reads it")
+    return replace(derived, requirements=(*derived.requirements, Requirement("pillow", "", "utility", (reason,))))
 
 
 def choose_box(options: RunOptions, workspace: Workspace) -> tuple[BoxKind, str]:

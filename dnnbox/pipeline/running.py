@@ -44,7 +44,7 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
     with tempfile.TemporaryDirectory(prefix="dnnbox-refs-") as refs:
         prepared, decision = _agree(options, ask, progress, store, Path(refs))
         experiment = Experiment.create(
-            options.out or default_root(options.workspace, prepared.path.name),
+            _place(prepared),
             _index(prepared),
         )
         try:
@@ -79,6 +79,13 @@ def _agree(
             raise ConsentNeeded("you said no; nothing was changed", phase="consent")
         box = "auto" if answer == "container" else answer
         prepared = prepare(replace(options, box=box, deps="ask"), progress, store=store, refs_dir=refs_dir)
+
+
+def _place(prepared: Prepared) -> Path:
+    """Return the folder that the plan named, or a new name where somebody else has taken it meanwhile."""
+    options = prepared.options
+    planned = options.workspace / prepared.plan.writes_to
+    return options.out or (default_root(options.workspace, prepared.path.name) if planned.exists() else planned)
 
 
 def _index(prepared: Prepared) -> ExperimentIndex:
