@@ -87,7 +87,8 @@ def _marks(
     if limit_ms is None:
         canvas.text(at, top - 6, words, "ts", "middle")
         return
-    limit_words = f"limit {numbers.duration(limit_ms)}"
+    scale, unit = (1e-3, "s") if limit_ms >= 1000 else (1.0, "ms")
+    limit_words = f"limit {numbers.plain(limit_ms * scale)}{numbers.NBSP}{unit}"
     limit_half = text_width(limit_words) / 2
     canvas.line(x(limit_ms), top, x(limit_ms), bottom, "refm" if missed else "ref")
     limit_at = min(max(x(limit_ms), limit_half), canvas.width - limit_half)

@@ -72,6 +72,11 @@ def latency(series: LatencySeries) -> Draw:
     return draw
 
 
+def begins_at_zero(series: LatencySeries) -> bool:
+    """Whether a length on the axis is a share of the whole."""
+    return _latency_ticks(series)[0] == 0
+
+
 def _latency_ticks(series: LatencySeries) -> list[float]:
     """Return an axis that begins near the fastest sample: a limit or a difference is read here, not a length."""
     top = series.low_ms + series.step_ms * len(series.counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from dnnbox.reports import failed, sections, speed, summary
+from dnnbox.reports import border, failed, sections, speed, summary
 from dnnbox.reports.blocks import Gallery, Page, Picture, Section
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import code, data, say
@@ -23,8 +23,8 @@ def experiment(outputs: Outputs, root: Path) -> Page:
         sections.identity(outputs),
         speed.speed(outputs),
         speed.cold(outputs),
-        sections.contract(outputs),
-        sections.examples(outputs, pictures(outputs, root)),
+        border.contract(outputs),
+        border.examples(outputs, pictures(outputs, root)),
         sections.environment(outputs),
         sections.repeat(outputs),
         sections.definitions(outputs),

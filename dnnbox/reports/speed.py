@@ -62,7 +62,7 @@ def _latency(outputs: Outputs) -> tuple[Figure, ...]:
         say("Triangles: {n} outside the axis.", n=numbers.counted(series.beyond, "sample"))
         if series.beyond
         else NOTHING,
-        say("The axis does not begin at zero."),
+        NOTHING if latency_figure.begins_at_zero(series) else say("The axis does not begin at zero."),
     )
     return (
         Figure(
