@@ -23,7 +23,7 @@ from dnnbox.records.measurements import Contract, Stats, Verdict
 from dnnbox.records.source import SourceTree
 
 _MAX_BYTES = 64 << 20
-_LIMIT = 400  # characters of one string
+_LIMIT = 600  # characters of one string
 _LOG_KEYS = ("traceback", "stderr_tail", "stderr", "log_tail")
 # An absolute path names this machine; its last part is what a reader needs.
 _ABSOLUTE = re.compile(r"(?<![\w.:/~])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+(?=[^\s/\\:'\"<>|,;()]*)")
