@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+_CLASS_MODULES = ("torch.nn.", "torch.optim.", "torch.ao.")
 _FUNCTION_MODULES = ("torch.nn.functional", "torch._C._nn")
 TARGET = Path(__file__).resolve().parents[1] / "dnnbox" / "checkpoints" / "pickles" / "torch_names.py"
 
@@ -51,6 +52,9 @@ def classes() -> set[str]:
                 found.update(_classes(import_module(info.name), bases))
             except Exception as error:  # noqa: BLE001  optional parts of torch need packages that are not there
                 print(f"left out: {info.name}: {error}", file=sys.stderr)
+    for info in pkgutil.walk_packages(torch.nn.utils.__path__, "torch.nn.utils."):
+        found.update(_classes(import_module(info.name), (object,)))  # hooks: weight_norm, spectral_norm, pruning
+    found.add("torch.nn.modules.module._WrappedHook")
     found.update(_classes(torch.nn, bases))
     found.update(_classes(torch.optim.lr_scheduler, bases))
     return found

@@ -287,24 +287,23 @@ class Machine:
         target = self.stack[-1]
         build(target, state)
         if isinstance(target, Call) and target.function.path in _JOBLIB_WRAPPERS:
-            self._inline_array(target, state)
+            self.stack[-1] = self._inline_array(state)
 
-    def _inline_array(self, wrapper: Call, state: Value) -> None:
+    def _inline_array(self, state: Value) -> Value:
         """Pass over the raw array that joblib writes after its wrapper; one of objects is a pickle of its own."""
         fields = state if isinstance(state, Dict) else Dict()
         dtype, shape = dtype_of(fields.get("dtype")), ints(fields.get("shape"))
-        if shape is None or not (dtype == "O" or dtype in BITS):
+        if shape is None or not (dtype[:1] == "O" or dtype in BITS):
             raise Refused("malformed", "joblib's array wrapper is not understood", self.stream.offset)
-        if dtype == "O":
-            wrapper.items.append(self._nested(self.stream.data, self.stream.offset))
-            return
+        if dtype[:1] == "O":
+            return self._nested(self.stream.data, self.stream.offset)
         if "numpy_array_alignment_bytes" in fields:
             self.stream.skip(self.stream.byte())
         elements = 1
         for extent in shape:
             elements *= extent
         self.stream.skip(size_bytes(dtype, elements))
-        wrapper.items.append(Tensor(dtype, shape))
+        return Tensor(dtype, shape)
 
     def _nested(self, data: Bytes, offset: int) -> Value:
         """Run the pickle that stands inside this one and go on after it."""

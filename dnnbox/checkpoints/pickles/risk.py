@@ -23,6 +23,16 @@ _NUMPY_SCALARS = (
     "bool", "bool_", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16",
     "uint32", "uint64", "complex64", "complex128", "str_",
 )  # fmt: skip
+_EXCEPTIONS = (
+    "ArithmeticError", "AssertionError", "AttributeError", "Exception", "FloatingPointError", "IndexError", "KeyError",
+    "KeyboardInterrupt", "LookupError", "MemoryError", "NotImplementedError", "OSError", "OverflowError",
+    "RuntimeError", "StopIteration", "TypeError", "ValueError", "ZeroDivisionError",
+)  # fmt: skip
+_REFERRED = frozenset(
+    f"{module}.{name}"
+    for module in ("builtins", "__builtin__")
+    for name in ("abs", "all", "any", "len", "max", "min", "round", "sorted", "sum")
+)
 _INERT = frozenset(
     (
         *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in (*_BUILTINS, "xrange", "unicode")),
@@ -61,6 +71,10 @@ _INERT = frozenset(
         "numpy.random._pickle.__bit_generator_ctor",
         "numpy.random._mt19937.MT19937",
         "numpy.random._pcg64.PCG64",
+        *(f"numpy.random.bit_generator.{name}" for name in ("SeedSequence", "__pyx_unpickle_SeedSequence")),
+        "numpy.random._generator.Generator",
+        "logging.getLogger",
+        *(f"{module}.{name}" for module in ("builtins", "exceptions") for name in _EXCEPTIONS),
         "torch._tensor._rebuild_from_type",
         "torch.storage._load_from_bytes",  # its bytes are read by the same machine
         "torch.Generator",
@@ -107,7 +121,7 @@ def level(found: Global, is_called: bool) -> Level:
     path = found.path
     if path in WEIGHTS_ONLY or path in _TORCHSCRIPT_HELPERS:
         return "data"
-    if path in _INERT or (not is_called and (path in CLASSES or path in FUNCTIONS)):
+    if path in _INERT or (not is_called and (path in CLASSES or path in FUNCTIONS or path in _REFERRED)):
         return "inert"  # a class of modules that is called, not only made and filled, could allocate without end
     if _acts(found, is_called):
         return "dangerous"

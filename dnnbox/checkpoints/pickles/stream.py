@@ -54,7 +54,9 @@ class Stream:
         start = self.offset
         if start + length > self.data.size:
             raise Refused("truncated", f"{length} bytes are stated, {self.data.size - start} are left", start)
-        if self._frame_end is not None and start + length > self._frame_end:
+        if self._frame_end == start:
+            self._frame_end = None
+        elif self._frame_end is not None and start + length > self._frame_end:
             raise Refused("danger", "a value straddles the end of a frame", start)
         self._move(start + length)
         return start

@@ -47,9 +47,9 @@ WEIGHTS_ONLY: frozenset[str] = frozenset(
 
 CLASSES: frozenset[str] = frozenset(
     """
-    torch.ao.nn.intrinsic.modules.fused._FusedModule torch.ao.nn.quantized.dynamic.modules.conv.Conv1d
-    torch.ao.nn.quantized.dynamic.modules.conv.Conv2d torch.ao.nn.quantized.dynamic.modules.conv.Conv3d
-    torch.ao.nn.quantized.dynamic.modules.conv.ConvTranspose1d
+    torch._opaque_base.OpaqueBase torch.ao.nn.intrinsic.modules.fused._FusedModule
+    torch.ao.nn.quantized.dynamic.modules.conv.Conv1d torch.ao.nn.quantized.dynamic.modules.conv.Conv2d
+    torch.ao.nn.quantized.dynamic.modules.conv.Conv3d torch.ao.nn.quantized.dynamic.modules.conv.ConvTranspose1d
     torch.ao.nn.quantized.dynamic.modules.conv.ConvTranspose2d
     torch.ao.nn.quantized.dynamic.modules.conv.ConvTranspose3d
     torch.ao.nn.quantized.dynamic.modules.linear.Linear torch.ao.nn.quantized.dynamic.modules.rnn.GRU
@@ -164,16 +164,16 @@ CLASSES: frozenset[str] = frozenset(
     torch.nn.modules.loss.SmoothL1Loss torch.nn.modules.loss.SoftMarginLoss
     torch.nn.modules.loss.TripletMarginLoss torch.nn.modules.loss.TripletMarginWithDistanceLoss
     torch.nn.modules.loss._Loss torch.nn.modules.loss._WeightedLoss torch.nn.modules.module.Module
-    torch.nn.modules.normalization.CrossMapLRN2d torch.nn.modules.normalization.GroupNorm
-    torch.nn.modules.normalization.LayerNorm torch.nn.modules.normalization.LocalResponseNorm
-    torch.nn.modules.normalization.RMSNorm torch.nn.modules.padding.CircularPad1d
-    torch.nn.modules.padding.CircularPad2d torch.nn.modules.padding.CircularPad3d
-    torch.nn.modules.padding.ConstantPad1d torch.nn.modules.padding.ConstantPad2d
-    torch.nn.modules.padding.ConstantPad3d torch.nn.modules.padding.ReflectionPad1d
-    torch.nn.modules.padding.ReflectionPad2d torch.nn.modules.padding.ReflectionPad3d
-    torch.nn.modules.padding.ReplicationPad1d torch.nn.modules.padding.ReplicationPad2d
-    torch.nn.modules.padding.ReplicationPad3d torch.nn.modules.padding.ZeroPad1d
-    torch.nn.modules.padding.ZeroPad2d torch.nn.modules.padding.ZeroPad3d
+    torch.nn.modules.module._WrappedHook torch.nn.modules.normalization.CrossMapLRN2d
+    torch.nn.modules.normalization.GroupNorm torch.nn.modules.normalization.LayerNorm
+    torch.nn.modules.normalization.LocalResponseNorm torch.nn.modules.normalization.RMSNorm
+    torch.nn.modules.padding.CircularPad1d torch.nn.modules.padding.CircularPad2d
+    torch.nn.modules.padding.CircularPad3d torch.nn.modules.padding.ConstantPad1d
+    torch.nn.modules.padding.ConstantPad2d torch.nn.modules.padding.ConstantPad3d
+    torch.nn.modules.padding.ReflectionPad1d torch.nn.modules.padding.ReflectionPad2d
+    torch.nn.modules.padding.ReflectionPad3d torch.nn.modules.padding.ReplicationPad1d
+    torch.nn.modules.padding.ReplicationPad2d torch.nn.modules.padding.ReplicationPad3d
+    torch.nn.modules.padding.ZeroPad1d torch.nn.modules.padding.ZeroPad2d torch.nn.modules.padding.ZeroPad3d
     torch.nn.modules.padding._CircularPadNd torch.nn.modules.padding._ConstantPadNd
     torch.nn.modules.padding._ReflectionPadNd torch.nn.modules.padding._ReplicationPadNd
     torch.nn.modules.pixelshuffle.PixelShuffle torch.nn.modules.pixelshuffle.PixelUnshuffle
@@ -196,6 +196,23 @@ CLASSES: frozenset[str] = frozenset(
     torch.nn.modules.transformer.TransformerEncoder torch.nn.modules.transformer.TransformerEncoderLayer
     torch.nn.modules.upsampling.Upsample torch.nn.modules.upsampling.UpsamplingBilinear2d
     torch.nn.modules.upsampling.UpsamplingNearest2d torch.nn.parallel.data_parallel.DataParallel
+    torch.nn.parameter.Parameter torch.nn.parameter.UninitializedParameter
+    torch.nn.utils._expanded_weights.conv_expanded_weights.ConvPerSampleGrad
+    torch.nn.utils._expanded_weights.embedding_expanded_weights.EmbeddingPerSampleGrad
+    torch.nn.utils._expanded_weights.expanded_weights_impl.ExpandedWeight
+    torch.nn.utils._expanded_weights.group_norm_expanded_weights.GroupNormPerSampleGrad
+    torch.nn.utils._expanded_weights.instance_norm_expanded_weights.InstanceNormPerSampleGrad
+    torch.nn.utils._expanded_weights.layer_norm_expanded_weights.LayerNormPerSampleGrad
+    torch.nn.utils._expanded_weights.linear_expanded_weights.LinearPerSampleGrad
+    torch.nn.utils._named_member_accessor.NamedMemberAccessor torch.nn.utils.parametrizations._OrthMaps
+    torch.nn.utils.parametrizations._Orthogonal torch.nn.utils.parametrizations._SpectralNorm
+    torch.nn.utils.parametrizations._WeightNorm torch.nn.utils.parametrize.ParametrizationList
+    torch.nn.utils.prune.BasePruningMethod torch.nn.utils.prune.CustomFromMask torch.nn.utils.prune.Identity
+    torch.nn.utils.prune.L1Unstructured torch.nn.utils.prune.LnStructured torch.nn.utils.prune.PruningContainer
+    torch.nn.utils.prune.RandomStructured torch.nn.utils.prune.RandomUnstructured
+    torch.nn.utils.rnn.PackedSequence torch.nn.utils.rnn.PackedSequence_
+    torch.nn.utils.spectral_norm.SpectralNorm torch.nn.utils.spectral_norm.SpectralNormLoadStateDictPreHook
+    torch.nn.utils.spectral_norm.SpectralNormStateDictHook torch.nn.utils.weight_norm.WeightNorm
     torch.optim.Adafactor torch.optim.Muon torch.optim.adadelta.Adadelta torch.optim.adagrad.Adagrad
     torch.optim.adam.Adam torch.optim.adamax.Adamax torch.optim.adamw.AdamW torch.optim.asgd.ASGD
     torch.optim.lbfgs.LBFGS torch.optim.lr_scheduler.ChainedScheduler torch.optim.lr_scheduler.ConstantLR

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
+from dnnbox.checkpoints.dtypes import BITS
 from dnnbox.checkpoints.pickles.calls import Array
 from dnnbox.checkpoints.pickles.values import Blob, Call, Dict, Global, Storage, Tensor, Value, Word
 from dnnbox.errors import InputLimit
@@ -31,6 +33,7 @@ class Container:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
     top_class: str = ""
+    is_mixed: bool = False  # more other values than tensors: a checkpoint's top level, not a state_dict
 
     @property
     def elements(self) -> int:
@@ -68,7 +71,9 @@ class Walker:
             raise InputLimit(f"the pickle's objects refer to each other more than {_MAX_STEPS} times")
 
     def containers(self, root: Value) -> list[Container]:
-        """Return every container of weights, outermost first."""
+        """Return every container of weights, outermost first; a lone tensor is one without a name."""
+        if _is_weight(root):
+            return [Container("", {"": root})]
         return list(self._containers(root, "", 0))
 
     def _containers(self, value: Value, entry: str, depth: int) -> Iterator[Container]:
@@ -77,10 +82,11 @@ class Walker:
             return
         children = _children(value)
         self._step(len(children))
-        tensors = {str(key): item for key, item in children.items() if isinstance(item, Tensor)}
+        tensors = {str(key): item for key, item in children.items() if _is_weight(item)}
         if tensors and (len(tensors) * 2 >= len(children) or entry == ""):
-            yield Container(entry, self._flat(value, tensors, len(tensors) * 2 >= len(children)))
-            if len(tensors) * 2 >= len(children):
+            is_mixed = len(tensors) * 2 < len(children)
+            yield Container(entry, self._flat(value, tensors, not is_mixed), is_mixed=is_mixed)
+            if not is_mixed:
                 return
         if depth >= _MAX_DEPTH:
             return
@@ -93,11 +99,11 @@ class Walker:
         found: dict[str, Tensor] = {}
         for key, item in _children(value).items():
             self._step()
-            if str(key) in tensors and isinstance(item, Tensor):
+            if str(key) in tensors and _is_weight(item):
                 found[str(key)] = item
             elif deep and isinstance(item, (Dict, list, tuple)):
                 inner = ((f"{key}.{name}", part) for name, part in _children(item).items())
-                found.update({name: part for name, part in inner if isinstance(part, Tensor)})
+                found.update({name: part for name, part in inner if _is_weight(part)})
         return found
 
     def module(self, value: Value, entry: str) -> Container:
@@ -116,7 +122,7 @@ class Walker:
                 members = _children(state.get(group))
                 self._step(len(members))
                 for name, part in members.items():
-                    if isinstance(part, Tensor) and not (group == "_buffers" and name in skipped):
+                    if _is_weight(part) and not (group == "_buffers" and name in skipped):
                         container.tensors[f"{prefix}{name}"] = part
             modules = list(_children(state.get("_modules")).items())
             stack.extend((f"{prefix}{name}.", part, depth + 1) for name, part in reversed(modules))
@@ -137,8 +143,10 @@ def choose(containers: list[Container]) -> Container | None:
     filled = [item for item in containers if item.tensors]
     if not filled:
         return None
-    if len(filled) > 1 and filled[0].entry == "" and not filled[0].top_class:
-        filled = filled[1:] if max(item.elements for item in filled[1:]) > filled[0].elements else filled[:1]
+    pure = [item for item in filled if not item.is_mixed]
+    filled = pure or filled
+    if filled[0].entry == "":
+        return filled[0]
     return min(filled, key=lambda item: (_preference(item.entry), -item.elements, len(item.entry)))
 
 
@@ -148,6 +156,11 @@ def _preference(entry: str) -> int:
         return len(_PREFERRED) + 1
     ranks = [_PREFERRED.index(part) for part in parts if part in _PREFERRED]
     return min(ranks) if ranks else 0 if not entry else len(_PREFERRED)
+
+
+def _is_weight(value: object) -> TypeGuard[Tensor]:
+    """Whether it is a tensor of numbers; numpy arrays of texts and objects are not."""
+    return isinstance(value, Tensor) and (value.storage is not None or value.dtype in BITS or value.device == "meta")
 
 
 def _children(value: object) -> Mapping[object, object]:
@@ -186,7 +199,7 @@ class Copier:
     def _container(self, value: Value, depth: int) -> object:
         children = _children(value)
         self._left -= len(children) // 20  # a large container that is met again and again must cost
-        weights = sum(isinstance(item, Tensor) for item in children.values())
+        weights = sum(_is_weight(item) for item in children.values())
         if weights > 3 and weights * 2 > len(children):
             return f"<{weights} tensors>"
         if isinstance(value, Dict):

@@ -308,6 +308,34 @@ def numpy_pickle(folder: pathlib.Path) -> dict[str, Any]:
             "tensors": view(state())}  # fmt: skip
 
 
+def joblib_arrays(folder: pathlib.Path) -> dict[str, Any]:
+    import joblib
+
+    joblib.dump({"w": np.ones((3, 4), "f4"), "words": np.array([1, "a"], dtype=object), "n": 5}, folder / "a.joblib")
+    return {"file": "a.joblib", "entry": "", "verdict": "needs-code", "format": "joblib",
+            "tensors": [["w", "float32", [3, 4]]]}  # fmt: skip
+
+
+@layout(verdict="inert-known")
+def whole_normalised() -> tuple[Any, State]:
+    model = nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 2)), nn.utils.spectral_norm(nn.Linear(2, 2)))
+    return model, model.state_dict()
+
+
+@layout(verdict="inert-known", entry="model")
+def with_random_states() -> tuple[Any, State]:
+    import random
+
+    value = {"model": state(), "python": random.getstate(), "numpy": np.random.get_state(),
+             "torch": torch.get_rng_state(), "generator": np.random.default_rng(1)}  # fmt: skip
+    return value, state()
+
+
+@layout()
+def lone_tensor() -> tuple[Any, State]:
+    return torch.ones(2, 3), {"": torch.ones(2, 3)}
+
+
 def scripted(folder: pathlib.Path) -> dict[str, Any]:
     module = torch.jit.script(net())
     module.save(str(folder / "scripted.pt"), _extra_files={"config.txt": '{"stride": 32}'})
@@ -331,7 +359,12 @@ def exported(folder: pathlib.Path) -> dict[str, Any]:
 
 
 LAYOUTS.update(
-    plain_pickle=plain_pickle, numpy_pickle=numpy_pickle, scripted=scripted, traced=traced, exported=exported
+    joblib_arrays=joblib_arrays,
+    plain_pickle=plain_pickle,
+    numpy_pickle=numpy_pickle,
+    scripted=scripted,
+    traced=traced,
+    exported=exported,
 )
 
 
