@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from dnnbox import catalog
 from dnnbox.errors import Usage
@@ -56,3 +57,9 @@ def test_required_for__weights_format__safetensors_only_where_needed() -> None:
 )
 def test_import_to_distribution__module__its_distribution(module: str, distribution: str | None) -> None:
     assert catalog.import_to_distribution(module) == distribution
+
+
+def test_import_names__every_distribution__in_the_normal_spelling() -> None:
+    names = set(catalog._import_names().values())
+
+    assert {name for name in names if name != canonicalize_name(name)} == set()
