@@ -20,6 +20,7 @@ import random
 import sys
 import time
 import warnings
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -248,7 +249,7 @@ def shown(identity: Identity) -> str:
 
 def same(known: index.Index, identity: Identity, truth: tuple[str, str]) -> bool:
     first = identity.candidates[0] if identity.candidates else None
-    return bool(first) and same_class(known, (first.library, first.architecture), truth)
+    return first is not None and same_class(known, (first.library, first.architecture), truth)
 
 
 def judged(known: index.Index, identity: Identity, truth: tuple[str, str], pairs: Pairs, prefix: str) -> Counter[str]:
@@ -281,15 +282,15 @@ def left_out(models: list[tuple[str, str]], share: float, seed: int, verbose: bo
     chosen = rng.sample(models, round(share * len(models)))
     hidden = {full.by_name[one] for one in chosen}
     hidden |= {other for number in hidden for other, _ in full.twins(number)}
-    table = json.loads(index.zlib.decompress(index.data_file("models.json.z")))
+    table = json.loads(zlib.decompress(index.data_file("models.json.z")))
     masked = index.Index(table, index.data_file("hashes.bin"))
     for kind in ("exact", "body"):
         kept = {h: [m for m in members if m not in hidden] for h, members in getattr(full, kind).items()}
         setattr(masked, kind, {h: members for h, members in kept.items() if members})
-    tensors = Hidden.load()
+    tensors = Hidden(zlib.decompress(index.data_file("tensors.z")))
     tensors.hidden = frozenset(hidden)
     masked.__dict__["tensors"] = tensors
-    match.index = replace_loader(masked)  # type: ignore[assignment]
+    vars(match)["index"] = replace_loader(masked)
     count: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     for library, name in chosen:
@@ -305,7 +306,7 @@ def left_out(models: list[tuple[str, str]], share: float, seed: int, verbose: bo
                 print(
                     f"  left out: {library} {name} → {first.library} {first.architecture} {first.match} {first.score}"
                 )
-    match.index = index
+    vars(match)["index"] = index
     return {"n": len(chosen), **count, **{kind: dict(c) for kind, c in kinds.items()}}
 
 

@@ -41,7 +41,7 @@ for _ in range(30):
 
 # The command line in its own process, with a clock around each process of the harness that it starts.
 CLOCKED = """
-import pathlib, sys
+import json, pathlib, sys, time
 from dnnbox import process
 from dnnbox.cli import run
 plain, jobs = process.run, []
@@ -52,7 +52,7 @@ def clocked(argv, **options):
     return done
 process.run = clocked
 code = run(sys.argv[2:])
-pathlib.Path(sys.argv[1]).write_text(repr(sum(jobs)))
+pathlib.Path(sys.argv[1]).write_text(json.dumps({"jobs_s": sum(jobs), "own_cpu_s": time.process_time()}))
 sys.exit(code)
 """
 
@@ -88,15 +88,16 @@ def interpreter_times(repeat: int, cwd: Path, home: Path) -> list[float]:
 def warm_run(checkpoint: Path, cwd: Path, home: Path) -> dict[str, float]:
     """Run one experiment in an environment that is there already; split its wall time.
 
-    ``jobs_s`` is the wall time of the processes in the box, from the start of each to its end.
+    ``jobs_s`` is the wall time of the processes in the box, from the start of each to its end; ``own_cpu_s`` is the
+    processor time of dnnbox itself, which says on a busy machine how much of ``outside_s`` was waiting for a CPU.
     """
-    out, clock = cwd / f"experiment-{time.monotonic_ns()}", cwd / "jobs.txt"
+    out, clock = cwd / f"experiment-{time.monotonic_ns()}", cwd / "clock.json"
     arguments = ["run", str(checkpoint), "--box", "venv", "--yes", "--quick", "--json", "--out", str(out)]
     total = seconds(lambda: execute([sys.executable, "-c", CLOCKED, str(clock), *arguments], cwd=cwd, home=home))
-    jobs = float(clock.read_text(encoding="utf-8"))
+    clocked = json.loads(clock.read_text(encoding="utf-8"))
     index = json.loads((out / "experiment.json").read_text(encoding="utf-8"))
     stages = {f"stage_{stage['name']}_s": float(stage["seconds"]) for stage in index["stages"]}
-    return {"total_s": total, "jobs_s": jobs, "outside_s": total - jobs, **stages}
+    return {"total_s": total, "outside_s": total - clocked["jobs_s"], **clocked, **stages}
 
 
 def bare_time(checkpoint: Path, python: Path, cwd: Path, home: Path) -> float:
@@ -112,7 +113,13 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 def write(name: str, data: dict[str, Any]) -> None:
     """Write one result file with what is needed to compare it with another."""
     RESULTS.mkdir(exist_ok=True)
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    load = round(os.getloadavg()[0], 2)
+    machine = {
+        "load_1min": load,
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
     stamp = {"measured_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **machine}
     (RESULTS / f"{name}.json").write_text(json.dumps({**stamp, **data}, indent=2) + "\n", encoding="utf-8")
 
@@ -143,6 +150,8 @@ def main() -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        print(f"this machine is busy (load {os.getloadavg()[0]:.1f}): wall times are too high\n")
     print(f"{'':<44} {'median':>9} {'min':>9} {'max':>9}   wanted (ms)")
     row("python -c ''", floors)
     row("dnnbox --help", helps, "< 150")
@@ -150,6 +159,7 @@ def main() -> None:
     row("warm run --quick: all", [run["total_s"] for run in runs])
     row("  in the harness's own processes", [run["jobs_s"] for run in runs])
     row("  outside of them", [run["outside_s"] for run in runs], "< 500")
+    row("  dnnbox's own processor time", [run["own_cpu_s"] for run in runs])
     stages = sorted({key for run in runs for key in run if key.startswith("stage_")})
     for key in stages:
         row(f"    {key.removeprefix('stage_').removesuffix('_s')} (stage, jobs included)", [r[key] for r in runs])
