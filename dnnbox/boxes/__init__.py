@@ -2,6 +2,7 @@
 
 ===============  =====================================================================
 base             the Box protocol, the layout inside
+harness_copy     what runs inside, compiled once
 venv             an interpreter of this machine, under bubblewrap where that works
 container        docker and podman, hardened
 container_env    environments for containers, made by hardened runs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from dnnbox.boxes.base import ENVIRONMENT, HARNESS_DIR, LIB, PACKAGE, RUN, STORE
 from dnnbox.boxes.collect import Collected
 from dnnbox.boxes.engine import Ended, Session, engine_errors
 from dnnbox.boxes.hardened import Wanted
+from dnnbox.boxes.harness_copy import prepared
 from dnnbox.boxes.limits import cpu_set
 from dnnbox.boxes.readable import readable
 from dnnbox.boxes.staging import STDERR, STDOUT, Staging
@@ -57,7 +57,7 @@ def open_container(
         raise Usage(f"{visible(Path(missing).name)} does not exist")
     cpu_set(limits.cpus)
     own = _environment_mounts(interpreter, store)
-    return ContainerBox(engine, image, interpreter, own, with_blobs(mounts), limits, device, gpus, harness_dir)
+    return ContainerBox(engine, image, interpreter, own, with_blobs(mounts), limits, device, gpus, harness_dir, store)
 
 
 def _environment_mounts(interpreter: str, store: Store | None) -> list[Mount]:
@@ -86,8 +86,10 @@ class ContainerBox:
         device: str,
         gpus: str,
         harness_dir: Path,
+        store: Store | None,
     ) -> None:
         self.kind = engine
+        self._store = store
         self._image, self._interpreter, self._limits = image, interpreter, limits
         self._own, self._mounts = tuple(own), tuple(mounts)
         self._device, self._gpus, self._harness_dir = device, gpus, harness_dir
@@ -118,8 +120,8 @@ class ContainerBox:
         self._uid, self._gid = hardened.user_of(self._session.engine)
         self._gpu = gpu.request(self._device, self._gpus, self._session.engine.cdi_dirs)
         self._private.chmod(0o755)
-        harness = self._private / PACKAGE
-        _copy_harness(self._harness_dir, harness)
+        # Compiled by the host's Python: good for an image that has the same version, ignored by any other.
+        harness = prepared(self._harness_dir, self._private, store=self._store)
         mounts = [Mount(str(harness), f"{LIB}/{PACKAGE}"), *self._own, *self._shown()]
         self._all_mounts = tuple(_speakable(mount, self._private, number) for number, mount in enumerate(mounts))
 
@@ -215,15 +217,6 @@ class ContainerBox:
             "cpus": host.get("CpusetCpus") or "",
             "gpu": self._gpu.driver,
         }
-
-
-def _copy_harness(source: Path, target: Path) -> None:
-    """Copy the harness so that any user may read it, whatever the modes of the installation are."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), copy_function=shutil.copyfile)
-    for folder, _, files in os.walk(target):
-        Path(folder).chmod(0o755)
-        for name in files:
-            Path(folder, name).chmod(0o644)
 
 
 def _speakable(mount: Mount, private: Path, name: int | str) -> Mount:

@@ -20,10 +20,11 @@ from dnnbox import process
 from dnnbox.boxes import bubblewrap, cgroup, gpu
 from dnnbox.boxes.base import ENVIRONMENT, HARNESS_DIR, LIB, PACKAGE, RUN, inside, start_argv, with_blobs
 from dnnbox.boxes.bubblewrap import Bubblewrap
+from dnnbox.boxes.harness_copy import prepared
 from dnnbox.boxes.limits import apply_to, cpu_set
 from dnnbox.boxes.staging import STDERR, STDOUT, Staging
 from dnnbox.boxes.watch import watching
-from dnnbox.errors import EngineLimit, Usage
+from dnnbox.errors import EngineLimit, EnvFailed, Usage
 from dnnbox.harness.protocol import RunRequest
 from dnnbox.process import Completed
 from dnnbox.records.environment import Limits, Mount
@@ -47,11 +48,14 @@ def open_venv(
 
     Raises:
         Usage: a mount's host path does not exist, or ``limits.cpus`` is no list of processors.
+        EnvFailed: there is no such interpreter.
         GpuUnavailable: ``device`` needs nodes that this machine does not have.
     """
     missing = next((mount.host for mount in mounts if not Path(mount.host).exists()), None)
     if missing is not None:
         raise Usage(f"{visible(Path(missing).name)} does not exist")
+    if not os.access(interpreter, os.X_OK):
+        raise EnvFailed("the environment's Python is not there", hint="`dnnbox clean`, then run again")
     cpu_set(limits.cpus)
     found = bubblewrap.find() if sandbox == "auto" else "not asked for"
     box = SandboxedVenv if isinstance(found, Bubblewrap) else PlainVenv
@@ -159,7 +163,8 @@ class SandboxedVenv(VenvBox):
             (self._private / name).write_text(text)
         assert isinstance(self._found, Bubblewrap)
         self._python, own = bubblewrap.interpreter_mounts(self._interpreter)
-        harness = Mount(str(self._harness), f"{LIB}/{PACKAGE}")
+        source = prepared(self._harness, self._private, interpreter=self._interpreter)
+        harness = Mount(str(source), f"{LIB}/{PACKAGE}")
         self._all_mounts = [*own, harness, *self._mounts]
         self._fixed = [
             *bubblewrap.isolation(self._found),
@@ -207,7 +212,8 @@ class PlainVenv(VenvBox):
     def _prepare(self) -> None:
         for name in ("home", "tmp", "lib"):
             (self._private / name).mkdir()
-        (self._private / "lib" / PACKAGE).symlink_to(self._harness)
+        source = prepared(self._harness, self._private, interpreter=self._interpreter)
+        (self._private / "lib" / PACKAGE).symlink_to(source)
 
     def path(self, host: Path) -> str:
         """Return the host path itself."""

@@ -32,6 +32,14 @@ def facts(outcome: RunOutcome) -> dict[str, object]:
     return outcome.result.effective
 
 
+@pytest.fixture(scope="package", autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the tests make out of the user's store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DNNBOX_HOME", str(tmp_path_factory.mktemp("store")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def interpreter() -> Path:
     return Path(sys.executable)

@@ -17,7 +17,7 @@ import pytest
 from dnnbox.boxes import bubblewrap, cgroup
 from dnnbox.boxes.failures import error_of
 from dnnbox.boxes.venv import open_venv
-from dnnbox.errors import EngineLimit, GpuUnavailable, OutOfMemory, Usage
+from dnnbox.errors import EngineLimit, EnvFailed, GpuUnavailable, OutOfMemory, Usage
 from dnnbox.records.environment import Limits, Mount
 from tests.engine.boxes.conftest import LIMITS, PROBE, ask, facts
 
@@ -116,6 +116,8 @@ def test_run__sandbox_that_cannot_be_made__is_engine_limit(interpreter: Path, jo
 def test_open__mount_missing_or_gpu_missing__is_refused(interpreter: Path, tmp_path: Path) -> None:
     with pytest.raises(Usage, match="does not exist"):
         open_venv(interpreter, [Mount(str(tmp_path / "no"), "/dnnbox/source")], LIMITS)
+    with pytest.raises(EnvFailed):
+        open_venv(tmp_path / "bin" / "python", [], LIMITS)
     if not Path("/dev/nvidiactl").exists() and not Path("/dev/kfd").exists():
         with pytest.raises(GpuUnavailable):
             open_venv(interpreter, [], LIMITS, device="cuda")
@@ -170,6 +172,23 @@ def test_run__two_boxes_at_once__do_not_meet(interpreter: Path, tmp_path: Path) 
     assert found == {number: str(number) for number in range(4)}
 
 
+def test_open__store_that_cannot_be_written__is_no_obstacle(
+    interpreter: Path, job_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DNNBOX_HOME", str(tmp_path / "file" / "store"))
+    with open_venv(interpreter, [], LIMITS, harness_dir=PROBE) as box:
+        assert facts(ask(box, job_dir, "facts['x'] = 1")) == {"x": 1}
+
+
+def test_run__harness__is_compiled_beforehand(interpreter: Path, job_dir: Path) -> None:
+    with open_venv(interpreter, [], LIMITS, harness_dir=PROBE) as box:
+        found = facts(
+            ask(box, job_dir, "import sys; m = sys.modules['dnnbox_harness.main']; facts['x'] = m.__cached__")
+        )
+    assert str(found["x"]).startswith("/dnnbox/lib/dnnbox_harness/__pycache__/main.cpython-")
+
+
 _AS_NOBODY = """
 import sys
 sys.path[:0] = {path!r}
@@ -196,10 +215,10 @@ def test_run__caller_without_privileges__has_the_same_sandbox() -> None:
         shutil.copytree(Path(__file__).parents[3] / "dnnbox", folder / "lib" / "dnnbox")
         subprocess.run(["chown", "-R", "12345:12345", str(folder)], check=True)
         code = _AS_NOBODY.format(path=[str(folder / "lib")], probe=str(folder / "probe"), job=str(folder / "job"))
+        environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(folder), "DNNBOX_HOME": str(folder / "home")}
         done = subprocess.run(
-            ["/usr/bin/python3", "-I", "-B", "-c", code],
-            user=12345, group=12345, extra_groups=[], cwd="/", env={"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)},
-            capture_output=True, text=True, timeout=60, check=False,
+            ["/usr/bin/python3", "-I", "-B", "-c", code], user=12345, group=12345, extra_groups=[], cwd="/",
+            env=environment, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.stdout.startswith("bubblewrap 0 {'uid': 1000, 'home': []} rlimit"), (done.stdout, done.stderr)
         assert (folder / "job" / "result.json").stat().st_uid == 12345
