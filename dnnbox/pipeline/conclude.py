@@ -70,6 +70,10 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     experiment.save("io_contract", contract)
     experiment.save("verdict", verdict)
     experiment.save("environment", environment_record(prepared, execution))
+    if failed and execution.outcomes:
+        last = len(execution.outcomes)
+        log = f"logs/{last:02d}-{execution.outcomes[-1].job}.stderr.txt"
+        experiment.save("failure", results.failure(execution.outcomes[-1], log=log))
     artifacts = results.artifacts(experiment.root, inputs=execution.files, outcome=verified)
     experiment.save("artifacts", {"schema": "dnnbox.artifacts/1", "artifacts": artifacts})
     request = execution.request or _asked(prepared)

@@ -13,18 +13,19 @@ from dnnbox.reports.prose import Prose, code, data, marked, say, sentences
 
 _ORDER = (
     "inspect",
-    "identify",
-    "obtain",
-    "derive",
+    "source",
+    "dependencies",
     "plan",
-    "consent",
-    "realise",
+    "resolve",
     "inputs",
-    "run",
+    "environment",
+    "infer",
+    "cold",
     "measure",
-    "collect",
+    "memory",
     "report",
 )
+_WORTH_NAMING = ("environment", "infer", "cold", "measure", "memory")
 _LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
 
 
@@ -68,9 +69,9 @@ def ladder(outputs: Outputs) -> tuple[Rung, ...]:
             rungs.append(Rung(name, "bad", f"failed after {numbers.seconds(stage.seconds)}"))
         else:
             rungs.append(Rung(name, "off", "skipped"))
-    known = [name for name in done if name in _ORDER]
+    known = [name for name in done if name in _ORDER and name != "report"]
     last = _ORDER.index(known[-1]) if known else -1
-    later = [name for name in _ORDER[last + 1 :] if name in ("run", "measure")]
+    later = [name for name in _ORDER[last + 1 :] if name in _WORTH_NAMING]
     return (*rungs, *(Rung(words.STAGES[name], "off", "not reached") for name in later))
 
 

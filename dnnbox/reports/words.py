@@ -85,25 +85,16 @@ CHECKS = {
 }
 STAGES = {
     "inspect": "Inspect",
-    "identify": "Identify",
-    "obtain": "Find source",
     "source": "Find source",
-    "derive": "Find packages",
     "dependencies": "Find packages",
     "plan": "Plan",
-    "consent": "Ask",
     "resolve": "Resolve packages",
-    "realise": "Make environment",
     "environment": "Make environment",
     "inputs": "Choose inputs",
-    "probe": "Probe",
-    "run": "Run",
     "infer": "First inference",
     "cold": "Cold starts",
     "measure": "Measure",
     "memory": "Memory",
-    "collect": "Collect",
-    "render": "Report",
     "report": "Report",
 }
 _RELATIONS = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}

@@ -188,7 +188,7 @@ def infer_outcome() -> RunOutcome:
 
 def index(**changes: Any) -> ExperimentIndex:
     """Return the index of a good run."""
-    names = ("inspect", "identify", "obtain", "derive", "plan", "realise", "run", "measure", "collect")
+    names = ("inspect", "source", "dependencies", "plan", "resolve", "inputs", "environment", "infer", "measure")
     seconds = (0.41, 0.2, 0.01, 0.02, 1.1, 12.4, 3.3, 31.2, 0.2)
     base = ExperimentIndex(
         id="c20b71",
