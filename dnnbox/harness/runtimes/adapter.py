@@ -19,13 +19,14 @@ REQUIRED = ("load", "example_inputs", "preprocess", "infer", "postprocess")
 
 
 class AdapterRuntime(Runtime):
-    """Calls ``Adapter`` of the file ``options["adapter"]``; its methods are described in docs/adapter.md.
+    """Calls ``Adapter`` of the file ``options["adapter"]``; its methods are those of docs/architecture.md.
 
     The adapter may return tensors of any library, lists of numbers, or :class:`array.array`.
     """
 
     prepares = True
     decodes = True
+    must_explain = True
 
     def import_libraries(self) -> None:
         """Import the adapter's file, which imports whatever it needs."""

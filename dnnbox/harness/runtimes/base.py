@@ -25,11 +25,13 @@ class Runtime:
 
     ``moves``: inputs and outputs are copied between host and device, so both copies are stages of their own.
     ``prepares``: turning items into inputs belongs to an iteration. ``decodes``: so does :meth:`decode`.
+    ``must_explain``: a failure of :meth:`postprocess` fails the job, because it is the user's own code.
     """
 
     moves = False
     prepares = False
     decodes = False
+    must_explain = False
 
     def __init__(self, request: RunRequest) -> None:
         self.request = request

@@ -83,17 +83,23 @@ class TextInputs(TorchRuntime):
 
     def features(self, encoded: Any) -> Dict[str, Any]:
         """Return what forward takes of an encoding, with what a decoder needs beside it."""
-        accepted = self._accepted()
+        accepted = self.accepted()
         kept = {name: self.cast(value) for name, value in dict(encoded).items() if name in accepted}
+        kept.update(self.extra_inputs(kept))
         self.last_inputs = self._with_decoder(kept)
         return self.last_inputs
 
-    def _accepted(self) -> List[str]:
+    def accepted(self) -> List[str]:
+        """Return the names of forward's arguments."""
         parameters = inspect.signature(self.model.forward).parameters
         return list(parameters)
 
+    def extra_inputs(self, inputs: Dict[str, Any]) -> Dict[str, Any]:
+        """Return what a model of two modalities needs beside the inputs that were given."""
+        return {}
+
     def _with_decoder(self, inputs: Dict[str, Any]) -> Dict[str, Any]:
-        if getattr(self.config, "is_encoder_decoder", False) and "decoder_input_ids" in self._accepted():
+        if getattr(self.config, "is_encoder_decoder", False) and "decoder_input_ids" in self.accepted():
             first = next(iter(inputs.values()))
             start = getattr(self.config, "decoder_start_token_id", None)
             begin = int(start if start is not None else getattr(self.config, "pad_token_id", None) or 0)
@@ -110,7 +116,7 @@ class TextInputs(TorchRuntime):
         rng = random.Random(self.request.seed)
         text = getattr(self.config, "text_config", self.config)
         longest = int(getattr(text, "max_position_embeddings", None) or examples.SEQUENCE)
-        length = max(1, min(examples.SEQUENCE, longest - 4))
+        length = max(1, min(examples.SEQUENCE, longest - NEW_TOKENS))  # room for a continuation, and for offsets
         self.note("no tokenizer in the folder: random token ids are fed")
         ids = [examples.token_ids(length, self.vocabulary(), rng) for _ in range(batch_size)]
         tensor = self.torch.tensor(ids, dtype=self.torch.long)
@@ -122,12 +128,13 @@ class TextInputs(TorchRuntime):
         return int(getattr(extractor, "sampling_rate", examples.AUDIO_RATE))
 
     def extract(self, waves: List[List[float]], rate: int) -> Any:
-        """Return the processor's features of recordings."""
-        return (
-            self.processor(waves, sampling_rate=rate, return_tensors="pt", padding=True)
-            if len(waves) > 1
-            else (self.processor(waves[0], sampling_rate=rate, return_tensors="pt"))
-        )
+        """Return the processor's features of recordings; one that pads to a fixed length by itself is left alone."""
+        settings: Dict[str, Any] = {"sampling_rate": rate, "return_tensors": "pt"}
+        extractor = getattr(self.processor, "feature_extractor", self.processor)
+        default = inspect.signature(type(extractor).__call__).parameters.get("padding")
+        if len(waves) > 1 and (default is None or not default.default):
+            settings["padding"] = True
+        return self.processor(waves if len(waves) > 1 else waves[0], **settings)
 
     def speech_features(self, batch_size: int) -> Any:
         """Return the features of two seconds of made-up speech."""

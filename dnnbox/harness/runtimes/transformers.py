@@ -46,7 +46,8 @@ class Transformers(TextInputs):
         self.model, info = self.model_class.from_pretrained(self.folder, output_loading_info=True, **settings)
         self._check_loading(info)
         load_feeder(self, self.folder)
-        self.fixed = {"use_cache": False} if self.is_generative() else {}
+        keeps_cache = self.is_generative() or getattr(self.config, "is_encoder_decoder", False)
+        self.fixed = {"use_cache": False} if keeps_cache and "use_cache" in self.accepted() else {}
 
     def _model_class(self, remote: bool) -> Any:
         names = [str(self.options.get("architecture") or "")] + list(self.config.architectures or [])
@@ -123,6 +124,15 @@ class Transformers(TextInputs):
         if main in ("input_values", "input_features") and self.processor is not None:
             return self.speech_features(batch_size)
         raise Failure("needs_adapter", "nobody says how to make %s for this model" % main, "input")
+
+    def extra_inputs(self, inputs: Dict[str, Any]) -> Dict[str, Any]:
+        """Return made-up pictures beside the text of a model that compares the two."""
+        is_pair = hasattr(self.config, "vision_config") and hasattr(self.config, "text_config")
+        if not is_pair or "input_ids" not in inputs or "pixel_values" in inputs or hasattr(self.model, "lm_head"):
+            return {}
+        self.note("the model reads text and pictures: made-up pictures were put beside the text")
+        pictures: Dict[str, Any] = self._example_pictures(int(inputs["input_ids"].shape[0]))
+        return pictures
 
     def _image_pipeline(self) -> Pipeline:
         vision = getattr(self.config, "vision_config", self.config)
