@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from fingerprint_zoo import configuration, on_meta, prepare_torch  # noqa: E402
+from fingerprint_zoo import configuration, on_meta, prepare_torch  # type: ignore[import-not-found]  # noqa: E402
 
 from dnnbox.identify import identify, index, keys, match  # noqa: E402
 from dnnbox.records.identity import Candidate, Identity  # noqa: E402
