@@ -56,7 +56,10 @@ def write_zip(path: Path) -> None:
     import zlib
 
     pickle = state_dict_pickle()
-    members = [("m/data.pkl", pickle, len(pickle))] + [(f"m/data/{n}", b"", 2 * ELEMENTS) for n in range(LAYERS)]
+    small = {"m/data.pkl": pickle, "m/version": b"3\n", "m/byteorder": b"little"}
+    members = [(name, content, len(content)) for name, content in small.items()] + [
+        (f"m/data/{n}", b"", 2 * ELEMENTS) for n in range(LAYERS)
+    ]
     directory = bytearray()
     with path.open("wb") as file:
         for name, content, size in members:

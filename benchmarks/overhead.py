@@ -67,6 +67,7 @@ def seconds(call: Callable[[], object]) -> float:
 def execute(command: Sequence[str], *, cwd: Path, home: Path) -> str:
     """Run a command to its end and return its stdout; a failure ends the benchmark with what it said."""
     environ = os.environ | {"DNNBOX_HOME": str(home), "NO_COLOR": "1"}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine: compiled once
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, env=environ, check=False
     )

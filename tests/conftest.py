@@ -122,6 +122,9 @@ def dnnbox(workspace: Path, dnnbox_home: Path) -> Cli:
     ``through`` is a command that runs it, such as setpriv with its options.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DNNBOX_")}
+    environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # starting the command a hundred times would compile it a hundred times
     environ |= {"DNNBOX_HOME": str(dnnbox_home), "NO_COLOR": "1", "COLUMNS": "120", "PYTHONUTF8": "1"}
     if "UV_FIND_LINKS" not in environ and "PIP_FIND_LINKS" in environ:
         environ["UV_FIND_LINKS"] = environ["PIP_FIND_LINKS"]

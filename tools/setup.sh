@@ -49,4 +49,6 @@ if ! .venv/bin/python -c 'import uv' >/dev/null 2>&1; then
     .venv/bin/python -m pip install -q --disable-pip-version-check -c tools/constraints.txt uv
 fi
 say "installing dnnbox and its development tools into .venv"
-.venv/bin/uv pip install -q -p .venv/bin/python -c tools/constraints.txt -e . --group dev
+.venv/bin/uv pip install -q --compile-bytecode -p .venv/bin/python -c tools/constraints.txt -e . --group dev
+# Where PYTHONDONTWRITEBYTECODE is set, every start would compile dnnbox again.
+.venv/bin/python -m compileall -q dnnbox
