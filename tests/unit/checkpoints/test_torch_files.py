@@ -9,6 +9,7 @@ import pytest
 
 from dnnbox.checkpoints import inspect
 from dnnbox.checkpoints.pickles import torch_names
+from dnnbox.codec import dumps
 from dnnbox.errors import Corrupt, DnnboxError
 from tests.unit.checkpoints.conftest import Made
 
@@ -127,3 +128,9 @@ def test_torch_names__equal_torchs_own_list(made: Made) -> None:
     own = json.loads((made.folder / "torch.json").read_text())
     assert own["version"] == torch_names.TORCH_VERSION
     assert set(own["weights_only"]) == set(torch_names.WEIGHTS_ONLY)
+
+
+def test_inspection__every_layout__is_stored_as_json(made: Made) -> None:
+    for layout in made.expected:
+        inspection = inspect(made.path(layout))
+        assert json.loads(dumps(inspection))["format"] == inspection.format
