@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from dnnbox.boxes.collect import Collected, collect, remove_tree
 from dnnbox.files import host_errors
-from dnnbox.harness.protocol import REQUEST, RunRequest, write
+from dnnbox.harness.protocol import REQUEST, RunRequest, encode
 from dnnbox.records.environment import Limits
 
 _NAME = ".staging"
@@ -32,10 +33,11 @@ class Staging:
             remove_tree(path)  # left by a dnnbox that was killed
             path.mkdir(mode=0o700)
         try:
+            text = json.dumps(encode(request), indent=1, allow_nan=False) + "\n"
             with host_errors(path):
-                write(request, str(job_dir / REQUEST))
-                # The box gets a copy: what it makes of it must not change the host's record of what was asked.
-                (path / REQUEST).write_bytes((job_dir / REQUEST).read_bytes())
+                # Two copies: what the box makes of its own must not change the host's record of what was asked.
+                for place in (job_dir, path):
+                    (place / REQUEST).write_text(text, "utf-8")
             yield cls(path, job_dir)
         finally:
             remove_tree(path)
