@@ -79,11 +79,10 @@ def prepare(
         EnvFailed, NetworkFailed: the packages do not resolve.
     """
     seconds: dict[str, float] = {}
-    with timed(seconds, "plan"):
+    with timed(seconds, "inspect"):
         device = devices.resolve(options.device)
         for expression in (*options.targets, *options.wants):
             results.parse(expression)
-    with timed(seconds, "inspect"):
         path = local_path(options.checkpoint)
         inspection = identified(path, family=options.family, with_hash=True)
         _refuse_unsafe(inspection, options)

@@ -25,7 +25,7 @@ _ORDER = (
     "memory",
     "report",
 )
-_WORTH_NAMING = ("environment", "infer", "cold", "measure", "memory")
+_WORTH_NAMING = ("environment", "infer", "cold", "measure")
 _LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
 
 
