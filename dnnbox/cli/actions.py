@@ -214,6 +214,7 @@ def clean(*, everything: bool, older: str, json: bool) -> int:
     ]
     store, limit = Store.default(), time.time() - (0.0 if everything else days * 86400)
     removed = [entry.path.name for entry in store.entries() if entry.used <= limit and store.remove(entry.path)]
+    store.remove_leftovers()
     if json:
         show_json({"containers": containers, "environments": removed})
     else:

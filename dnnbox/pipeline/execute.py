@@ -77,7 +77,12 @@ def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: 
         if not prepared.dependencies.fallback or execution.verified:
             raise
         progress.note(f"the latest versions fail ({error.what}); trying the versions that the source documents")
-        _attempt(experiment, _pinned(prepared, store, progress), store, progress, execution, "pins")
+        try:
+            pinned = _pinned(prepared, store, progress)
+        except DnnboxError as unresolved:
+            execution.attempts.append(Attempt("pins", False, unresolved.what))
+            raise error from unresolved
+        _attempt(experiment, pinned, store, progress, execution, "pins")
 
 
 def _pinned(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
