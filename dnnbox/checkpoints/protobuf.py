@@ -9,7 +9,7 @@ from dnnbox.checkpoints.cursor import Cursor
 from dnnbox.checkpoints.opening import Bytes, Memory, shown
 from dnnbox.errors import Corrupt, InputLimit
 
-_MAX_FIELDS = 5_000_000
+_MAX_FIELDS = 1_000_000  # a graph of 50,000 nodes has half of that
 _SMALL_BYTES = 1 << 16
 
 
