@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from dnnbox.records.environment import Limits
@@ -47,6 +48,11 @@ class Group:
         return (_number(self._memory / "memory.failcnt") or 0) > 0
 
     @property
+    def memory_folder(self) -> Path:
+        """Where the kernel's figures of the group's memory are."""
+        return self._memory
+
+    @property
     def peak_bytes(self) -> int | None:
         """Most memory that the job ever used, page cache included; None where the kernel does not tell."""
         name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"
@@ -56,6 +62,28 @@ class Group:
         """Remove the group, killing what is left in it."""
         for folder in self._folders:
             _remove(folder)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a group's memory is used for. ``refaults`` counts pages read again soon after they were dropped."""
+
+    anonymous_bytes: int
+    refaults: int
+
+
+def usage(folder: Path) -> Usage:
+    """Return the figures of one group, zeros where there are none."""
+    stat = folder / "memory.stat"
+    refaults = _counter(stat, "workingset_refault_file") or _counter(stat, "workingset_refault")
+    return Usage(_counter(stat, "anon") or _counter(stat, "rss"), refaults)
+
+
+def memory_folder_of(pid: int) -> Path | None:
+    """Return where the memory figures of a process's group are, None where this machine does not show them."""
+    controller = "" if version() == 2 else "memory"
+    folder = _path_of(Path(f"/proc/{pid}/cgroup"), controller)
+    return folder if folder is not None and (folder / "memory.stat").exists() else None
 
 
 def make(limits: Limits) -> Group | None:
@@ -108,14 +136,18 @@ def _make_v1(limits: Limits) -> Group | None:
 
 def _own_path(controller: str) -> Path:
     """Return the directory of this process's own group for a v1 controller, or of v2 for ""."""
-    mount = _MOUNTS / controller
+    # Inside a container the path may be the outside's: then the mount itself is the group.
+    return _path_of(_OWN, controller) or _MOUNTS / controller
+
+
+def _path_of(listing: Path, controller: str) -> Path | None:
     with contextlib.suppress(OSError):
-        for line in _OWN.read_text().splitlines():
+        for line in listing.read_text().splitlines():
             _, controllers, path = line.split(":", 2)
-            if controller in controllers.split(","):
-                own = mount / path.lstrip("/")
-                return own if own.is_dir() else mount  # inside a container the path may be the outside's
-    return mount
+            folder = _MOUNTS / controller / path.lstrip("/")
+            if controller in controllers.split(",") and folder.is_dir():
+                return folder
+    return None
 
 
 @contextlib.contextmanager

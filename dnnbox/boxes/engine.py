@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnbox.boxes import hardened
+from dnnbox.boxes import cgroup, hardened
 from dnnbox.boxes.engines import base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
 from dnnbox.boxes.hardened import Engine, Wanted
@@ -126,7 +126,7 @@ class Session:
         state = container.attrs["State"]
         return Ended(
             exit_code=int(state["ExitCode"]),
-            oom_killed=bool(state.get("OOMKilled")),
+            oom_killed=bool(state.get("OOMKilled")) or watch.thrashing,
             timed_out=timed_out,
             spawned_ns=spawned_ns,
             wall_s=(ended_ns - spawned_ns) / 1e9,
@@ -193,7 +193,16 @@ _STREAMS = ("stdout", "stderr")
 def _watched(staging: Path | None, wanted: Wanted, container: Container) -> contextlib.AbstractContextManager[Watch]:
     if staging is None:
         return contextlib.nullcontext(Watch())
-    return watching(staging, wanted.limits, lambda: _kill(container))
+    folder = _memory_figures(container)
+    return watching(staging, wanted.limits, lambda: _kill(container), lambda: folder)
+
+
+def _memory_figures(container: Container) -> Path | None:
+    """Return where the kernel's figures of the container's memory are, where the engine runs on this machine."""
+    with engine_errors("the engine"):
+        container.reload()
+    pid = container.attrs["State"].get("Pid") or 0
+    return cgroup.memory_folder_of(pid) if pid else None
 
 
 def _connect(url: str) -> DockerClient:

@@ -119,9 +119,10 @@ class VenvBox:
         """
         with Staging.open(request, job_dir) as staging, _group(self._limits) as group:
             job = _Job(staging.path, job_dir, timeout_s, group, self._limits)
-            with watching(staging.path, self._limits, job.kill) as watch:
+            figures = group.memory_folder if group is not None else None
+            with watching(staging.path, self._limits, job.kill, lambda: figures) as watch:
                 done = self._start(job)
-            oom_killed = group is not None and group.oom_killed
+            oom_killed = watch.thrashing or (group is not None and group.oom_killed)
             settings = {**self._settings(), **_memory_facts(group)}
             collected = staging.collect(self._limits)
         if collected.problem:
