@@ -52,7 +52,7 @@ def schema(name: str) -> dict[str, Any]:
 
 def _object(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(record)
-    members = fields(record)  # type: ignore[arg-type]
+    members = fields(record)
     required = [f.name for f in members if f.default is MISSING and f.default_factory is MISSING]
     return {
         "type": "object",

@@ -150,7 +150,7 @@ def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Expe
             environments.install_current(
                 prepared.workspace, prepared.dependencies, prepared.spec, experiment.outputs, offline=options.offline
             )
-        return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto")
+        return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto", kind=prepared.box)
     assert prepared.lock is not None
     python = environments.realise(prepared.spec, prepared.lock, store, offline=options.offline, progress=progress)
     return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto")

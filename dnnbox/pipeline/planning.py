@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dnnbox.pipeline.prepare import Prepared
 
 FULL = MeasurePlan()
-QUICK = MeasurePlan(min_seconds=1.0, max_seconds=10.0, ci_half_width=0.05, warmup_max_seconds=10.0)
+QUICK = MeasurePlan(min_seconds=1.0, max_seconds=5.0, ci_half_width=0.05, warmup_max_seconds=5.0)
 
 
 def process_counts(quick: bool) -> tuple[int, int]:
@@ -79,7 +80,16 @@ def sandbox_of(prepared: Prepared) -> str:
     """Return what keeps the model from the machine."""
     if prepared.box in ("docker", "podman"):
         return "container"
-    return "bubblewrap" if shutil.which("bwrap") else "none: bubblewrap is not installed"
+    return _sandbox_of_host()
+
+
+@functools.cache
+def _sandbox_of_host() -> str:
+    """Return "bubblewrap", or "none" with the reason; tried once, because that starts processes."""
+    from dnnbox.boxes import bubblewrap
+
+    found = bubblewrap.find()
+    return f"none: {found}" if isinstance(found, str) else "bubblewrap"
 
 
 def _relative(path: Path, base: Path) -> Path:
