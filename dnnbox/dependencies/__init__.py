@@ -112,6 +112,8 @@ def _options(inspection: Inspection, identity: Identity, source: SourceTree) -> 
         "labels": list(hints.labels),
         "inputs": [_field(item) for item in hints.inputs],
     }
+    if source.main:
+        options["main"] = source.main
     return {**options, **dict(_own_keys(inspection))}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, List, Sequence
 
+from .. import scripts
 from ..failures import Failure
 from ..protocol import InputFile
 from . import guesses
@@ -14,11 +15,17 @@ from .torchvision_import import retry
 
 
 class TorchModule(ImageInputs):
-    """``options["entry"]`` names the module inside a dict. Unpickling runs code: the box is what contains it."""
+    """``options["entry"]`` names the module inside a dict. Unpickling runs code: the box is what contains it.
+
+    ``options["main"]`` is the script, relative to the source's root, that was ``__main__`` when it was saved.
+    """
 
     def load(self) -> None:
         """Unpickle the module."""
         path = self.request.checkpoint
+        if self.options.get("main") and self.request.sys_path:
+            for text in scripts.provide(self.request.sys_path[0], str(self.options["main"])):
+                self.note("left out of the script that saved the module: %s" % text)
         data = retry(self, lambda: self.torch.load(path, map_location="cpu", weights_only=False))
         for key in [part for part in str(self.options.get("entry") or "").split(".") if part]:
             if not isinstance(data, dict) or key not in data:

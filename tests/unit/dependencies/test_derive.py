@@ -174,6 +174,15 @@ def test_derive__pickled_module_with_source__imports_of_its_files_and_pins_besid
     assert found.options["classes"] == ["net.Net"]
 
 
+def test_derive__class_of_a_script__the_harness_is_told_which(tmp_path: Path) -> None:
+    source = SourceTree("adjacent", str(tmp_path), ("__main__.Net",), ("code/train.py",), main="code/train.py")
+
+    found = derive(file_of("torch-zip", verdict="needs-code", needs_code=("__main__.Net",)), Identity(), source)
+
+    assert (found.runtime, found.options["main"]) == ("torch_module", "code/train.py")
+    assert "main" not in derive(file_of("onnx"), Identity(), NO_SOURCE).options
+
+
 def test_derive__pickled_module_of_an_installed_library__that_library() -> None:
     inspection = file_of("torch-zip", verdict="needs-code", needs_code=("timm.models.resnet.ResNet",))
 
