@@ -200,6 +200,7 @@ class _Jobs:
             _require_checks(first)
             self.execution.outcomes[-1] = _settled(first, self.experiment)
             self.execution.verified = True
+        request = _without_guessing(request, first)
         cold, warm = planning.process_counts(self.prepared.options.quick)
         with self.experiment.stage("cold"):
             for number in range(cold):
@@ -273,6 +274,21 @@ def _require_checks(outcome: RunOutcome) -> None:
     bad: Sequence[str] = [f"{c.name}: {c.detail}" for c in outcome.result.checks if not c.passed]
     if bad:
         raise BadOutput(f"the output gate failed: {'; '.join(bad)}"[:240], hint="nothing was timed", phase="infer")
+
+
+def _without_guessing(request: RunRequest, first: RunOutcome) -> RunRequest:
+    """Hand the shapes that the first job found by trying to the later jobs, so that they do not try again.
+
+    Token ids are left to the runtime: it reads from the model how many there are.
+    """
+    assert first.result is not None
+    found = first.result.inputs
+    if request.inputs or request.runtime not in ("torchscript", "torch_module"):
+        return request
+    if not found or any(record.status != "assumed" or not record.dtype.startswith("float") for record in found):
+        return request
+    known = [{"name": r.name, "shape": r.shape, "dtype": r.dtype, "status": "observed"} for r in found]
+    return replace(request, options={**request.options, "inputs": known})
 
 
 def _settled(outcome: RunOutcome, experiment: Experiment) -> RunOutcome:
