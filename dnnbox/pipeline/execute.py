@@ -128,7 +128,7 @@ def _environment_text(prepared: Prepared) -> str:
 
 def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Experiment) -> AbstractContextManager[Box]:
     options, limits = prepared.options, limits_of(prepared)
-    mounts = _mounts(prepared, experiment)
+    mounts, log = _mounts(prepared, experiment), experiment.logs / "environment.log"
     if prepared.box in CONTAINERS:
         assert prepared.lock is not None
         interpreter = boxes.make_container_env(
@@ -139,6 +139,7 @@ def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Expe
             store,
             offline=options.offline,
             progress=progress,
+            log=log,
         )
         return boxes.open_container(
             prepared.box, prepared.image, interpreter, mounts, limits, device=prepared.device.name, gpus=options.gpus,
@@ -148,11 +149,18 @@ def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Expe
         python = Path(prepared.workspace.current_python)
         if prepared.missing:
             environments.install_current(
-                prepared.workspace, prepared.dependencies, prepared.spec, experiment.outputs, offline=options.offline
+                prepared.workspace,
+                prepared.dependencies,
+                prepared.spec,
+                experiment.outputs,
+                offline=options.offline,
+                log=log,
             )
         return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto", kind=prepared.box)
     assert prepared.lock is not None
-    python = environments.realise(prepared.spec, prepared.lock, store, offline=options.offline, progress=progress)
+    python = environments.realise(
+        prepared.spec, prepared.lock, store, offline=options.offline, progress=progress, log=log
+    )
     return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto")
 
 
