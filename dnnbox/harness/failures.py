@@ -23,6 +23,7 @@ STAGE_KINDS = {
     "warmup": "infer_failed",
     "measure": "infer_failed",
     "memory": "infer_failed",
+    "profile": "infer_failed",
     "postprocess": "infer_failed",
 }
 """What an unexplained exception means, by the stage that it came from; anything else is a bug in the harness."""

@@ -8,7 +8,7 @@ import re
 import time
 from typing import Any, Callable, Dict, List
 
-from . import checks, contract, measure, memory, probe, trees
+from . import checks, contract, measure, memory, probe, profilers, trees
 from .arrays import Array, write_npy
 from .failures import Failure
 from .noise import NoiseLog
@@ -19,6 +19,7 @@ KEPT_ARRAY_BYTES = 64 << 20
 KEPT_TOTAL_BYTES = 256 << 20
 DECODED_CALLS = 64
 MEMORY_RUNS = 5
+TRACE = "trace.json"
 
 
 def run(context: Context) -> None:
@@ -193,12 +194,28 @@ def memory_job(context: Context) -> None:
         context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
 
 
+def profile_job(context: Context) -> None:
+    """Where the time of a call goes. Profiling slows it down, so no latency is taken from here."""
+    session = Session(context)
+    trace = os.path.join(context.folder(ARTIFACTS), TRACE)
+    profiler = profilers.choose(session, trace)
+    profiler.before()
+    with session.described():
+        session.climb()
+        context.enter("profile")
+        context.fields["profile"] = trees.plain(profilers.run(profiler))
+        if os.path.isfile(trace):
+            context.fields["artifacts"] = [{"path": "%s/%s" % (ARTIFACTS, TRACE), "kind": "trace", "title": TRACE}]
+        context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
+
+
 JOBS = {
     "probe": probe_job,
     "infer": infer_job,
     "measure": measure_job,
     "cold": cold_job,
     "memory": memory_job,
+    "profile": profile_job,
 }
 
 

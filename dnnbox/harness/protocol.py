@@ -16,9 +16,10 @@ PROTOCOL = 1
 REQUEST, RESULT, EVENTS = "request.json", "result.json", "events.jsonl"
 ARRAYS, ARTIFACTS = "arrays", "artifacts"
 
-JOBS = ("probe", "infer", "measure", "cold", "memory")
+JOBS = ("probe", "infer", "measure", "cold", "memory", "profile")
 """probe: interpreter, packages, devices · infer: load, run, check, decode, keep outputs · measure: warm latency
-· cold: load and first inference only · memory: peak memory of load and run, nothing timed."""
+· cold: load and first inference only · memory: peak memory of load and run, nothing timed
+· profile: operators, work and a trace of a few calls, never a latency."""
 
 ERROR_KINDS = (
     "protocol",  # the request is not of this protocol
@@ -174,6 +175,7 @@ class RunResult:
     machine: Dict[str, Any] = field(default_factory=dict)  # cpu, cores, memory, os, gpu, driver
     preprocessing: List[Dict[str, Any]] = field(default_factory=list)  # {"step","parameters","status","source"}
     postprocessing: List[Dict[str, Any]] = field(default_factory=list)
+    profile: Dict[str, Any] = field(default_factory=dict)  # per call: ns, bytes, flops; see harness/profilers
     decoded: List[Dict[str, Any]] = field(default_factory=list)  # what the outputs mean, for people
     notes: List[str] = field(default_factory=list)
     error: Optional[RunError] = None

@@ -35,6 +35,8 @@ DTYPES = {
 class OnnxRuntime(Runtime):
     """``options["inputs"]`` may give sizes for open dimensions; ``options["graph_level"]`` an optimisation level."""
 
+    profile_prefix = ""  # where a profiled session writes to
+
     @classmethod
     def choose(cls, request: RunRequest) -> Type[Runtime]:
         """Return the class for the family of the model."""
@@ -86,6 +88,9 @@ class OnnxRuntime(Runtime):
         level = self.options.get("graph_level")
         if level:
             options.graph_optimization_level = getattr(self.ort.GraphOptimizationLevel, "ORT_%s" % level.upper())
+        if self.profile_prefix:
+            options.enable_profiling = True
+            options.profile_file_prefix = self.profile_prefix
         settings = {} if self.kind == "cpu" else {"device_id": self.index}
         providers = [(self.provider, settings)]
         self.session = self.ort.InferenceSession(self.request.checkpoint, options, providers=providers)

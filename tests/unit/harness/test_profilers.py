@@ -1,0 +1,114 @@
+"""Profiles of real models: operators, work and a trace; and the arithmetic of shapes without any library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnnbox.harness import profilers
+from dnnbox.harness.profilers import onnxruntime as ort_profiler
+from dnnbox.harness.profilers import torch as torch_profiler
+from dnnbox.harness.protocol import RunRequest
+from tests.unit.harness import box
+from tests.unit.harness.conftest import MakeRequest
+from tests.zoo import Zoo
+
+
+def node(name: str, inputs: list[list[int]], outputs: list[list[int]]) -> dict[str, Any]:
+    def described(shapes: list[list[int]]) -> list[dict[str, list[int]]]:
+        return [{"float": shape} for shape in shapes]
+
+    return {"op_name": name, "input_type_shape": described(inputs), "output_type_shape": described(outputs)}
+
+
+@pytest.mark.parametrize(
+    ("details", "flops"),
+    [
+        (node("Conv", [[1, 3, 8, 8], [16, 3, 3, 3]], [[1, 16, 6, 6]]), 2 * 16 * 6 * 6 * 27),
+        (node("FusedConv", [[1, 16, 8, 8], [16, 1, 3, 3]], [[1, 16, 6, 6]]), 2 * 16 * 6 * 6 * 9),
+        (node("Gemm", [[4, 32], [10, 32]], [[4, 10]]), 2 * 4 * 32 * 10),
+        (node("MatMul", [[2, 7, 5], [5, 3]], [[2, 7, 3]]), 2 * 2 * 7 * 5 * 3),
+        (node("MatMul", [[2, 7, 5]], [[2, 7, 3]]), 2 * 2 * 7 * 5 * 3),  # its weights are packed
+        (node("Relu", [[1, 16]], [[1, 16]]), None),
+        (node("LSTM", [[1, 16], [2, 2]], [[1, 16]]), None),
+        ({"op_name": "Conv"}, None),
+    ],
+)
+def test_flops_of__shapes_of_a_node__two_for_each_product(details: dict[str, Any], flops: int | None) -> None:
+    assert ort_profiler.flops_of(details) == flops
+
+
+def test_family__names_of_one_operation__are_one() -> None:
+    names = ("aten::conv2d", "aten::_convolution", "aten::mkldnn_convolution", "aten.convolution", "aten._convolution")
+    assert {torch_profiler.family(name) for name in names} == {"convolution"}
+    assert torch_profiler.family("aten.addmm.default") == torch_profiler.family("aten::linear") == "linear"
+    assert torch_profiler.family("aten::gelu") == "gelu"
+    assert torch_profiler.family("mine::kernel") == "mine::kernel"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no trace"),
+        ("{", "not JSON"),
+        ("[]", "no events"),
+        ('{"traceEvents": [1]}', "no events"),
+        ('[{"ph": "X"}]', ""),
+        ('{"traceEvents": [{"ph": "X"}]}', ""),
+    ],
+)
+def test_trace_problem__what_is_no_trace__is_said(text: str | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    if text is not None:
+        path.write_text(text)
+    problem = profilers.trace_problem(str(path))
+    assert said in problem
+    assert bool(said) == bool(problem)
+
+
+def test_trace_problem__too_large__is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profilers, "TRACE_BYTES", 5)
+    (tmp_path / "trace.json").write_text('[{"ph": "X"}]')
+    assert "at most 5" in profilers.trace_problem(str(tmp_path / "trace.json"))
+
+
+def test_profile__adapter_without_a_known_library__says_so(adapter_request: MakeRequest, tmp_path: Path) -> None:
+    import sys
+
+    error = box.run(sys.executable, tmp_path / "run", adapter_request(job="profile")).answer.error
+    assert error is not None
+    assert (error.kind, error.stage) == ("unsupported", "profile")
+
+
+@pytest.mark.zoo
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "runtime", "largest"), [("onnx", "onnxruntime", "Conv"), ("torchscript", "torchscript", "convolution")]
+)
+def test_profile__real_model__operators_work_peaks_and_a_trace(
+    zoo: Zoo, tmp_path: Path, name: str, runtime: str, largest: str
+) -> None:
+    request = RunRequest("profile", runtime, str(zoo.path(name)))
+    ran = box.run(zoo.python, tmp_path / "run", request)
+    result = ran.answer
+    assert result.error is None, result.error
+    found = result.profile
+    rows = {row["name"]: row for row in found["operators"]}
+    assert rows[largest]["flops"] > 0
+    assert rows[largest]["bytes"] > 0
+    assert 0 < found["self_ns"] <= 1.2 * found["mean_ns"]
+    assert found["flops"] >= rows[largest]["flops"]
+    assert found["peaks"]["flops_per_s"] > 1e8
+    assert found["peaks"]["bytes_per_s"] > 1e8
+    assert found["reasons"] == {}
+    assert [artifact["kind"] for artifact in result.artifacts] == ["trace"]
+    trace = ran.folder / result.artifacts[0]["path"]
+    assert profilers.trace_problem(str(trace)) == ""
+    assert json.loads(trace.read_text())
+    assert sorted(path.name for path in trace.parent.iterdir()) == ["trace.json"]
+    assert result.samples is None
+    if name == "onnx":
+        assert found["providers"] == {"CPU": len(found["nodes"])}
