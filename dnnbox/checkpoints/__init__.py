@@ -25,7 +25,7 @@ _ZIP_READERS = {
     "torch-export": f"{_HERE}.torch_export:TorchExport",
     "torch-package": f"{_HERE}.torch_zip:TorchPackage",
     "npz": f"{_HERE}.numpy_files:Npz",
-    "keras-v3": f"{_HERE}.recognised:KerasZip",
+    "keras-v3": f"{_HERE}.keras_files:KerasZip",
 }
 _FILE_READERS = {
     "safetensors": f"{_HERE}.safetensors_file:Safetensors",
@@ -36,6 +36,13 @@ _FILE_READERS = {
     "pickle": f"{_HERE}.bare_pickle:BarePickle",
     "openvino": f"{_HERE}.openvino:OpenVino",
     "tar": f"{_HERE}.tars:Tar",
+    "hdf5": f"{_HERE}.keras_files:Hdf5",
+    "tflite": f"{_HERE}.mobile_files:TfLite",
+    "onnxruntime-ort": f"{_HERE}.mobile_files:OnnxRuntimeFile",
+    "executorch": f"{_HERE}.mobile_files:ExecuTorch",
+    "flax-msgpack": f"{_HERE}.flax_file:FlaxMsgpack",
+    "tf-index": f"{_HERE}.tensorflow_index:CheckpointIndex",
+    "coreml": f"{_HERE}.coreml:CoreMl",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
 _FOLDER_READERS = {
@@ -46,6 +53,9 @@ _FOLDER_READERS = {
     "timm-directory": f"{_HERE}.library_directories:TimmDirectory",
     "hf-directory": f"{_HERE}.hf_directory:HfDirectory",
     "saved-model": f"{_HERE}.tensorflow_saved:SavedModel",
+    "coreml-package": f"{_HERE}.coreml:CoreMlPackage",
+    "torch-dcp": f"{_HERE}.torch_distributed:DistributedCheckpoint",
+    "tf-checkpoint": f"{_HERE}.tensorflow_saved:CheckpointFolder",
     "other-directories": f"{_HERE}.recognised:OtherFolders",
 }
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dnnbox.checkpoints import plain
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.opening import Bytes, Folder
 from dnnbox.errors import Corrupt
@@ -27,16 +26,9 @@ class Known:
 
 
 _ENGINE = "a compiled engine: loading it runs native code"
-_LAMBDA = "Lambda layers hold Python code; they were not looked for"
 _KNOWN = (
-    Known(0, b"\x89HDF\r\n\x1a\n", "hdf5", "keras", "needs-code", _LAMBDA),
-    Known(4, b"TFL3", "tflite", "tflite"),
-    Known(4, b"ORTM", "onnxruntime-ort", "onnxruntime"),
     Known(4, b"ODTC", "onnxruntime-checkpoint", "onnxruntime"),
-    Known(4, b"ET12", "executorch", "executorch"),
-    Known(4, b"ET11", "executorch", "executorch"),
     Known(4, b"PTMF", "torchscript-mobile", "pytorch"),
-    Known(4, b"CIR0", "circle", "one"),
     Known(4, b"MSL1", "mindspore-lite", "mindspore"),
     Known(4, b"MSL2", "mindspore-lite", "mindspore"),
     Known(4, b"TOSA", "tosa", "tosa"),
@@ -79,8 +71,6 @@ class Recognised:
         if found.risk:
             reading.find("warning" if found.verdict != "dangerous" else "danger", "code-inside", "", found.risk)
         reading.not_scanned.append("everything behind the magic number: only the format was recognised")
-        if found.format == "hdf5":
-            _hdf5(data, reading)
 
 
 def _find(data: Bytes) -> Known | None:
@@ -95,53 +85,12 @@ def _find(data: Bytes) -> Known | None:
     return None
 
 
-def _hdf5(data: Bytes, reading: Reading) -> None:
-    """Say whether it is Keras's: its attributes are plain text near the start or in the model's configuration."""
-    text = data.up_to(0, 1 << 20)
-    is_keras = b"keras_version" in text or b"model_config" in text or b"layer_names" in text
-    reading.framework = "keras" if is_keras else "hdf5"
-    reading.format = "keras-h5" if is_keras else "hdf5"
-    if not is_keras:
-        reading.verdict = "no-code"
-        reading.findings.clear()
-
-
-class KerasZip:
-    """Reads Keras 3's .keras: a zip with config.json, metadata.json and model.weights.h5."""
-
-    def sniff(self, data: Bytes) -> Match | None:
-        """The three members."""
-        names = data.archive.members
-        return (
-            Match(1.0, "config.json and model.weights.h5") if {"config.json", "metadata.json"} <= names.keys() else None
-        )
-
-    def read(self, data: Bytes, reading: Reading) -> None:
-        """Read the configuration; find layers that carry code."""
-        reading.format, reading.framework = "keras-v3", "keras"
-        archive = data.archive
-        config = archive.read("config.json", 64 << 20)
-        reading.metadata["config.json"] = plain.bounded(plain.loads(config, "config.json"))
-        reading.metadata["metadata.json"] = plain.bounded(
-            plain.loads(archive.read("metadata.json", 1 << 20), "metadata")
-        )
-        reading.scanned.extend(("config.json", "metadata.json"))
-        reading.not_scanned.append("model.weights.h5: HDF5 is only recognised")
-        if b'"__lambda__"' in config or b'"Lambda"' in config:
-            reading.worsen("dangerous")
-            reading.find("danger", "lambda-layer", "config.json", "a Lambda layer holds marshalled Python code")
-        if b'"registered_name"' in config and b'"module": null' not in config:
-            reading.find("info", "custom-objects", "config.json", "registered objects may need the author's code")
-
-
 class OtherFolders:
     """Names directories by the files that only they have."""
 
     _MARKS = (
-        ((".metadata",), "torch-dcp", "pytorch"),
         (("_CHECKPOINT_METADATA",), "orbax", "jax"),
         (("manifest.ocdbt",), "orbax", "jax"),
-        (("Manifest.json",), "coreml-package", "coreml"),
         (("model.json", "group1-shard1of1.bin"), "tensorflow-js", "tensorflow"),
         (("inference.json", "inference.pdiparams"), "paddle", "paddle"),
         (("inference.pdmodel", "inference.pdiparams"), "paddle", "paddle"),
@@ -170,18 +119,3 @@ class OtherFolders:
         describe(folder, reading)
         configs(folder, reading)
         reading.not_scanned.append(f"everything behind {mark}: only the format was recognised")
-        if reading.format == "torch-dcp":
-            _dcp(folder, reading)
-
-
-def _dcp(folder: Folder, reading: Reading) -> None:
-    """Judge the pickled metadata of a distributed checkpoint."""
-    import contextlib
-
-    from dnnbox.checkpoints.pickled import Broken, Pickles
-
-    pickles = Pickles(reading)
-    with contextlib.suppress(Broken), folder.open(".metadata") as data:
-        pickles.run(data, ".metadata")
-    pickles.judge()
-    reading.scanned.append(".metadata")

@@ -1,4 +1,4 @@
-"""TensorFlow SavedModel directories: tags, signatures and operators from saved_model.pb; the variables are passed over.
+"""TensorFlow SavedModel directories: tags, signatures and operators from saved_model.pb, variables from their index.
 
 Source: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto, framework/graph.proto (2.21).
 """
@@ -12,14 +12,11 @@ from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.folders import describe
 from dnnbox.checkpoints.opening import Folder, shown
 from dnnbox.checkpoints.protobuf import Message, document, signed
+from dnnbox.checkpoints.tensorflow_index import DTYPES, variables
 from dnnbox.errors import Corrupt
 from dnnbox.records.inspection import IoField, IoHints
+from dnnbox.text import visible
 
-_DTYPES = {
-    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64",
-    9: "int64", 10: "bool", 11: "qint8", 12: "quint8", 13: "qint32", 14: "bfloat16", 17: "uint16", 18: "complex128",
-    19: "float16", 22: "uint32", 23: "uint64",
-}  # fmt: skip
 _ACTING = frozenset(("ReadFile", "WriteFile", "PyFunc", "PyFuncStateless", "EagerPyFunc", "MatchingFiles", "Save"))
 _OWN_SAVING = frozenset(("Save", "SaveV2", "MergeV2Checkpoints", "RestoreV2"))  # every SavedModel saves itself
 _SERVING = "serving_default"
@@ -44,7 +41,42 @@ class SavedModel:
             for graph in graphs[:10]:
                 _meta_graph(whole.message(graph), reading)
         reading.scanned.append("saved_model.pb")
-        reading.not_scanned.append("variables/: names and shapes of the weights")
+        if folder.has("variables/variables.index"):
+            _variables(folder, "variables/variables", reading)
+
+
+class CheckpointFolder:
+    """Reads a directory with PREFIX.index and its shards; of several steps, the one that sorts last."""
+
+    def sniff(self, folder: Folder) -> Match | None:
+        """An index and a shard with the same prefix."""
+        found = _prefixes(folder)
+        return Match(0.8, f"{found[-1]}.index") if found else None
+
+    def read(self, folder: Folder, reading: Reading) -> None:
+        """List the variables of one step."""
+        reading.format, reading.framework = "tf-checkpoint", "tensorflow"
+        describe(folder, reading)
+        found = _prefixes(folder)
+        if not found:
+            raise Corrupt("the directory changed while it was read")
+        _variables(folder, found[-1], reading)
+        for other in found[:-1][:20]:
+            reading.not_scanned.append(f"the checkpoint {visible(other, 80)}")
+
+
+def _prefixes(folder: Folder) -> list[str]:
+    names = [path.removesuffix(".index") for path in folder.entries if path.endswith(".index") and "/" not in path]
+    held = {path.rpartition(".data-")[0] for path in folder.entries if ".data-" in path}
+    return sorted((name for name in names if name in held), key=lambda name: (len(name), name))
+
+
+def _variables(folder: Folder, prefix: str, reading: Reading) -> None:
+    def size(name: str) -> int | None:
+        return folder.entries[name].size if folder.has(name) else None
+
+    with folder.open(f"{prefix}.index") as data:
+        variables(data, prefix, size, reading)
 
 
 def _meta_graph(message: Message, reading: Reading) -> None:
@@ -121,7 +153,7 @@ def _tensor(entry: Message) -> IoField:
             facts = entry.message(item)
             for part in facts.fields():
                 if part.number == 2 and not part.is_bytes:
-                    dtype = _DTYPES.get(part.value, f"type {part.value}")
+                    dtype = DTYPES.get(part.value, f"type {part.value}")
                 elif part.number == 3 and part.is_bytes:
                     shape = _shape(facts.message(part))
     named = tuple(f"{name}_{axis}" if extent == -1 else extent for axis, extent in enumerate(shape))

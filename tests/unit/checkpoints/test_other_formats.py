@@ -17,6 +17,8 @@ from tests.unit.checkpoints.hostile import SYSTEM_CALL
 from tests.unit.checkpoints.test_folders import WEIGHTS, folder
 from tests.unit.checkpoints.test_onnx import block, number
 
+SAMPLES = Path(__file__).with_name("samples")
+
 
 def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
@@ -135,7 +137,7 @@ def keras(config: dict[str, Any]) -> bytes:
     with zipfile.ZipFile(buffer, "w") as made:
         made.writestr("config.json", json.dumps(config))
         made.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
-        made.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
+        made.writestr("model.weights.h5", (SAMPLES / "functional.weights.h5").read_bytes())
     return buffer.getvalue()
 
 
@@ -149,11 +151,9 @@ def test_keras__lambda_layer__is_dangerous(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "form", "verdict"),
     [
-        (b"\x1c\0\0\0TFL3" + b"\0" * 40, "tflite", "no-code"),
-        (b"\x1c\0\0\0ET12" + b"\0" * 40, "executorch", "no-code"),
+        (b"\x1c\0\0\0PTMF" + b"\0" * 40, "torchscript-mobile", "no-code"),
         (b"ptrt" + b"\0" * 40, "tensorrt", "dangerous"),
         (struct.pack("<I", 10) + b'{"a": "b"}' + b"ftrt" + b"\0" * 40, "tensorrt", "dangerous"),
-        (b"\x89HDF\r\n\x1a\n" + b"\0" * 40 + b"keras_version", "keras-h5", "needs-code"),
     ],
 )
 def test_recognised__by_magic__is_named(data: bytes, form: str, verdict: str, tmp_path: Path) -> None:
@@ -196,10 +196,10 @@ def test_diffusers_directory__components__are_split(tmp_path: Path) -> None:
     assert [t.name for t in inspection.tensor_list] == ["unet.bert.w"]
 
 
-@pytest.mark.parametrize("mark", ["Manifest.json", "_CHECKPOINT_METADATA"])
+@pytest.mark.parametrize("mark", ["manifest.ocdbt", "_CHECKPOINT_METADATA"])
 def test_directories__by_their_mark__are_named(mark: str, tmp_path: Path) -> None:
     inspection = inspect(folder(tmp_path, {mark: b"{}"}))
-    assert inspection.format in ("coreml-package", "orbax")
+    assert inspection.format == "orbax"
     assert inspection.not_scanned
 
 
