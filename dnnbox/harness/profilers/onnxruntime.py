@@ -31,7 +31,7 @@ class OnnxRuntimeProfiler(Profiler):
         events = _events(written)
         runs = sum(event.get("name") == "model_run" for event in events)
         nodes = [event for event in events if str(event.get("name", "")).endswith(_KERNEL)]
-        kept = _after_first(events, nodes)
+        kept = with_own_time(_after_first(events, nodes))
         calls = max(1, runs - 1)
         rows = _rows(kept, calls)
         if any(str(row["name"]) in _UNCOUNTED for row in rows):
@@ -61,6 +61,22 @@ def _after_first(events: List[Dict[str, Any]], nodes: List[Dict[str, Any]]) -> L
     """Return the nodes of all runs but the first."""
     ends = sorted(event["ts"] + event["dur"] for event in events if event.get("name") == "model_run")
     return [node for node in nodes if len(ends) < 2 or node["ts"] >= ends[0]]
+
+
+def with_own_time(nodes: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Return the nodes with their own time: If, Loop and Scan hold the nodes of their branches."""
+    own: List[Dict[str, Any]] = []
+    open_nodes: Dict[Any, List[Dict[str, Any]]] = {}
+    for node in sorted(nodes, key=lambda node: (node["ts"], -node["dur"])):
+        around = open_nodes.setdefault(node.get("tid"), [])
+        while around and around[-1]["ts"] + around[-1]["whole"] <= node["ts"]:
+            around.pop()
+        if around:
+            around[-1]["dur"] = max(0, around[-1]["dur"] - node["dur"])
+        entry = dict(node, whole=node["dur"])
+        around.append(entry)
+        own.append(entry)
+    return own
 
 
 def _rows(nodes: List[Dict[str, Any]], calls: int) -> List[Dict[str, Any]]:

@@ -49,7 +49,7 @@ class TorchProfiler(Profiler):
         with torch.profiler.profile(activities=activities, record_shapes=True) as profiled:
             durations = self.calls(self.call)
         rows = _rows(profiled.key_averages(group_by_input_shape=True), len(durations), len(activities) > 1)
-        flops = self._counted("flops", lambda: _flops(self.call))
+        flops = self._counted("flops", lambda: _flops(torch, self.call))
         traffic = self._counted("bytes", lambda: _traffic(torch, self.call))
         for row in rows:
             row["flops"] = flops.get(row["name"]) if flops else None
@@ -117,10 +117,18 @@ def _calls(averages: Any) -> Dict[str, int]:
     return largest
 
 
-def _flops(call: Any) -> Dict[str, int]:
+def _attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Return the work of two products per head: queries with keys, weights with values."""
+    batch, heads, length, width = query
+    return int(2 * batch * heads * length * key[-2] * (width + value[-1]))
+
+
+def _flops(torch: Any, call: Any) -> Dict[str, int]:
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    # The CPU's fused attention is the one that torch itself does not count.
+    attention = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
+    with FlopCounterMode(display=False, custom_mapping={attention: _attention_flops} if attention else {}) as counter:
         call()
     found: Dict[str, int] = {}
     for operator, flops in counter.get_flop_counts().get("Global", {}).items():

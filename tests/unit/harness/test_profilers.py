@@ -41,6 +41,17 @@ def test_flops_of__shapes_of_a_node__two_for_each_product(details: dict[str, Any
     assert ort_profiler.flops_of(details) == flops
 
 
+def test_with_own_time__nodes_of_a_branch__are_not_counted_twice() -> None:
+    def event(name: str, ts: int, dur: int, tid: int = 1) -> dict[str, Any]:
+        return {"name": name, "ts": ts, "dur": dur, "tid": tid}
+
+    nested = [event("If", 0, 100), event("inner If", 10, 50), event("Conv", 20, 30), event("Add", 70, 10)]
+    found = ort_profiler.with_own_time([*nested, event("Relu", 100, 5), event("elsewhere", 20, 40, tid=2)])
+    assert {node["name"]: node["dur"] for node in found} == {
+        "If": 40, "inner If": 20, "Conv": 30, "Add": 10, "Relu": 5, "elsewhere": 40,
+    }  # fmt: skip
+
+
 def test_family__names_of_one_operation__are_one() -> None:
     names = ("aten::conv2d", "aten::_convolution", "aten::mkldnn_convolution", "aten.convolution", "aten._convolution")
     assert {torch_profiler.family(name) for name in names} == {"convolution"}
