@@ -147,13 +147,22 @@ def _sha256_of_files(folder: Folder) -> str:
 
 
 def _sha256(data: FileBytes) -> str:
-    """Return the digest of the bytes behind the descriptor that was inspected."""
+    """Return the digest of the bytes behind the descriptor that was inspected; of a large file, perhaps remembered."""
     import hashlib
 
-    digest = hashlib.sha256()
-    for offset in range(0, data.size, _CHUNK_BYTES):
-        digest.update(data.up_to(offset, _CHUNK_BYTES))
-    return digest.hexdigest()
+    from dnnbox import digests
+
+    def compute() -> str:
+        digest = hashlib.sha256()
+        for offset in range(0, data.size, _CHUNK_BYTES):
+            digest.update(data.up_to(offset, _CHUNK_BYTES))
+        if data.changed():  # never remember what belongs to neither state of the file
+            raise NotReadable(
+                f"{shown(data.path)} changed while it was read", hint="try again when nothing writes to it"
+            )
+        return digest.hexdigest()
+
+    return digests.sha256(data.facts, compute)
 
 
 def _inspection(path: Path, reading: Reading, kind: str, size: int, modified: str, digest: str | None) -> Inspection:

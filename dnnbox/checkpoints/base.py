@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from dnnbox.checkpoints.dtypes import size_bytes
 from dnnbox.checkpoints.opening import Bytes, Folder
+from dnnbox.errors import Unsupported
 from dnnbox.records.inspection import (
     FileRole,
     Finding,
@@ -133,5 +134,12 @@ _RANK: Mapping[str, int] = {"no-code": 0, "data-only": 1, "inert-known": 2, "nee
 
 
 def best(matches: Iterable[tuple[str, Match]]) -> tuple[str, Match] | None:
-    """Return the match with the highest score; the first of equals (the registry's order is by specificity)."""
-    return max(matches, key=lambda item: item[1].score, default=None)
+    """Return the match with the highest score, None where there is none; raises Unsupported for a tie."""
+    ranked = sorted(matches, key=lambda item: -item[1].score)
+    if len(ranked) > 1 and ranked[0][1].score == ranked[1][1].score:
+        (first, one), (second, other) = ranked[:2]
+        raise Unsupported(
+            f"two readers claim the file alike: `{first}` ({one.reason}) and `{second}` ({other.reason})",
+            hint="remove the package that adds the wrong reader, or report it",
+        )
+    return ranked[0] if ranked else None

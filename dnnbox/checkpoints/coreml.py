@@ -39,7 +39,7 @@ class CoreMl:
         except DnnboxError:
             return None
         is_model = numbers[:1] == [1] and 2 in numbers and any(200 <= number <= 3000 for number in numbers)
-        return Match(0.9, "a Core ML model's fields") if is_model else None
+        return Match(0.75, "a Core ML model's fields") if is_model else None
 
     def read(self, data: Bytes, reading: Reading) -> None:
         """Read the description."""
@@ -52,7 +52,7 @@ class CoreMlPackage:
 
     def sniff(self, folder: Folder) -> Match | None:
         """Manifest.json."""
-        return Match(0.6, "Manifest.json") if folder.has("Manifest.json") else None
+        return Match(0.65, "Manifest.json") if folder.has("Manifest.json") else None
 
     def read(self, folder: Folder, reading: Reading) -> None:
         """Read the description of the root model."""

@@ -60,7 +60,7 @@ class OpenClipDirectory:
 
     def sniff(self, folder: Folder) -> Match | None:
         """open_clip_config.json."""
-        return Match(0.95, "open_clip_config.json") if folder.has("open_clip_config.json") else None
+        return Match(0.96, "open_clip_config.json") if folder.has("open_clip_config.json") else None
 
     def read(self, folder: Folder, reading: Reading) -> None:
         """Read the configs and the weights."""
@@ -83,7 +83,7 @@ class PeftDirectory:
 
     def sniff(self, folder: Folder) -> Match | None:
         """adapter_config.json."""
-        return Match(0.95, "adapter_config.json") if folder.has("adapter_config.json") else None
+        return Match(0.97, "adapter_config.json") if folder.has("adapter_config.json") else None
 
     def read(self, folder: Folder, reading: Reading) -> None:
         """Read the config and the adapter's weights."""

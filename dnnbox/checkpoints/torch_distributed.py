@@ -22,7 +22,7 @@ class DistributedCheckpoint:
 
     def sniff(self, folder: Folder) -> Match | None:
         """.metadata."""
-        return Match(0.9, ".metadata") if folder.has(".metadata") else None
+        return Match(0.88, ".metadata") if folder.has(".metadata") else None
 
     def read(self, folder: Folder, reading: Reading) -> None:
         """Judge the pickle; list the tensors; every shard must hold what it is said to hold."""
