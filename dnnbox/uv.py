@@ -231,6 +231,11 @@ def put_back_argvs(added: Sequence[str], changed: Sequence[str], interpreter: Pa
     return commands
 
 
+def lock_argv(project: Path, interpreter: Path | str) -> list[str]:
+    """Return the command that writes ``project``/uv.lock, without any configuration file of the user's."""
+    return [str(binary()), "lock", "--quiet", "--no-config", "--project", str(project), "--python", str(interpreter)]
+
+
 def find_argv(python: str) -> list[str]:
     """Return the command that looks for an interpreter on this machine."""
     return [str(binary()), "python", "find", "--no-project", "--no-config", "--system", python]

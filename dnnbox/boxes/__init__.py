@@ -22,7 +22,7 @@ from dnnbox.boxes.container import open_container
 from dnnbox.boxes.container_env import container_env_exists, make_container_env
 from dnnbox.boxes.engines import engine_answers
 from dnnbox.boxes.failures import error_of
-from dnnbox.boxes.images import image_facts, image_python
+from dnnbox.boxes.images import image_facts, image_python, with_digest
 from dnnbox.boxes.limits import default_memory_bytes
 from dnnbox.boxes.sweep import sweep
 from dnnbox.boxes.venv import open_venv
@@ -43,4 +43,5 @@ __all__ = [
     "open_container",
     "open_venv",
     "sweep",
+    "with_digest",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from dnnbox.boxes import owner
 from dnnbox.boxes.base import ENVIRONMENT
 from dnnbox.boxes.engine import Session, engine_errors
-from dnnbox.boxes.engines import base_url, get_json
+from dnnbox.boxes.engines import ENGINES, base_url, engine_answers, get_json
 from dnnbox.boxes.hardened import Wanted, user_of
 from dnnbox.boxes.limits import default_memory_bytes
 from dnnbox.errors import EngineUnavailable, EnvFailed
@@ -84,6 +84,20 @@ def image_id(engine: str, image: str) -> str:
         f"{engine} has no image {visible(image, 80)}",
         hint="`make engines` builds one without a registry, or name another with `--base-image`",
     )
+
+
+def with_digest(image: str) -> str:
+    """Return the image's name with the digest that its registry knows it by, where an engine here can tell it."""
+    if "@" in image:
+        return image
+    name = image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
+    for engine in ENGINES:
+        url = base_url(engine) if engine_answers(engine) else ""
+        found = get_json(Path(url.removeprefix("unix://")), f"/images/{image}/json") if url[:7] == "unix://" else None
+        for entry in (found or {}).get("RepoDigests") or ():
+            if entry.rpartition("@")[0].removeprefix("docker.io/").removeprefix("library/") == name:
+                return f"{image}@{entry.rpartition('@')[2]}"
+    return image
 
 
 def _probe(session: Session, identity: str, image: str) -> ImageFacts:

@@ -59,6 +59,49 @@ def plan(values: Mapping[str, Any]) -> int:
     return 0
 
 
+def env(values: Mapping[str, Any]) -> int:
+    """``dnnbox env``. What could be written is written; the first format that could not decides the exit code."""
+    from dnnbox.environments import exports
+    from dnnbox.pipeline import exporting
+
+    asked = tuple(dict.fromkeys(part for part in values["format"].split(",") if part))
+    formats = tuple(exports.FORMATS) if asked == ("all",) else asked
+    if not formats:
+        raise Usage("--format names no format", hint=f"use {','.join(exports.FORMATS)} or all")
+    accelerator: Any = parsing.one_of("--accelerator", values["accelerator"], exporting.ACCELERATORS)
+    with progress(values["progress"]) as display:
+        done = exporting.export(
+            parsing.export_options(values),
+            values["out"],
+            formats,
+            display,
+            accelerator=accelerator,
+            python=values["python"] or None,
+        )
+    if values["json"]:
+        _show_export(done)
+    else:
+        print("\n".join(f"{values['out']}/{name}" for name in done.files))
+    for name, error in done.failed:
+        print(f"dnnbox: {name} was not written", file=sys.stderr)
+        last = error
+    return fail(last, []) if done.failed else 0
+
+
+def _show_export(done: Any) -> None:
+    failed = [{"format": name, **error.as_json()} for name, error in done.failed]
+    show_json(
+        {
+            "schema": "dnnbox.env/1",
+            "folder": str(done.folder),
+            "formats": done.formats,
+            "files": done.files,
+            "lock": f"sha256:{done.lock_sha256}",
+            "failed": failed,
+        }
+    )
+
+
 def run(values: Mapping[str, Any]) -> int:
     """``dnnbox run``."""
     from dnnbox.pipeline.running import run as run_experiment
@@ -86,7 +129,7 @@ def _show_summary(finished: Finished) -> None:
     from dnnbox.cli.screens.layout import look_of
     from dnnbox.cli.screens.summary import RunNames, run_summary
     from dnnbox.codec import loads
-    from dnnbox.records.measurements import Contract, Stats, Verdict
+    from dnnbox.records.measurements import Contract, Profile, Stats, Verdict
 
     outputs = finished.experiment / "outputs"
     shown = _shown(finished.experiment)
@@ -105,6 +148,7 @@ def _show_summary(finished: Finished) -> None:
             names,
             finished.seconds,
             look=look_of(sys.stdout),
+            profile=loads(Profile, (outputs / "profile.json").read_text(encoding="utf-8")),
         ),
         end="",
     )

@@ -59,6 +59,10 @@ MemoryOption = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Mem
 Cpus = Annotated[str, typer.Option(metavar="LIST", help="CPUs of the box as a cpuset list: 0,2-3.")]
 Shm = Annotated[str, typer.Option("--shm-size", metavar="SIZE", help="/dev/shm of a container.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer processes and a wider interval (±5 %).")]
+Profile = Annotated[
+    bool | None,
+    typer.Option("--profile/--no-profile", help="Operators, work and a trace, in a pass of its own; not with --quick."),
+]
 ProgressOption = Annotated[
     str, typer.Option("--progress", metavar="auto|plain|none", help="Progress display on stderr.")
 ]
@@ -115,11 +119,31 @@ def plan(
     device: DeviceOption = "auto", gpus: Gpus = "", box: Box = "auto", deps: Deps = "ask", offline: Offline = False,
     refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1", threads: Threads = 0,
     target: Targets = None, want: Wants = None, out: Out = None, memory: MemoryOption = "", cpus: Cpus = "",
-    shm_size: Shm = "", quick: Quick = False, allow: Allow = None, base_image: BaseImage = "",
-    progress: ProgressOption = "auto", json: Json = False,
+    shm_size: Shm = "", quick: Quick = False, profile: Profile = None, allow: Allow = None,
+    base_image: BaseImage = "", progress: ProgressOption = "auto", json: Json = False,
 ) -> Action:  # fmt: skip
     """Show everything that `run` would do, and do nothing."""
     return _later("plan", values=dict(locals()))
+
+
+@app.command()
+def env(
+    checkpoint: Checkpoint,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where to write; made if missing.")],
+    format: Annotated[
+        str,
+        typer.Option(metavar="LIST", help="uv,requirements,pylock,dockerfile,pixi,conda-lock, or all."),
+    ] = "uv,requirements,pylock,dockerfile",
+    accelerator: Annotated[
+        str, typer.Option(metavar="cpu|cuda|rocm", help="What it shall run on; need not be in this machine.")
+    ] = "cpu",
+    python: Annotated[str, typer.Option(metavar="3.N", help="Python version; default: one that fits.")] = "",
+    base_image: BaseImage = "",
+    source: Source = "", adapter: Adapter = None, family: Family = "", task: Task = "", offline: Offline = False,
+    refresh: Refresh = False, allow: Allow = None, progress: ProgressOption = "auto", json: Json = False,
+) -> Action:  # fmt: skip
+    """Write the environment and its locks for others: uv, pip, Dockerfile, pixi and more. Installs nothing."""
+    return _later("env", values=dict(locals()))
 
 
 @app.command()
@@ -130,8 +154,8 @@ def run(
     offline: Offline = False, refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1",
     threads: Threads = 0, target: Targets = None, want: Wants = None, provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
-    quick: Quick = False, allow: Allow = None, base_image: BaseImage = "", progress: ProgressOption = "auto",
-    json: Json = False,
+    quick: Quick = False, profile: Profile = None, allow: Allow = None, base_image: BaseImage = "",
+    progress: ProgressOption = "auto", json: Json = False,
 ) -> Action:  # fmt: skip
     """Run the whole experiment: plan, one question, environment, inference, figures, reports."""
     return _later("run", values=dict(locals()))

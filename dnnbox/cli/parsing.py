@@ -51,9 +51,31 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         shm_bytes=size_bytes("--shm-size", values["shm_size"]),
         cpus=values["cpus"],
         quick=values["quick"],
+        profile=values.get("profile"),
         allow=risks,
         base_image=values["base_image"],
         command=_command(sys.argv[1:], values["checkpoint"]),
+    )
+
+
+def export_options(values: Mapping[str, Any]) -> RunOptions:
+    """Return the options of ``env``: those of a run that tell what the environment must hold."""
+    for risk in values["allow"] or ():
+        one_of("--allow", risk, _RISKS)
+    if values["python"] and not re.fullmatch(r"3\.\d{1,2}", values["python"]):
+        raise Usage(f"--python `{values['python']}` is not a version", hint="for example `--python 3.11`")
+    return RunOptions(
+        checkpoint=values["checkpoint"],
+        workspace=Path.cwd(),
+        source=values["source"],
+        adapter=_adapter(values["adapter"]),
+        family=values["family"],
+        task=values["task"],
+        deps="new",
+        offline=values["offline"],
+        refresh=values["refresh"],
+        allow=tuple(values["allow"] or ()),
+        base_image=values["base_image"],
     )
 
 

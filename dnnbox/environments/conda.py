@@ -1,0 +1,171 @@
+"""Python from conda channels: by pixi where it is installed, else by py-rattler, its engine, in a child process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from dnnbox import process
+from dnnbox.environments import conda_solver
+from dnnbox.environments.exports import pixi as pixi_export
+from dnnbox.environments.exports.base import (
+    WHEELS,
+    CondaPackage,
+    CondaSolution,
+    Material,
+    conda_platform,
+    without_credentials,
+)
+from dnnbox.errors import EnvFailed, NetworkFailed
+from dnnbox.records.environment import EnvSpec, Workspace
+from dnnbox.store import Store
+from dnnbox.text import redact, visible
+
+DEFAULT_CHANNELS = ("conda-forge",)
+_TIMEOUT_S = 300.0
+_GLIBC = {"manylinux_2_17": "2.17", "manylinux_2_28": "2.28"}
+
+
+def channels_of(workspace: Workspace) -> tuple[str, ...]:
+    """Return the configured conda channels: names, URLs, or folders of this machine."""
+    configured = workspace.settings.get("channels", DEFAULT_CHANNELS)
+    return (configured,) if isinstance(configured, str) else tuple(str(name) for name in configured)
+
+
+def solve(spec: EnvSpec, channels: Sequence[str], store: Store, *, offline: bool) -> CondaSolution:
+    """Return Python and pip as the channels provide them.
+
+    Raises:
+        NetworkFailed: no channel was reached.
+        EnvFailed: there is no solver, or no solution.
+    """
+    remote = [name for name in channels if _folder(name) is None]
+    if offline and remote:
+        raise NetworkFailed(
+            f"the conda channel {_shown(remote[0])} is on the network, and --offline is set", phase="export"
+        )
+    if importlib.util.find_spec("rattler") is None:
+        raise EnvFailed(
+            "solving a conda channel needs py-rattler, which is not installed",
+            hint="`pip install 'dnnbox[conda]'`, or leave out the formats pixi and conda-lock",
+            phase="export",
+        )
+    question = {
+        "channels": [_address(name) for name in channels],
+        "specs": [f"python {spec.python}.*", "pip"],
+        "platform": conda_platform(spec.platform),
+        "glibc": next((version for key, version in _GLIBC.items() if spec.platform.endswith(key)), ""),
+        "cache": str(store.root / "conda"),
+    }
+    places = _places(channels)
+    answer = _asked(question, channels)
+    packages = tuple(_package(entry, places) for entry in answer)
+    return CondaSolution(tuple(_public(name, places) for name in channels), packages)
+
+
+def locked_by_pixi(program: Path, material: Material, channels: Sequence[str], wheels: Sequence[Path]) -> CondaSolution:
+    """Return what pixi itself locks for the manifest; ``wheels`` are the files that are on no index.
+
+    Raises:
+        EnvFailed, NetworkFailed: pixi could not.
+    """
+    places = _places(channels)
+    public = tuple(_public(name, places) for name in channels)
+    with tempfile.TemporaryDirectory(prefix="dnnbox-pixi-") as folder:
+        project = Path(folder)
+        (project / WHEELS).mkdir()
+        for path in wheels:
+            (project / WHEELS / path.name).symlink_to(path)
+        for address, place in places.items():
+            (project / place).symlink_to(unquote(urlsplit(address).path))
+        (project / "pixi.toml").write_text(pixi_export.manifest(material, public), "utf-8")
+        argv = [str(program), "lock", "--manifest-path", str(project / "pixi.toml")]
+        ended = process.run(argv, timeout_s=_TIMEOUT_S, cwd=project)
+        if ended.timed_out or ended.returncode != 0:
+            raise _failed(ended.stderr[-400:] or "pixi gave no answer", channels)
+        return CondaSolution(public, (), (project / "pixi.lock").read_text("utf-8"))
+
+
+def _asked(question: Mapping[str, object], channels: Sequence[str]) -> list[dict[str, object]]:
+    """Run the solver. What counts is its answer: its library may print a fatal message when Python ends."""
+    with tempfile.TemporaryDirectory(prefix="dnnbox-conda-") as folder:
+        asked, answered = Path(folder, "question.json"), Path(folder, "answer.json")
+        asked.write_text(json.dumps(question), "utf-8")
+        argv = [sys.executable, "-I", "-B", str(conda_solver.__file__), str(asked), str(answered)]
+        ended = process.run(argv, timeout_s=_TIMEOUT_S)
+        if ended.timed_out:
+            raise NetworkFailed(f"the channels gave no answer within {_TIMEOUT_S:g} s", phase="export")
+        answer: dict[str, Any] = (
+            json.loads(answered.read_text("utf-8")) if answered.is_file() else {"error": ended.stderr[-400:]}
+        )
+    if "packages" in answer:
+        found: list[dict[str, object]] = answer["packages"]
+        return found
+    raise _failed(str(answer["error"]), channels)
+
+
+def _failed(words: str, channels: Sequence[str]) -> EnvFailed | NetworkFailed:
+    what = f"Python from {', '.join(_shown(name) for name in channels)}"
+    said = visible(redact(words), 200)
+    if any(
+        word in words.lower() for word in ("fetch", "request", "connect", "dns", "http", "certificate", "timed out")
+    ):
+        hint = "name a channel that can be reached in [tool.dnnbox] channels, or leave out pixi and conda-lock"
+        return NetworkFailed(f"{what}: the channel was not reached: {said}", hint=hint, phase="export")
+    return EnvFailed(f"{what}: {said}", hint="name another channel in [tool.dnnbox] channels", phase="export")
+
+
+def _shown(name: str) -> str:
+    return visible(redact(name), 80)
+
+
+def _folder(name: str) -> Path | None:
+    """Return the folder of a channel on this machine, else None."""
+    parts = urlsplit(name)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(name) if name.startswith((".", "/", "~")) else None
+
+
+def _address(name: str) -> str:
+    folder = _folder(name)
+    return name if folder is None else folder.expanduser().resolve().as_uri()
+
+
+def _places(channels: Sequence[str]) -> dict[str, str]:
+    """Return for each channel on this machine the relative folder that stands for it in the exported files."""
+    local = [_address(name) for name in channels if _folder(name) is not None]
+    return {address: "./channel" if number == 0 else f"./channel-{number}" for number, address in enumerate(local)}
+
+
+def _public(name: str, places: Mapping[str, str]) -> str:
+    """Return a channel as others may read it: relative for a folder, without credentials for a URL."""
+    if _folder(name) is not None:
+        return places[_address(name)]
+    return without_credentials(name) if "://" in name else name
+
+
+def _package(entry: Mapping[str, object], places: Mapping[str, str]) -> CondaPackage:
+    url = str(entry["url"])
+    for address, place in places.items():
+        if url.startswith(f"{address}/"):
+            url = place + url[len(address) :]
+    size = entry["size"]
+    depends = entry["depends"]
+    return CondaPackage(
+        name=str(entry["name"]),
+        version=str(entry["version"]),
+        build=str(entry["build"]),
+        subdir=str(entry["subdir"]),
+        url=url if url.startswith("./") else without_credentials(url),
+        sha256=str(entry["sha256"]),
+        md5=str(entry["md5"]),
+        size_bytes=size if isinstance(size, int) else None,
+        depends=tuple(map(str, depends)) if isinstance(depends, list) else (),
+    )
