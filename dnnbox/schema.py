@@ -18,6 +18,7 @@ _PLACES: Mapping[str, str] = {
     "experiment": "dnnbox.records.experiment:ExperimentIndex",
     "environment": "dnnbox.records.environment:EnvironmentRecord",
     "stats": "dnnbox.records.measurements:Stats",
+    "profile": "dnnbox.records.measurements:Profile",
     "io_contract": "dnnbox.records.measurements:Contract",
     "verdict": "dnnbox.records.measurements:Verdict",
 }

@@ -66,6 +66,9 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     contract = results.contract(verified, prepared.inspection.io_hints)
     verdict = results.judge(stats, contract, options.targets, options.wants, failed=failed)
     experiment.save("stats", stats)
+    reason = execution.profile_reason or ("the run stopped before it" if failed else "")
+    profile = results.profile(execution.outcomes, stats, reason=reason, trace=execution.trace)
+    experiment.save("profile", profile)
     experiment.save("samples", results.samples(execution.outcomes, batch=options.batches[0]))
     experiment.save("io_contract", contract)
     experiment.save("verdict", verdict)
@@ -169,7 +172,7 @@ def report(experiment: Experiment, prepared: Prepared, execution: Execution, pro
 
 def _scripts(experiment: Experiment, prepared: Prepared, request: RunRequest) -> None:
     """Copy the harness and the requests that were run, with placeholders for every path."""
-    jobs = ("probe", "infer", "cold", "measure", "memory")
+    jobs = ("probe", "infer", "cold", "measure", "memory", "profile")
     checkpoint = prepared.path.name
     places = {request.checkpoint: "@checkpoint", f"{INPUTS}": "@experiment/inputs"}
     if request.sys_path:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dnnbox import boxes, environments, inputs, sources
+from dnnbox import boxes, environments, inputs, results, sources
 from dnnbox.boxes.base import Box
 from dnnbox.errors import DnnboxError, InputLimit, RunFailed, TimedOut
 from dnnbox.events import Progress
@@ -21,6 +21,8 @@ from dnnbox.records.environment import Attempt, Limits, Lock, Mount
 from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
 from dnnbox.store import Store
+
+TRACE = "logs/profile-trace.json"
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Execution:
     sandbox: str = ""
     verified: bool = False
     request: RunRequest | None = None
+    profile_reason: str = ""  # why there is no profile
+    trace: str = ""  # where the profiler's trace lies in the experiment
 
     @property
     def first(self) -> RunOutcome | None:
@@ -200,7 +204,7 @@ class _Jobs:
         self.plan = planning.QUICK if prepared.options.quick else planning.FULL
 
     def run(self) -> None:
-        """infer (the gate) → cold → measure per batch → memory."""
+        """infer (the gate) → cold → measure per batch → memory → profile."""
         request = self._request()
         self.execution.request = request
         with self.experiment.stage("infer"):
@@ -220,6 +224,29 @@ class _Jobs:
                 self._job("measure", replace(request, batch_size=batch), f"batch {batch}")
         with self.experiment.stage("memory"):
             self._job("memory", request)
+        self._profile(request)
+
+    def _profile(self, request: RunRequest) -> None:
+        """Profile where that is wanted. All figures are there by now, so a profile that fails is only noted."""
+        options, execution = self.prepared.options, self.execution
+        if not options.wants_profile:
+            execution.profile_reason = "not taken with `--quick`" if options.profile is None else "not wanted"
+            self.experiment.skip("profile", execution.profile_reason)
+            return
+        start = time.monotonic()
+        try:
+            outcome = self._job("profile", request)
+        except DnnboxError as error:
+            execution.profile_reason = f"{error.name}: {error.what}"[:300]
+            self.progress.end("profile", "not made", time.monotonic() - start)
+            self.progress.note(f"no profile: {error.what}")
+            self.experiment.skip("profile", execution.profile_reason)
+            return
+        if trace := outcome.files.get(f"{ARTIFACTS}/trace.json"):
+            problem = results.keep_trace(Path(trace), self.experiment.root / TRACE)
+            Path(trace).unlink(missing_ok=True)  # it may name paths of this machine
+            execution.trace = "" if problem else TRACE
+        self.experiment.note_stage("profile", time.monotonic() - start)
 
     def _request(self) -> RunRequest:
         prepared, options, box = self.prepared, self.prepared.options, self.box

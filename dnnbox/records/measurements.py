@@ -97,6 +97,48 @@ class Stats:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """One kind of operator, per call of the model. ``share`` is of the time of all operators, in [0, 1]."""
+
+    name: str
+    calls: float
+    self_ms: float
+    share: float
+    flops: int | None = None
+    bytes: int | None = None
+    provider: str = ""
+    shapes: str = ""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """``outputs/profile.json``: from a pass of its own, whose times are slower than the figures of stats.json.
+
+    ``bound_by``: ``verdict`` (compute, memory, launch, transfer, preprocess, postprocess, python, unknown) and
+    ``evidence``. ``peaks`` are measured on this very device. ``slowdown`` is the profiled call over the plain one.
+    """
+
+    schema: str = "dnnbox.profile/1"
+    tool: str = ""
+    calls: int = 0
+    profiled_ms: float | None = None
+    slowdown: float | None = None
+    operators: tuple[Operator, ...] = ()
+    operators_n: int = 0
+    total_flops: int | None = None
+    total_bytes: int | None = None
+    peaks: Mapping[str, Any] = field(default_factory=dict)
+    roofline: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    providers: Mapping[str, int] = field(default_factory=dict)
+    nodes: tuple[Mapping[str, Any], ...] = ()
+    bound_by: Mapping[str, str] = field(default_factory=dict)
+    trace: str = ""
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ContractField:
     """One input or output. ``status`` and ``source`` map a field's name to where it is known from."""
 

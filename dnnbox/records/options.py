@@ -43,6 +43,12 @@ class RunOptions:
     shm_bytes: int = 0
     cpus: str = ""
     quick: bool = False
+    profile: bool | None = None  # None: yes, but not with ``quick``
     allow: tuple[str, ...] = ()
     base_image: str = ""
     command: tuple[str, ...] = ()
+
+    @property
+    def wants_profile(self) -> bool:
+        """Whether the run ends with a profile."""
+        return not self.quick if self.profile is None else self.profile

@@ -11,7 +11,7 @@ from typing import Any
 
 _NUMBER = re.compile(
     r"(?<![\w.#])([−-]?\d+(?:[\u00a0\u202f]\d{3})*(?:\.\d+)*)(?![_\d])"
-    r"(?:[\u00a0 ]?(ms|µs|s|GiB|MiB|GB|MB|kB|bytes|%|M|B)(?![\w/]))?"
+    r"(?:[\u00a0 ]?(ms|µs|s|GFLOP/s|TFLOP|GFLOP|MFLOP|kFLOP|GB/s|GiB|MiB|GB|MB|kB|bytes|%|M|B)(?![\w/]))?"
 )
 _UNITS: Mapping[str, tuple[tuple[str, float], ...]] = {
     # unit in the report -> (unit in a JSON name, factor)
@@ -23,6 +23,12 @@ _UNITS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "GB": (("bytes", 1e-9),),
     "MB": (("bytes", 1e-6),),
     "kB": (("bytes", 1e-3),),
+    "GB/s": (("bytes", 1e-9),),
+    "GFLOP/s": (("flops", 1e-9),),
+    "TFLOP": (("flops", 1e-12),),
+    "GFLOP": (("flops", 1e-9),),
+    "MFLOP": (("flops", 1e-6),),
+    "kFLOP": (("flops", 1e-3),),
     "bytes": (("bytes", 1.0),),
     "%": (("share", 100.0),),
     "M": (("parameters", 1e-6),),
@@ -149,7 +155,7 @@ def _units_of(path: tuple[str, ...]) -> Iterator[str]:
     """Yield the units that the names on the way say, the innermost first; targets carry them in their metric's name."""
     joined = "_".join(path).lower()
     pieces = set(re.split(r"[_.]", joined))
-    yield from (unit for unit in ("ms", "ns", "mib", "bytes", "parameters", "s") if unit in pieces)
+    yield from (unit for unit in ("ms", "ns", "mib", "bytes", "flops", "parameters", "s") if unit in pieces)
     if pieces & {"seconds"}:
         yield "s"
     if pieces & {"measured", "target", "delta", "interval"}:

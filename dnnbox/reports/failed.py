@@ -23,6 +23,7 @@ _ORDER = (
     "cold",
     "measure",
     "memory",
+    "profile",
     "report",
 )
 _WORTH_NAMING = ("environment", "infer", "cold", "measure")

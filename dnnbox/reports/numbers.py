@@ -116,6 +116,26 @@ def half_width(share: float) -> str:
     return f"within ±{NBSP}0.1{NBSP}%" if share < 0.001 else f"±{NBSP}{percent(share)}"
 
 
+def work(flops: float | None) -> str:
+    """Return floating-point operations: 3.63 GFLOP, 812 kFLOP."""
+    if flops is None:
+        return MISSING
+    for factor, unit in ((1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")):
+        if flops >= factor:
+            return f"{significant(flops / factor)}{NBSP}{unit}"
+    return f"{significant(flops / 1e3)}{NBSP}kFLOP"
+
+
+def work_rate(flops_per_s: float | None) -> str:
+    """Return floating-point operations per second: 342 GFLOP/s."""
+    return MISSING if flops_per_s is None else f"{significant(flops_per_s / 1e9)}{NBSP}GFLOP/s"
+
+
+def byte_rate(bytes_per_s: float | None) -> str:
+    """Return bytes per second in decimal units: 31.1 GB/s."""
+    return MISSING if bytes_per_s is None else f"{significant(bytes_per_s / 1e9)}{NBSP}GB/s"
+
+
 def parameters(value: float) -> str:
     """Return a parameter count: 42.0 M, 1.31 B, 7 412."""
     for factor, unit in ((1e9, "B"), (1e6, "M")):

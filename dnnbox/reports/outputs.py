@@ -19,7 +19,7 @@ from dnnbox.records.environment import EnvironmentRecord
 from dnnbox.records.experiment import Artifact, Decision, ExperimentIndex
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
-from dnnbox.records.measurements import Contract, Stats, Verdict
+from dnnbox.records.measurements import Contract, Profile, Stats, Verdict
 from dnnbox.records.source import SourceTree
 
 _MAX_BYTES = 64 << 20
@@ -45,6 +45,7 @@ class Outputs:
     params: Mapping[str, Any] = field(default_factory=dict)
     contract: Contract = field(default_factory=Contract)
     stats: Stats = field(default_factory=Stats)
+    profile: Profile = field(default_factory=Profile)
     artifacts: tuple[Artifact, ...] = ()
     verdict: Verdict = field(default_factory=Verdict)
     samples: Mapping[str, Any] = field(default_factory=dict)
@@ -96,6 +97,7 @@ def load(experiment: Path) -> Outputs:
         params=_mapping(reader.plain("params")),
         contract=reader.record(Contract, "io_contract") or Contract(),
         stats=reader.record(Stats, "stats") or Stats(),
+        profile=reader.record(Profile, "profile") or Profile(),
         artifacts=reader.records(Artifact, artifacts, "artifacts"),
         verdict=reader.record(Verdict, "verdict") or Verdict(),
         samples=_mapping(reader.plain("samples")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from dnnbox.reports import border, failed, sections, speed, summary
+from dnnbox.reports import border, failed, profile, sections, speed, summary
 from dnnbox.reports.blocks import Gallery, Page, Picture, Section
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import code, data, say
@@ -22,6 +22,7 @@ def experiment(outputs: Outputs, root: Path) -> Page:
         *(failed.sections(outputs) if is_failed else ()),
         sections.identity(outputs),
         speed.speed(outputs),
+        profile.profile(outputs),
         speed.cold(outputs),
         border.contract(outputs),
         border.examples(outputs, pictures(outputs, root)),

@@ -21,6 +21,7 @@ _STEPS = {
     "measure": ("20_measure.py", "Measure warm latency in this process."),
     "cold": ("21_cold.py", "Time one cold start: import, load, first inference."),
     "memory": ("22_memory.py", "Measure peak memory; nothing is timed."),
+    "profile": ("23_profile.py", "Profile the operators and write a trace; slower than what was measured."),
 }
 _REPORT = ("30_report.py", "Render the reports from outputs/ again (needs dnnbox itself).")
 _ABSOLUTE = re.compile(r"^(?:/|[A-Za-z]:[\\/]|~)")

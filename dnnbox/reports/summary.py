@@ -220,15 +220,24 @@ def _wanted(wanted: Sequence[Target]) -> Prose:
 
 
 def _bound(outputs: Outputs) -> Answer:
+    """Name what bounds the model, with the evidence; else why that is not known and which stage is the largest."""
+    found = outputs.profile.bound_by
     largest = largest_warm(outputs)
+    more = link("Profile", "#profile") if outputs.profile.operators else link("Stages", "#speed")
+    evidence = str(found.get("evidence") or "")
+    if found.get("verdict") in words.BOUNDS:
+        text = data(words.sentence_case(evidence))
+        return Answer("Bound by", data(words.BOUNDS[found["verdict"]]), say("{why}. {more}", why=text, more=more))
     if largest is None:
         return Answer("Bound by", data("Not measured"), say("Needs a measured run."), "unknown")
     name, share = largest
     what = words.WARM_FINDINGS.get(name, name)
+    why = evidence or "what limits it inside needs a profile"
     note = say(
-        "{share} of a request. What limits it inside needs a profile. {more}",
+        "{share} of a request. Not known further: {why}. {more}",
         share=numbers.percent(share),
-        more=link("Stages", "#speed"),
+        why=why,
+        more=more,
     )
     return Answer("Bound by", data(what), note)
 

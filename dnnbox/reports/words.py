@@ -76,6 +76,15 @@ VERDICTS = {
     "dangerous": "holds calls that act",
     "no-code": "the format cannot hold code",
 }
+BOUNDS = {
+    "compute": "Compute",
+    "memory": "Memory bandwidth",
+    "launch": "Starting operators",
+    "transfer": "Copies to the device",
+    "preprocess": "Preprocessing",
+    "postprocess": "Decoding the output",
+    "python": "Python",
+}
 CHECKS = {
     "run_delay_share": "Waited for a CPU",
     "psi_some_share": "CPU pressure",
@@ -95,6 +104,7 @@ STAGES = {
     "cold": "Cold starts",
     "measure": "Measure",
     "memory": "Memory",
+    "profile": "Profile",
     "report": "Report",
 }
 _RELATIONS = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}

@@ -5,6 +5,20 @@ from __future__ import annotations
 from dnnbox.results.collected import artifacts, failure, params
 from dnnbox.results.contracts import contract
 from dnnbox.results.measuring import measure, samples
+from dnnbox.results.profiling import profile
 from dnnbox.results.targets import METRICS, judge, parse
+from dnnbox.results.traces import keep as keep_trace
 
-__all__ = ["METRICS", "artifacts", "contract", "failure", "judge", "measure", "params", "parse", "samples"]
+__all__ = [
+    "METRICS",
+    "artifacts",
+    "contract",
+    "failure",
+    "judge",
+    "keep_trace",
+    "measure",
+    "params",
+    "parse",
+    "profile",
+    "samples",
+]

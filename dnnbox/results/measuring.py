@@ -71,7 +71,7 @@ def _results(outcomes: Sequence[RunOutcome]) -> list[RunResult]:
 
 def _effective(outcomes: Sequence[RunOutcome]) -> Mapping[str, Any]:
     """Return what really was, from a measuring process where there is one."""
-    ranked = sorted(outcomes, key=lambda o: ("measure", "cold", "infer", "memory", "probe").index(o.job))
+    ranked = sorted(outcomes, key=lambda o: ("measure", "cold", "infer", "memory", "profile", "probe").index(o.job))
     return next((o.result.effective for o in ranked if o.result and o.result.effective), {})
 
 

@@ -52,11 +52,12 @@ VERBS = {
     "warmup": ("Warming", "Warmed"),
     "measure": ("Measuring", "Measured"),
     "memory": ("Weighing", "Weighed"),
+    "profile": ("Profiling", "Profiled"),
     "collect": ("Collecting", "Collected"),
     "render": ("Writing", "Wrote"),
     "report": ("Writing", "Wrote"),
 }
-TIMED = frozenset(("start", "infer", "run", "cold", "warm-up", "warmup", "measure", "memory"))
+TIMED = frozenset(("start", "infer", "run", "cold", "warm-up", "warmup", "measure", "memory", "profile"))
 """Stages in which a model runs: the display's clock does not tick while they last."""
 
 

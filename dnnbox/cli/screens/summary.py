@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dnnbox.cli.screens.layout import PLAIN, Cell, Look, cells, clock, grid, heading
 from dnnbox.records.experiment import ExperimentIndex
-from dnnbox.records.measurements import Contract, Stats, Target, Throughput, Verdict
+from dnnbox.records.measurements import Contract, Profile, Stats, Target, Throughput, Verdict
 from dnnbox.reports import numbers
 from dnnbox.text import redact, visible
 
@@ -45,11 +45,12 @@ def run_summary(
     seconds: float,
     *,
     look: Look = PLAIN,
+    profile: Profile | None = None,
 ) -> str:
     """Return the summary of one finished experiment."""
     blocks = [
         [_title(look, index, stats, names)],
-        _cells(look, index, stats, contract),
+        _cells(look, index, stats, contract, profile or Profile()),
         _time(look, stats),
         _targets(look, verdict),
         _decision(look, verdict),
@@ -70,14 +71,14 @@ def _title(look: Look, index: ExperimentIndex, stats: Stats, names: RunNames) ->
     )
 
 
-def _cells(look: Look, index: ExperimentIndex, stats: Stats, contract: Contract) -> list[str]:
+def _cells(look: Look, index: ExperimentIndex, stats: Stats, contract: Contract, profile: Profile) -> list[str]:
     rows = [
         ("Runs", *_runs(look, index, contract)),
         ("Latency", *_latency(stats)),
         ("Throughput", *_throughput(stats)),
         ("Cold start", *_cold(stats)),
         ("Memory", *_memory(stats)),
-        ("Bound by", Cell("not measured", "unknown"), _reason(stats, "profile") or "no profile was taken"),
+        ("Bound by", *_bound(stats, profile)),
         ("Noise", *_noise(stats)),
     ]
     return grid(
@@ -87,6 +88,13 @@ def _cells(look: Look, index: ExperimentIndex, stats: Stats, contract: Contract)
 
 def _reason(stats: Stats, *places: str) -> str:
     return next((visible(stats.reasons[place], 160) for place in places if place in stats.reasons), "")
+
+
+def _bound(stats: Stats, profile: Profile) -> tuple[Cell, str]:
+    verdict, evidence = (visible(str(profile.bound_by.get(key, "")), 160) for key in ("verdict", "evidence"))
+    if not profile.operators and verdict in ("", "unknown"):
+        return Cell("not measured", "unknown"), evidence or _reason(stats, "profile") or "no profile was taken"
+    return (Cell(verdict) if verdict != "unknown" else Cell("not known", "unknown")), evidence
 
 
 def _absent(stats: Stats, *places: str) -> tuple[Cell, str]:

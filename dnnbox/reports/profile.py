@@ -1,0 +1,116 @@
+"""The section of the profile: operators, their work, and how near the model is to what this device can do."""
+
+from __future__ import annotations
+
+from dnnbox.records.measurements import Operator
+from dnnbox.reports import numbers, words
+from dnnbox.reports.blocks import Beside, Block, Cell, Column, Pairs, Section, Table
+from dnnbox.reports.outputs import Outputs
+from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
+from dnnbox.reports.speed import share_graphic
+
+
+def profile(outputs: Outputs) -> Section | None:
+    """Return the section; None where no profile was taken."""
+    if not outputs.profile.operators:
+        return None
+    blocks: tuple[Block, ...] = (Beside((_operators(outputs),), (_roof(outputs),)),)
+    sub = say("A pass of its own: its times say what is large, not how long a request takes.")
+    return Section("profile", "Where the time goes", blocks, sub, nav="Profile")
+
+
+def _operators(outputs: Outputs) -> Table:
+    found = outputs.profile
+    columns = (
+        Column("Operator"),
+        Column("Time", numeric=True),
+        Column("", only_html=True),
+        Column("Calls", numeric=True),
+        Column("Own time", numeric=True),
+        Column("Work", numeric=True),
+        Column("Moves", numeric=True),
+        Column("Runs on"),
+    )
+    rows = tuple(_row(operator, is_first=i == 0) for i, operator in enumerate(found.operators))
+    largest = found.operators[0]
+    title = say("{name} takes {share} of the operators' time", name=largest.name, share=numbers.percent(largest.share))
+    measured = say("**Measured:** {what}.", what=found.definitions.get("operators", ""))
+    others = found.shares.get("others_share")
+    note = sentences(
+        _slowdown(outputs),
+        say("{n} kinds are not listed, {share} of the time.", n=found.operators_n - len(found.operators),
+            share=numbers.percent(others)) if others and found.operators_n > len(found.operators) else NOTHING,
+    )  # fmt: skip
+    return Table("Operators", columns, rows, title, measured, note, kind="")
+
+
+def _slowdown(outputs: Outputs) -> Prose:
+    found = outputs.profile
+    if found.slowdown is None:
+        return NOTHING
+    return say(
+        "Profiled with the {tool}: a call took {time}, {factor} times the measured one.",
+        tool=found.tool,
+        time=numbers.duration(found.profiled_ms),
+        factor=numbers.significant(found.slowdown),
+    )
+
+
+def _row(operator: Operator, *, is_first: bool) -> tuple[Cell, ...]:
+    return (
+        code(operator.name),
+        data(numbers.percent_cell(operator.share)),
+        share_graphic(operator.share, is_first=is_first),
+        data(numbers.plain(operator.calls)),
+        data(numbers.duration(operator.self_ms)),
+        data(numbers.work(operator.flops)),
+        data(numbers.size(operator.bytes)),
+        data(operator.provider),
+    )
+
+
+def _roof(outputs: Outputs) -> Pairs:
+    found = outputs.profile
+    verdict = str(found.bound_by.get("verdict", ""))
+    roof, peaks = found.roofline, found.peaks
+    reached = _rates(roof.get("flops_per_s"), roof.get("bytes_per_s"))
+    highest = _rates(peaks.get("flops_per_s"), peaks.get("bytes_per_s"))
+    nodes = ", ".join(f"{numbers.count(n)} on {name}" for name, n in found.providers.items())
+    evidence = found.bound_by.get("evidence", "")
+    items = [
+        ("Bound by", say("{what}: {why}", what=words.BOUNDS.get(verdict, "not known"), why=evidence)),
+        ("Work of a call", _or_reason(outputs, numbers.work(found.total_flops), "total_flops")),
+        ("Moved by a call", _or_reason(outputs, numbers.size(found.total_bytes), "total_bytes")),
+        ("Reached", reached),
+        ("Peaks of this device", highest or _or_reason(outputs, numbers.MISSING, "peaks")),
+        ("Peaks measured with", data(f"{peaks.get('library', '')}, {peaks.get('dtype', '')}") if peaks else NOTHING),
+        ("Work per byte", _intensity(roof.get("flops_per_byte"), roof.get("ridge_flops_per_byte"))),
+        ("Nodes", data(nodes)),
+        ("Trace", say("{path}, opens in Perfetto", path=code(found.trace)) if found.trace else NOTHING),
+    ]
+    measured = say("**Measured:** {roofline}; peaks: {peaks}.", roofline=found.definitions.get("roofline", ""),
+                   peaks=found.definitions.get("peaks", ""))  # fmt: skip
+    return Pairs(tuple((name, value) for name, value in items if value), say("How near to the roof"), measured)
+
+
+def _or_reason(outputs: Outputs, text: str, name: str) -> Prose:
+    """Return a figure, or why it is missing."""
+    if text != numbers.MISSING:
+        return data(text)
+    return say("{dash} {why}", dash=text, why=outputs.profile.reasons.get(name, "not known"))
+
+
+def _rates(flops_per_s: float | None, bytes_per_s: float | None) -> Prose:
+    told = [numbers.work_rate(flops_per_s)] if flops_per_s else []
+    told += [numbers.byte_rate(bytes_per_s)] if bytes_per_s else []
+    return data(", ".join(told))
+
+
+def _intensity(model: float | None, ridge: float | None) -> Prose:
+    if model is None or ridge is None:
+        return NOTHING
+    return say(
+        "{model} FLOP; below {ridge} the copy rate is the lower roof",
+        model=numbers.significant(model),
+        ridge=numbers.significant(ridge),
+    )
