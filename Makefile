@@ -10,10 +10,10 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test unit check lint format docs engines bench clean
+.PHONY: help setup zoo demo test unit check lint format docs engines bench bench-inspect fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.made ## make .venv with dnnbox and its tools (Python 3.11 or newer)
 .venv/.made: pyproject.toml tools/setup.sh tools/constraints.txt
@@ -34,7 +34,9 @@ test: setup zoo ## pass all tests; those that need an engine are skipped where t
 unit: setup ## the fast tests: no network, no engine, no frameworks
 	$(PYTEST) tests -m 'not engine and not zoo and not slow'
 
-check: lint test ## what CI runs
+check: N = 3000
+check: S = 5
+check: lint fuzz test ## what CI runs
 
 lint: setup ## style, format, types
 	.venv/bin/ruff check $(CODE)
@@ -54,5 +56,19 @@ engines: ## install and start Docker and bubblewrap, make a base image without a
 bench: setup zoo ## measure dnnbox's own overhead
 	.venv/bin/python benchmarks/overhead.py
 
+bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files beside the peers, in one run
+	.venv/bin/python benchmarks/inspect_large.py --python .venv-zoo/bin/python --peers .venv-peers/bin/python \
+		--record benchmarks/results/inspect.json
+.venv-peers/.made: .venv/.made benchmarks/peers.txt
+	.venv/bin/uv venv -q --allow-existing --python 3.11 .venv-peers
+	.venv/bin/uv pip install -q --python .venv-peers/bin/python -r benchmarks/peers.txt
+	@touch $@
+
+# Mutants and seconds at most of each part. CI takes the short form; 5,000,000 pickles take half an hour.
+N ?= 200000
+S ?= 3600
+fuzz: setup ## mutate pickles, zips and headers; N=mutants and S=seconds of each part
+	.venv/bin/python -m tests.unit.checkpoints.fuzzing --mutants $(N) --seconds $(S)
+
 clean: ## remove what these targets made; experiments in tmp/ and checkpoints/ stay
-	rm -rf .venv .venv-zoo .cache .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info
+	rm -rf .venv .venv-zoo .venv-peers .cache .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

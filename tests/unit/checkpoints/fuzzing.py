@@ -1,8 +1,8 @@
 """Mutate pickles, zips and headers, and hold the answers against CPython's own unpicklers.
 
-``python -m tests.unit.checkpoints.fuzzing --mutants 200000 [--seed N] [--seconds S]`` prints one line of figures and
-exits with 1 on any crash, hang, or harmless verdict that an unpickler contradicts. The unpicklers' ``find_class`` only
-records; nothing that a mutant names is imported.
+``make fuzz N=200000`` runs ``python -m tests.unit.checkpoints.fuzzing --mutants N``: a line of figures for each part,
+and status 1 on any crash, hang, gigabyte, or harmless verdict that an unpickler contradicts. The
+unpicklers' ``find_class`` only records; nothing that a mutant names is imported.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from dnnbox.errors import DnnboxError
 from tests.unit.checkpoints import hostile
 
 HANG_SECONDS = 2.0
+MOST_MIB = 1024
 _WORDS = (
     b"os",
     b"system",
@@ -193,6 +194,21 @@ def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
     return bytes(out)
 
 
+_EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 62, (1 << 64) - 1)
+
+
+def mutate_numbers(data: bytes, other: bytes, chance: random.Random) -> bytes:
+    """Return a copy with lengths and offsets changed: edge values, the file's own size, small steps; or cut short."""
+    out = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        width = chance.choice((1, 2, 4, 8))
+        at = chance.randrange(max(1, len(out) - width + 1))
+        old = int.from_bytes(out[at : at + width], "little")
+        value = chance.choice((*_EDGES, len(out), old + chance.randrange(-9, 10), old * 2))
+        out[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, chance.choice(("little", "little", "big")))
+    return bytes(out[: chance.randrange(len(out) + 1)] if chance.randrange(8) == 0 else out)
+
+
 @dataclass
 class Figures:
     """What a run of the fuzzer saw."""
@@ -251,7 +267,8 @@ def fuzz_files(seeds: list[bytes], mutants: int, seed: int, seconds: float) -> F
     chance, figures = random.Random(seed), Figures()
     end = time.monotonic() + seconds
     while figures.mutants < mutants and time.monotonic() < end:
-        data = mutate(chance.choice(seeds), chance.choice(seeds), chance)
+        change = chance.choice((mutate, mutate_numbers))
+        data = change(chance.choice(seeds), chance.choice(seeds), chance)
         figures.mutants += 1
         figures.check("file", data, functools.partial(_read, data))
     return figures
@@ -266,28 +283,46 @@ def _read(data: bytes) -> str:
         return error.name
 
 
+def run(part: str, mutants: int, seed: int, seconds: float) -> Figures:
+    """Fuzz one part, all in one process: ``pickle``, or a format of the seeds."""
+    from tests.unit.checkpoints.fuzz_seeds import by_format
+
+    if part == "pickle":
+        return fuzz_pickles(mutants, seed, seconds)
+    return fuzz_files(by_format()[part], mutants, seed, seconds)
+
+
 def main() -> int:
     """Run from the command line."""
+    from tests.unit.checkpoints.fuzz_seeds import by_format
+
+    parts = ("pickle", *by_format())
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mutants", type=int, default=200_000)
+    parser.add_argument("--mutants", type=int, default=200_000, help="of each part")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--files", type=Path, help="a directory of small files to mutate as well")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="at most, for each part")
+    parser.add_argument("--only", choices=parts, action="append", help="this part; may be given again")
+    parser.add_argument("--record", type=Path, help="a file to which the lines are added")
     options = parser.parse_args()
-    parts = {"pickles": fuzz_pickles(options.mutants, options.seed, options.seconds)}
-    if options.files:
-        seeds = [path.read_bytes() for path in sorted(options.files.iterdir()) if path.stat().st_size < 200_000]
-        parts["files"] = fuzz_files(seeds, options.mutants, options.seed, options.seconds)
-    for name, figures in parts.items():
-        facts = {
-            "mutants": figures.mutants,
-            "harmless": figures.harmless,
-            "slowest_s": round(figures.slowest_seconds, 3),
-        }
+    failed = False
+    for part in options.only or parts:
+        start = time.monotonic()
+        figures = run(part, options.mutants, options.seed, options.seconds)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-        print(json.dumps({"part": name, **facts, "peak_mib": peak, "faults": len(figures.faults)}))
-        print("\n".join(figures.faults[:20]), file=sys.stderr)
-    return 1 if any(figures.faults for figures in parts.values()) else 0
+        if peak > MOST_MIB:
+            figures.faults.append(f"{part}: {peak} MiB")
+        line = json.dumps({
+            "date": time.strftime("%Y-%m-%d", time.gmtime()), "seed": options.seed, "part": part,
+            "mutants": figures.mutants, "harmless": figures.harmless, "seconds": round(time.monotonic() - start, 1),
+            "slowest_s": round(figures.slowest_seconds, 3), "peak_mib": peak, "faults": len(figures.faults),
+        })  # fmt: skip
+        print(line, flush=True)
+        print("\n".join(figures.faults[:20]), file=sys.stderr, end="\n" if figures.faults else "")
+        if options.record:
+            with options.record.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        failed = failed or bool(figures.faults)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
