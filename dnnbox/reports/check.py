@@ -180,8 +180,8 @@ def _is_known(match: re.Match[str], text: str, known: _Known) -> bool:
 
 
 def _unit_after(text: str, match: re.Match[str]) -> str | None:
-    """Return the unit of the other end for the first number of an interval: 14.5–14.7 ms."""
-    following = re.match(r"–[−-]?[\d.]+ ?(ms|µs|s|GiB|MiB|%)", text[match.end() :])
+    """Return the unit of the other end for the first number of an interval, 14.5–14.7 ms, and of one in bold."""
+    following = re.match(r"(?:–[−-]?[\d.]+|\*\*) ?(ms|µs|s|GiB|MiB|%)", text[match.end() :])
     return following[1] if following else None
 
 

@@ -38,7 +38,7 @@ def _operators(outputs: Outputs) -> Table:
     others = found.shares.get("others_share")
     note = sentences(
         _slowdown(outputs),
-        say("{n} kinds are not listed, {share} of the time.", n=found.operators_n - len(found.operators),
+        say("Listed are {n} of {all} kinds; the others take {share}.", n=len(found.operators), all=found.operators_n,
             share=numbers.percent(others)) if others and found.operators_n > len(found.operators) else NOTHING,
     )  # fmt: skip
     return Table("Operators", columns, rows, title, measured, note, kind="")

@@ -26,6 +26,7 @@ def bound_by(stats: Stats, profile: Profile, reason: str) -> dict[str, str]:
     """Return ``verdict`` and ``evidence``; ``reason`` says why there is no profile."""
     return (
         _by_stage(stats)
+        or _unsettled(stats, reason)
         or _by_roof(profile)
         or _by_gaps(profile)
         or _by_starts(profile)
@@ -49,6 +50,12 @@ def _by_stage(stats: Stats) -> dict[str, str] | None:
             "evidence": f"copies to and from the device take {_percent(copies)} of a request",
         }
     return None
+
+
+def _unsettled(stats: Stats, reason: str) -> dict[str, str] | None:
+    if stats.quality != "unstable" or reason:
+        return None
+    return {"verdict": "unknown", "evidence": "the figures did not settle, so they say nothing of how near the roof is"}
 
 
 def _by_gaps(profile: Profile) -> dict[str, str] | None:

@@ -150,7 +150,7 @@ def text_outcomes(root: Path, *, contended: bool = False, per_process: int = 420
 
 def slow_tail(values: Sequence[tuple[int, ...]], chance: random.Random, share: float) -> list[tuple[int, ...]]:
     """Make a share of the iterations slower in the model."""
-    found = []
+    found: list[tuple[int, ...]] = []
     for total, pre, model, post in values:
         extra = int(model * chance.uniform(0.05, 0.5)) if chance.random() < share else 0
         found.append((total + extra, pre, model + extra, post))
@@ -281,6 +281,29 @@ def judged(root: Path) -> Path:
     )
 
 
+def profiled(root: Path) -> Path:
+    """Make a run with a profile whose trace was too large, on a model that reaches two thirds of the compute peak."""
+    text_model(root)
+    stats = codec.loads(Stats, (root / "outputs" / "stats.json").read_text(encoding="utf-8"))
+    rows = [
+        {"name": name, "calls": calls, "self_ns": int(ms * MS), "flops": flops, "bytes": size, "provider": "cpu"}
+        for name, calls, ms, flops, size in (
+            ("linear", 73.0, 6.31, 1_093_000_000, 56_400_000),
+            ("attention", 12.0, 0.92, 4_720_000, 2_410_000),
+            ("layer_norm", 25.0, 0.212, None, 7_310_000),
+            ("mine::gelu_[x](y)|z", 12.5, 0.0471, None, None),
+        )
+    ]
+    raw = {
+        "tool": "torch.profiler of torch 2.13.0+cpu", "calls": 20, "profiled_ns": 9_730_000, "mean_ns": 9_810_000,
+        "self_ns": 7_600_000, "operators_n": 31, "operators": rows, "flops": 1_097_720_000, "bytes": 66_120_000,
+        "peaks": {"flops_per_s": 213.7e9, "bytes_per_s": 19.43e9, "library": "torch", "dtype": "float32"},
+        "reasons": {"trace": "the trace has 18400211 bytes, at most 16777216 are kept"},
+    }  # fmt: skip
+    outcome = RunOutcome("profile", RunResult("profile", "3.11.7", profile=raw), 0, 0, 3.0)
+    return write(root, index(), profile=results.profile([outcome], stats))
+
+
 def contended(root: Path) -> Path:
     """Make a run beside other work, whose p95 cannot be judged."""
     return text_model(root, targets=("latency_p95_ms<=10.6", "host_peak_mib<=1024"), contended=True, per_process=70)
@@ -365,5 +388,12 @@ def refused(root: Path) -> Path:
     )
 
 
-KINDS = {"text": text_model, "judged": judged, "contended": contended, "failed": failed, "refused": refused}
+KINDS = {
+    "text": text_model,
+    "profiled": profiled,
+    "judged": judged,
+    "contended": contended,
+    "failed": failed,
+    "refused": refused,
+}
 EMPTY_STATS = Stats()

@@ -61,6 +61,24 @@ def test_report__every_number__stands_in_outputs(rendered: dict[str, Path], kind
 
 
 @pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("1.09 GFLOP", "1.19 GFLOP"), ("214 GFLOP/s", "241 GFLOP/s"), ("19.4 GB/s", "14.9 GB/s"), ("83 %", "73 %")],
+)
+def test_report__planted_wrong_rate__is_caught(rendered: dict[str, Path], right: str, wrong: str) -> None:
+    report = (rendered["profiled"] / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    right, wrong = (text.replace(" ", "\u00a0") for text in (right, wrong))
+    assert right in report
+    assert unmatched(report.replace(right, wrong, 1), rendered["profiled"]) != ()
+
+
+def test_report__profile__names_what_bounds_the_model(rendered: dict[str, Path]) -> None:
+    report = (rendered["profiled"] / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    assert "| Bound by | Compute | The model reaches" in report
+    assert "Listed are 4 of 31 kinds" in report.replace("\u00a0", " ")
+    assert "| Bound by |" in (rendered["text"] / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
     ("right", "wrong"), [("8.12", "8.21"), ("91", "89"), ("0.61", "0.16"), ("2.51", "2.15"), ("230", "203")]
 )
 def test_report__planted_wrong_number__is_caught(rendered: dict[str, Path], right: str, wrong: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,11 @@ def test_bound_by__figures__verdict_with_evidence(
 ) -> None:
     found = taken(stats, **changes).bound_by
     assert (found["verdict"], evidence in found["evidence"]) == (verdict, True), found
+
+
+def test_bound_by__figures_did_not_settle__says_nothing_of_the_roof() -> None:
+    found = taken(replace(timed(10.0), quality="unstable")).bound_by
+    assert (found["verdict"], "did not settle" in found["evidence"]) == ("unknown", True)
 
 
 def test_profile__none_taken__null_with_the_reason() -> None:
