@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnnbox.records.measurements import Operator
 from dnnbox.reports import numbers, words
-from dnnbox.reports.blocks import Beside, Block, Cell, Column, Pairs, Section, Table
+from dnnbox.reports.blocks import Block, Cell, Column, Pairs, Section, Table
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
 from dnnbox.reports.speed import share_graphic
@@ -14,7 +14,7 @@ def profile(outputs: Outputs) -> Section | None:
     """Return the section; None where no profile was taken."""
     if not outputs.profile.operators:
         return None
-    blocks: tuple[Block, ...] = (Beside((_operators(outputs),), (_roof(outputs),)),)
+    blocks: tuple[Block, ...] = (_operators(outputs), _roof(outputs))
     sub = say("A pass of its own: its times say what is large, not how long a request takes.")
     return Section("profile", "Where the time goes", blocks, sub, nav="Profile")
 
@@ -76,6 +76,7 @@ def _roof(outputs: Outputs) -> Pairs:
     reached = _rates(roof.get("flops_per_s"), roof.get("bytes_per_s"))
     highest = _rates(peaks.get("flops_per_s"), peaks.get("bytes_per_s"))
     nodes = ", ".join(f"{numbers.count(n)} on {name}" for name, n in found.providers.items())
+    trace = say("{path}, opens in Perfetto", path=code(found.trace))
     evidence = found.bound_by.get("evidence", "")
     items = [
         ("Bound by", say("{what}: {why}", what=words.BOUNDS.get(verdict, "not known"), why=evidence)),
@@ -86,7 +87,7 @@ def _roof(outputs: Outputs) -> Pairs:
         ("Peaks measured with", data(f"{peaks.get('library', '')}, {peaks.get('dtype', '')}") if peaks else NOTHING),
         ("Work per byte", _intensity(roof.get("flops_per_byte"), roof.get("ridge_flops_per_byte"))),
         ("Nodes", data(nodes)),
-        ("Trace", say("{path}, opens in Perfetto", path=code(found.trace)) if found.trace else NOTHING),
+        ("Trace", trace if found.trace else _or_reason(outputs, numbers.MISSING, "trace")),
     ]
     measured = say("**Measured:** {roofline}; peaks: {peaks}.", roofline=found.definitions.get("roofline", ""),
                    peaks=found.definitions.get("peaks", ""))  # fmt: skip
