@@ -1,13 +1,20 @@
-"""What later jobs are told of the verified inference."""
+"""What later jobs are told of the verified inference, and a profile that may fail."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from dnnbox.harness.protocol import InputFile, RunRequest, RunResult, TensorRecord
+from dnnbox.events import Silent
+from dnnbox.experiment import Experiment
+from dnnbox.harness.protocol import InputFile, RunError, RunRequest, RunResult, TensorRecord
 from dnnbox.pipeline import execute
+from dnnbox.records.experiment import ExperimentIndex
+from dnnbox.records.options import RunOptions
 from dnnbox.records.run import RunOutcome
 
 REQUEST = RunRequest("infer", "torchscript", "model.pt", options={"format": "torchscript", "inputs": []})
@@ -39,3 +46,68 @@ def test_later_jobs__input_was_found_by_trying__get_its_shape() -> None:
 )
 def test_later_jobs__nothing_was_guessed__are_asked_as_before(request_: RunRequest, record: TensorRecord) -> None:
     assert told(request_, record) == request_
+
+
+class OneJobBox:
+    """A box whose job ends as it is told."""
+
+    def __init__(self, result: RunResult, trace: str = "") -> None:
+        self.result, self.trace = result, trace
+
+    def run(self, request: RunRequest, job_dir: Path, *, timeout_s: float) -> RunOutcome:
+        files = {}
+        if self.trace:
+            path = job_dir / "artifacts" / "trace.json"
+            path.parent.mkdir()
+            path.write_text(self.trace)
+            files["artifacts/trace.json"] = str(path)
+        return RunOutcome("profile", self.result, 0, 0, 1.0, files=files)
+
+
+def profiled(root: Path, box: OneJobBox, **options: Any) -> tuple[Experiment, execute.Execution]:
+    experiment = Experiment.create(root / "experiment", ExperimentIndex())
+    prepared: Any = SimpleNamespace(options=RunOptions("model.pt", root, **options))
+    execution = execute.Execution()
+    execute._Jobs(experiment, prepared, cast("Any", box), Silent(), execution)._profile(REQUEST)
+    experiment.close()
+    return experiment, execution
+
+
+def stage_of(experiment: Experiment) -> tuple[str, str, str]:
+    stage = experiment.index.stages[-1]
+    return stage.name, stage.status, str((stage.error or {}).get("message", ""))
+
+
+def test_profile__it_fails__is_noted_and_the_run_goes_on(tmp_path: Path) -> None:
+    failed = RunResult("profile", "3.11", error=RunError("infer_failed", "the profiler broke", "profile"))
+    experiment, execution = profiled(tmp_path, OneJobBox(failed))
+    assert stage_of(experiment)[:2] == ("profile", "skipped")
+    assert "the profiler broke" in execution.profile_reason
+    assert execution.trace == ""
+
+
+def test_profile__trace_is_there__moves_to_the_logs_without_paths(tmp_path: Path) -> None:
+    box = OneJobBox(
+        RunResult("profile", "3.11"), '{"traceName": "/home/me/t", "traceEvents": [{"ph": "X", "name": "a"}]}'
+    )
+    experiment, execution = profiled(tmp_path, box)
+    assert stage_of(experiment) == ("profile", "ok", "")
+    assert execution.trace == "logs/profile-trace.json"
+    assert "home" not in (experiment.root / execution.trace).read_text()
+    assert list(experiment.outputs.rglob("trace.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"quick": True}, "not taken with `--quick`"), ({"profile": False}, "not wanted")],
+)
+def test_profile__not_wanted__is_skipped_with_the_reason(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
+    experiment, execution = profiled(tmp_path, OneJobBox(RunResult("profile", "3.11")), **options)
+    assert stage_of(experiment) == ("profile", "skipped", reason)
+    assert (execution.profile_reason, execution.outcomes) == (reason, [])
+
+
+def test_options__quick_and_profile__the_flag_wins(tmp_path: Path) -> None:
+    assert RunOptions("x", tmp_path).wants_profile
+    assert not RunOptions("x", tmp_path, quick=True).wants_profile
+    assert RunOptions("x", tmp_path, quick=True, profile=True).wants_profile
