@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -37,6 +36,8 @@ class Registry(Generic[Item]):
         """Import and return the item; raises Usage with the nearest names when there is none."""
         place = self._builtin.get(name) or self._places.get(name)
         if place is None:
+            import difflib
+
             near = difflib.get_close_matches(name, self._places, n=1)
             guess = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(sorted(self._places))}"
             raise Usage(f"unknown {self.kind} `{name}`", hint=guess)

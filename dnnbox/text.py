@@ -6,7 +6,6 @@ or invisible characters, no markup, no link, no formula, no credential. The raw 
 
 from __future__ import annotations
 
-import html as _html
 import re
 import unicodedata
 
@@ -61,7 +60,9 @@ def _escape(char: str) -> str:
 
 def html(s: str | bytes, limit: int = 200) -> str:
     """Return ``s`` for HTML text or a quoted attribute."""
-    return _html.escape(visible(s, limit), quote=True)
+    from html import escape  # its table of entities is for reports only
+
+    return escape(visible(s, limit), quote=True)
 
 
 # What can act anywhere in a line, then what acts only at its start, and what makes a bare URL a link.

@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import sys
-import traceback
 from types import FrameType
 from typing import NoReturn
 
 from dnnbox.errors import SIGNAL_CODES, DnnboxError, Terminated, Usage
+
+_INSPECT_FLAGS = {"json": "json", "with_hash": "hash", "tensors": "tensors"}
 
 
 def main() -> NoReturn:
@@ -41,6 +42,11 @@ def run(argv: list[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if (plain := _plain_inspect(argv)) is not None:
+        from dnnbox.cli import actions
+
+        wanted = {name: f"--{flag}" in argv for name, flag in _INSPECT_FLAGS.items()}
+        return actions.inspect(plain, **wanted, family="")
     from typer import Exit
     from typer.exceptions import TyperException
 
@@ -54,6 +60,14 @@ def _dispatch(argv: list[str]) -> int:
         raise Usage(error.format_message().replace("\n", " ").rstrip("."), hint=_usage_hint(argv)) from error
     # The work itself is called here, outside typer, which would swallow a Ctrl-C.
     return int(result()) if callable(result) else int(result or 0)
+
+
+def _plain_inspect(argv: list[str]) -> str | None:
+    """Return the path of a plain ``inspect``: importing typer takes as long as reading 4 GB of weights' headers."""
+    flags = {f"--{flag}" for flag in _INSPECT_FLAGS.values()}
+    words = [word for word in argv[1:] if word not in flags]
+    is_plain = argv[:1] == ["inspect"] and len(words) == 1 and words[0] and not words[0].startswith("-")
+    return words[0] if is_plain else None
 
 
 def _usage_hint(argv: list[str]) -> str:
@@ -95,6 +109,7 @@ def _stopped(stop: KeyboardInterrupt, argv: list[str]) -> int:
 
 def _internal(argv: list[str]) -> int:
     import tempfile
+    import traceback
 
     from dnnbox.errors import Internal
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnnbox.cli import fail, parsing, show_json
-from dnnbox.consent import Ask, Choice
 from dnnbox.errors import Usage, by_name, leaves
-from dnnbox.records.plan import Plan
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only `run` needs would cost `inspect` a tenth of its time
     from dnnbox.cli.screens.progress import TerminalProgress as Display
+    from dnnbox.consent import Ask, Choice
     from dnnbox.pipeline.running import Finished
+    from dnnbox.records.plan import Plan
 
 
 def inspect(checkpoint: str, *, json: bool, with_hash: bool, tensors: bool, family: str) -> int:

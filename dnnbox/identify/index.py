@@ -16,13 +16,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 from itertools import compress, pairwise
+from pathlib import Path
 from typing import Any
 
 from dnnbox.identify import keys
 from dnnbox.identify.keys import Pair, Shape
 
+_DATA = Path(__file__).with_name("data")
 LIBRARIES = ("timm", "torchvision", "transformers")
 
 
@@ -139,6 +140,7 @@ class Tensors:
 
     def __init__(self, data: bytes) -> None:
         self._pairs: dict[int, list[Pair]] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
         lengths = struct.unpack_from("<8I", data)
         ends = [32]
         for length in lengths:
@@ -166,13 +168,14 @@ class Tensors:
         """Number of tensors in each span."""
         return [int(span.split(" ", 1)[0]) for span in self.spans]
 
-    @cached_property
-    def sizes(self) -> list[tuple[int, int]]:
-        """For each model (number of tensors, number of different templates)."""
-        lengths = list(map(self.span_length.__getitem__, self.row_span))
-        templates = list(map(self.feature_template.__getitem__, self.row_feature))
-        ends = pairwise(self.first_row)
-        return [(sum(lengths[a:b]), len(set(templates[a:b]))) for a, b in ends]
+    def size(self, model: int) -> tuple[int, int]:
+        """Return (number of tensors, number of different templates) of one model."""
+        if model not in self._sizes:
+            start, end = self.first_row[model], self.first_row[model + 1]
+            tensors = sum(map(self.span_length.__getitem__, self.row_span[start:end]))
+            templates = set(map(self.feature_template.__getitem__, self.row_feature[start:end]))
+            self._sizes[model] = tensors, len(templates)
+        return self._sizes[model]
 
     def pairs(self, model: int) -> list[Pair]:
         """Return the names and shapes of one model, without the derived buffers; do not change the list."""
@@ -194,11 +197,13 @@ class Tensors:
             numbers.update(map(self.feature_template.__getitem__, rows))
         return frozenset(self.templates[number] for number in numbers)
 
-    def rows_with(self, templates: set[int]) -> list[int]:
-        """Return the rows, in order, whose template is one of these; the one pass over all of the table."""
+    def rows_with(self, names: set[str]) -> list[int]:
+        """Return the rows, in order, whose template is that of a name; the one pass over all of the table."""
         wanted = bytearray(len(self.templates))
-        for number in templates:
-            wanted[number] = 1
+        for template in {keys.template(name) for name in names} & self.template_number.keys():
+            wanted[self.template_number[template]] = 1
+        if not any(wanted):
+            return []
         by_feature = bytes(map(wanted.__getitem__, self.feature_template))
         return list(compress(range(len(self.row_feature)), map(by_feature.__getitem__, self.row_feature)))
 
@@ -239,7 +244,7 @@ def span_numbers(span: str) -> list[tuple[int, ...]]:
 
 def data_file(name: str) -> bytes:
     """Return one file of the index."""
-    return (files("dnnbox.identify") / "data" / name).read_bytes()
+    return (_DATA / name).read_bytes()
 
 
 @cache

@@ -89,10 +89,11 @@ def fold(index: Index, hits: list[Hit]) -> list[Hit]:
 def similar(index: Index, parts: dict[str, list[Pair]], total: int) -> list[Hit]:
     """Return the closest models by their tensors, and families by their layout."""
     near: list[tuple[float, float, int, str]] = []
-    for prefix, part in parts.items():
-        if len(part) >= max(4, 0.3 * total):
-            coverage = len(part) / total
-            near += [(s * coverage, y * coverage, m, prefix) for s, y, m in overlaps(index.tensors, part)]
+    large = {prefix: part for prefix, part in parts.items() if len(part) >= max(4, 0.3 * total)}
+    rows = index.tensors.rows_with({name for part in large.values() for name, _ in part}) if large else []
+    for prefix, part in large.items():
+        coverage = len(part) / total
+        near += [(s * coverage, y * coverage, m, prefix) for s, y, m in overlaps(index.tensors, part, rows)]
     found: list[Hit] = []
     for score, layout, model, prefix in nearest(near):
         part = parts[prefix]
@@ -122,25 +123,27 @@ def order(index: Index, hit: Hit, total: int) -> tuple[float, ...]:
     return (hit.kind != "similar", -round(value, 6), -round(close, 3), index.model(hit.model).plainness)
 
 
-def overlaps(tensors: Tensors, part: Sequence[Pair]) -> list[tuple[float, float, int]]:
-    """Return (closeness, layout, model) of every model that shares a collapsed name.
+def overlaps(tensors: Tensors, part: Sequence[Pair], rows: Sequence[int]) -> list[tuple[float, float, int]]:
+    """Return (closeness, layout, model) of every model that shares a collapsed name; ``rows`` holds all such rows.
 
     closeness is Σ min(counts) of equal (template, shape), half for an equal template, over the union; layout is the
     same with templates only, each counted once.
     """
     wanted: dict[int, Counter[str]] = defaultdict(Counter)
-    unknown = 0
+    unknown: set[str] = set()
     for name, shape in part:
-        number = tensors.template_number.get(keys.template(name))
+        template = keys.template(name)
+        number = tensors.template_number.get(template)
         if number is None:
-            unknown += 1
+            unknown.add(template)
         else:
             wanted[number]["x".join(map(str, shape))] += 1
-    templates = len(wanted) + len({keys.template(n) for n, _ in part} - tensors.template_number.keys())
+    templates = len(wanted) + len(unknown)
     scored = []
-    for model, rows in tensors.models_of(tensors.rows_with(set(wanted))).items():
-        closeness, common = overlap(tensors, rows, wanted)
-        size, model_templates = tensors.sizes[model]
+    own = [row for row in rows if tensors.feature_template[tensors.row_feature[row]] in wanted]
+    for model, members in tensors.models_of(own).items():
+        closeness, common = overlap(tensors, members, wanted)
+        size, model_templates = tensors.size(model)
         union = len(part) + size - closeness
         scored.append((closeness / union, common / (templates + model_templates - common), model))
     return scored

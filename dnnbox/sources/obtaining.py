@@ -12,7 +12,6 @@ from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
-from dnnbox.sources import git
 from dnnbox.sources.classes import MAIN, foreign
 from dnnbox.sources.facts import checkout_of, licence_of, public_url, python_sha256
 from dnnbox.sources.search import Located, in_folder, locate, locate_above, missing_in
@@ -47,7 +46,7 @@ def obtain(
         NetworkFailed, Usage: the repository cannot be reached, or its URL is refused.
     """
     names = foreign(inspection.needs_code)
-    if given and git.is_url(given):
+    if given and _is_url(given):
         return _from_git(given, names, refs_dir)
     if given:
         return _from_path(Path(given).expanduser(), names)
@@ -115,7 +114,15 @@ def _missing(where: str, base: Path, names: Sequence[str]) -> SourceNotFound:
     )
 
 
+def _is_url(given: str) -> bool:
+    from dnnbox.sources import git  # starts processes: only where a source was given
+
+    return git.is_url(given)
+
+
 def _from_git(given: str, names: Sequence[str], refs_dir: Path | None) -> SourceTree:
+    from dnnbox.sources import git
+
     remote = git.remote(given)
     url = public_url(remote.url) or remote.name
     if refs_dir is None:
