@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dnnbox import boxes, environments, inputs, results, sources
 from dnnbox.boxes.base import Box
-from dnnbox.errors import DnnboxError, InputLimit, RunFailed, TimedOut
+from dnnbox.errors import DnnboxError, InputLimit, OutOfMemory, RunFailed, TimedOut, Unsupported, VramOutOfMemory
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.harness.protocol import ARTIFACTS, InputFile, MeasurePlan, RunRequest
@@ -221,10 +221,19 @@ class _Jobs:
             for number in range(warm):
                 self._job("measure", request, f"process {number + 1} of {warm}")
             for batch in self.prepared.options.batches[1:]:
-                self._job("measure", replace(request, batch_size=batch), f"batch {batch}")
+                self._batch(replace(request, batch_size=batch))
         with self.experiment.stage("memory"):
             self._job("memory", request)
         self._profile(request)
+
+    def _batch(self, request: RunRequest) -> None:
+        """Measure one more batch; one that the model or the memory refuses is a finding, not the end of the run."""
+        start = time.monotonic()
+        try:
+            self._job("measure", request, f"batch {request.batch_size}")
+        except (Unsupported, RunFailed, OutOfMemory, VramOutOfMemory) as error:
+            self.progress.end("measure", f"batch {request.batch_size} refused", time.monotonic() - start)
+            self.progress.note(f"batch {request.batch_size}: {error.what}")
 
     def _profile(self, request: RunRequest) -> None:
         """Profile where that is wanted. All figures are there by now, so a profile that fails is only noted."""

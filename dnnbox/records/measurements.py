@@ -88,6 +88,7 @@ class Stats:
     cold: Cold = field(default_factory=Cold)
     warm: Warm = field(default_factory=Warm)
     throughput: tuple[Throughput, ...] = ()
+    throughput_best: Mapping[str, Any] = field(default_factory=dict)  # batch, items_per_s, gain, saturates_at
     memory: Memory = field(default_factory=Memory)
     energy: Mapping[str, Any] | None = None
     noise: Mapping[str, Any] = field(default_factory=dict)

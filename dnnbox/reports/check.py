@@ -38,6 +38,8 @@ _SHARES = ("share", "score", "shares", "value", "limit")
 # Numbers of the reports' own words, never results: 95 % CI, 19 of 20, 1 in 100, ± 0.1 % as the floor of an interval.
 _OWN = (
     "95 % CI",
+    "95 % of the best throughput",
+    "gains less than 5 %",
     "19 of 20",
     "19 in 20",
     "9 of 10",

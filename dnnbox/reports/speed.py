@@ -253,6 +253,12 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
     title = say(
         "Throughput is highest at batch {batch}: {rate} items per second", batch=best[0], rate=numbers.rate(best[2])
     )
+    saturates = outputs.stats.throughput_best.get("saturates_at")
+    caption = (
+        say("From batch {batch} on, more in a batch gains less than 5 %.", batch=saturates)
+        if saturates
+        else say("{why}.", why=words.sentence_case(outputs.stats.reasons.get("throughput_best.saturates_at", "")))
+    )
     figure = Figure(
         "batches",
         title,
@@ -260,6 +266,7 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
         figures.variants(draw),
         standalone(draw),
         "Latency and throughput per batch",
+        caption,
     )
     return (figure, table)
 

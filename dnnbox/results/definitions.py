@@ -40,6 +40,7 @@ def of(
         "it was left by the run before; never pooled with warm figures",
         "throughput": "items finished per second of inference, one request at a time; the interval is the slowest and "
         "the fastest process",
+        "throughput_best.saturates_at": "smallest batch with 95 % of the best throughput",
         "memory.host_peak_mib": "largest resident memory of the process while it loads and runs, "
         "in a pass that is not timed",
         "memory.host_after_load_mib": "resident memory when the model is loaded, before the first inference",

@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any, Literal
 
 from dnnbox.harness.protocol import RunResult
-from dnnbox.records.measurements import Cold, Memory, Statistics, Stats, Throughput, Warm
+from dnnbox.records.measurements import Cold, Memory, Statistics, Stats, Warm
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import definitions, noise, statistics
+from dnnbox.results import definitions, noise, statistics, throughput
 from dnnbox.results.samples import ProcessSamples, document, read_all
 
 COLD_STAGES = ("spawn", "import", "context", "load", "to_device", "first")
@@ -42,6 +42,8 @@ def measure(
     memory, memory_reasons = _memory([o for o in good if o.job == "memory"], _results(good))
     verdict, noise_facts = noise.judge(timed, processes) if processes else (None, {})
     effective = _effective(good)
+    points, throughput_reasons = throughput.points(by_batch, batch)
+    best, best_reasons = throughput.best(points)
     stats = Stats(
         quality=verdict,
         precision=str(effective.get("precision") or precision),
@@ -49,11 +51,15 @@ def measure(
         batch=batch,
         cold=cold,
         warm=warm,
-        throughput=_throughputs(by_batch),
+        throughput=points,
+        throughput_best=best,
         memory=memory,
         noise=noise_facts,
-        reasons={**warm_reasons, **cold_reasons, **memory_reasons, "energy": "not measured"},
-    )
+        reasons={
+            **warm_reasons, **cold_reasons, **memory_reasons, **throughput_reasons, **best_reasons,
+            **_refused(outcomes, batch), "energy": "not measured",
+        },
+    )  # fmt: skip
     if verdict is None:
         stats = replace(stats, reasons={**stats.reasons, "quality": "nothing was timed"})
     return replace(stats, shares=_shares(stats), definitions=definitions.of(stats, plan, processes, effective))
@@ -73,6 +79,18 @@ def _effective(outcomes: Sequence[RunOutcome]) -> Mapping[str, Any]:
     """Return what really was, from a measuring process where there is one."""
     ranked = sorted(outcomes, key=lambda o: ("measure", "cold", "infer", "memory", "profile", "probe").index(o.job))
     return next((o.result.effective for o in ranked if o.result and o.result.effective), {})
+
+
+def _refused(outcomes: Sequence[RunOutcome], batch: int) -> dict[str, str]:
+    """Return why a batch of the sweep has no figure."""
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        size = outcome.settings.get("batch_size")
+        failed = outcome.result is None or outcome.result.error is not None
+        if outcome.job == "measure" and isinstance(size, int) and size != batch and failed:
+            error = outcome.result.error if outcome.result else None
+            found[f"throughput.batch_{size}"] = error.detail[:300] if error else "the process did not survive it"
+    return found
 
 
 def _whole(value: Any, asked: int | None) -> int | None:
@@ -158,24 +176,6 @@ def _ladder(outcome: RunOutcome) -> dict[str, float]:
     is_same_clock = 0 < spawn_ns < outcome.wall_s * 1e9
     spawn = {"spawn": spawn_ns / 1e6} if is_same_clock else {}
     return spawn | {name: ns / 1e6 for name, ns in result.stages_ns.items()}
-
-
-def _throughputs(by_batch: Mapping[int, Sequence[RunOutcome]]) -> tuple[Throughput, ...]:
-    found = ((batch, read_all(outcomes)) for batch, outcomes in sorted(by_batch.items()))
-    return tuple(_throughput(batch, processes) for batch, processes in found if processes)
-
-
-def _throughput(batch: int, processes: Sequence[ProcessSamples]) -> Throughput:
-    items = [p.facts.n * max(1, p.facts.items_per_iteration) for p in processes]
-    seconds = [sum(p.total_ms) / 1e3 for p in processes]
-    rates = [i / s for i, s in zip(items, seconds, strict=True) if s > 0]
-    pooled = sorted(ms for p in processes for ms in p.total_ms)
-    return Throughput(
-        batch=batch,
-        items_per_s=sum(items) / sum(seconds) if sum(seconds) > 0 else 0.0,
-        latency_p50_ms=statistics.percentile(pooled, 0.5),
-        interval=(min(rates), max(rates)) if len(rates) > 1 else None,
-    )
 
 
 def _memory(measured: Sequence[RunOutcome], everything: Sequence[RunResult]) -> tuple[Memory, dict[str, str]]:

@@ -141,6 +141,8 @@ def _throughput(stats: Stats) -> tuple[Cell, str]:
         return _absent(stats, "throughput")
     first, *others = stats.throughput
     detail = [f"{_per_second(point)} at batch {point.batch}" for point in others[:4]]
+    if saturates := stats.throughput_best.get("saturates_at"):
+        detail.append(f"saturates at batch {saturates}")
     return Cell(_per_second(first)), _dotted([f"batch {first.batch}", *detail])
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from dnnbox import codec
 from dnnbox.errors import BadOutput
+from dnnbox.harness.protocol import RunError, RunResult
 from dnnbox.records.measurements import Stats
+from dnnbox.records.run import RunOutcome
 from dnnbox.results import measure, samples
 from tests.unit.results import outcomes as made
 
@@ -120,6 +122,43 @@ def test_measure__batches__give_one_throughput_each(tmp_path: Path) -> None:
     assert [t.batch for t in stats.throughput] == [1, 4, 16]
     assert stats.warm.latency_ms.n == 100
     assert stats.throughput[2].items_per_s > 3 * stats.throughput[0].items_per_s
+
+
+@pytest.mark.parametrize(
+    ("times", "best", "saturates"),
+    [((10, 20, 41), 4, 4), ((10, 10, 10), 16, None), ((10, 41, 170), 1, 1), ((10, 20, 79), 16, 4)],
+)
+def test_measure__batches__best_and_where_more_stops_to_pay(
+    tmp_path: Path, times: tuple[float, ...], best: int, saturates: int | None
+) -> None:
+    sizes = (1, 4, 16) if times[2] != 41 else (1, 4, 8)
+    runs = [
+        made.measured(tmp_path, made.rows(50, ms, spread=0.001), items=b, name=f"b{b}")
+        for b, ms in zip(sizes, times, strict=True)
+    ]
+    stats = measure(runs, batch=1)
+    assert (stats.throughput_best["batch"], stats.throughput_best["saturates_at"]) == (best, saturates)
+    assert ("throughput_best.saturates_at" in stats.reasons) == (saturates is None)
+
+
+def test_measure__one_batch__has_no_best(tmp_path: Path) -> None:
+    assert measure([made.measured(tmp_path, made.rows(50, 10))]).throughput_best == {}
+
+
+def test_measure__batch_that_is_refused__says_why(tmp_path: Path) -> None:
+    refused = RunResult("measure", "3.11", error=RunError("unsupported", "the batch of input x is fixed at 1"))
+    outcome = RunOutcome("measure", refused, 0, 0, 1.0, settings={"batch_size": 8})
+    stats = measure([made.measured(tmp_path, made.rows(50, 10)), outcome], batch=1)
+    assert [t.batch for t in stats.throughput] == [1]
+    assert stats.reasons["throughput.batch_8"] == "the batch of input x is fixed at 1"
+
+
+def test_measure__given_input_keeps_its_size__is_no_figure_of_another_batch(tmp_path: Path) -> None:
+    runs = [made.measured(tmp_path, made.rows(50, 10), items=1, name=name) for name in ("one", "eight")]
+    runs[0], runs[1] = (replace(run, settings={"batch_size": size}) for run, size in zip(runs, (1, 8), strict=True))
+    stats = measure(runs, batch=1)
+    assert [t.batch for t in stats.throughput] == [1]
+    assert "the given input has 1 items" in stats.reasons["throughput.batch_8"]
 
 
 def test_measure__two_modes__are_reported(tmp_path: Path) -> None:
