@@ -232,8 +232,8 @@ def put_back_argvs(added: Sequence[str], changed: Sequence[str], interpreter: Pa
 
 
 def lock_argv(project: Path, interpreter: Path | str) -> list[str]:
-    """Return the command that writes ``project``/uv.lock, without any configuration file of the user's."""
-    return [str(binary()), "lock", "--quiet", "--no-config", "--project", str(project), "--python", str(interpreter)]
+    """Return the command that writes ``project``/uv.lock; without configuration uv would not read the project's own."""
+    return [str(binary()), "lock", "--quiet", "--project", str(project), "--python", str(interpreter)]
 
 
 def find_argv(python: str) -> list[str]:

@@ -94,8 +94,10 @@ def _locked(spec: EnvSpec, project: Path, store: Store, *, offline: bool) -> str
             phase="export",
         )
     environ = uv.environ(replace(spec.indexes, find_links=()), offline=offline, cache_dir=store.uv_cache)
-    for name in ("UV_EXCLUDE_NEWER", "UV_CONFIG_FILE"):  # the versions are decided; no file of the user's is needed
+    # The versions are decided, and what the user configured is in the project: no other file has a say.
+    for name in ("UV_EXCLUDE_NEWER", "UV_CONFIG_FILE", "UV_NO_CONFIG"):
         environ.pop(name, None)
+    environ["XDG_CONFIG_HOME"] = str(project)
     argv = uv.lock_argv(project, interpreter(spec.python) or "")
     ended = process.run(argv, timeout_s=_TIMEOUT_S, env=environ, cwd=project)
     if ended.timed_out:

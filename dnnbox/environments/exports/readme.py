@@ -65,7 +65,7 @@ def _provided(material: Material) -> Iterator[str]:
 def _docker(material: Material) -> Iterator[str]:
     yield "The build needs the package index, and nothing from this folder but what its `.dockerignore` lets through."
     yield "Another base image with the same Python: `--build-arg BASE_IMAGE=NAME`. Behind a TLS proxy: put"
-    yield "its certificates beside the Dockerfile as `ca-bundle.pem`. `--network host` where only the host reaches an index."
+    yield "its certificates beside the Dockerfile as `ca-bundle.pem`; `--network host` where only the host gets out."
     if material.spec.accelerator == "cuda":
         yield "\nRun it with `--gpus all`; the driver is the host's."
     yield ""

@@ -6,13 +6,14 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ shapes = {i.name: [n if isinstance(n, int) else 2 for n in i.shape] for i in ses
 outputs = session.run(None, {name: random.random(shape, dtype="float32") for name, shape in shapes.items()})
 digest = hashlib.sha256(b"".join(output.tobytes() for output in outputs))
 print(digest.hexdigest())
+"""
+
+TORCH_SCRIPT = """\
+import hashlib, sys
+import torch
+
+torch.manual_seed(7)
+torch.set_num_threads(1)
+model = torch.jit.load(sys.argv[1], map_location="cpu").eval()
+weights = b"".join(value.numpy().tobytes() for value in model.state_dict().values())
+product = torch.rand(64, 64) @ torch.rand(64, 64)
+print(hashlib.sha256(weights + product.numpy().tobytes()).hexdigest())
 """
 
 
@@ -58,9 +71,10 @@ class Place:
 
     folder: Path
     environ: dict[str, str]
+    script: str = SCRIPT
 
     def digest(self, python: Path, checkpoint: Path) -> str:
-        return call([python, "-I", "-c", SCRIPT, checkpoint], self.folder, self.environ).strip()
+        return call([python, "-I", "-c", self.script, checkpoint], self.folder, self.environ).strip()
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +114,21 @@ def running() -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path, exported: Path) -> Callable[[str], Place]:
-    """Return a function that makes a clean copy of the exported folder."""
+def place(tmp_path: Path) -> Callable[[str, Path], Place]:
+    """Return a function that makes a clean copy of an exported folder."""
     left_out = ("UV_FIND_LINKS", "PIP_FIND_LINKS", "UV_CACHE_DIR", "VIRTUAL_ENV", "PYTHONPATH", "DNNBOX_HOME")
     environ = {name: value for name, value in os.environ.items() if name not in left_out}
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"  # uv
 
-    def copied(name: str) -> Place:
+    def copied(name: str, exported: Path) -> Place:
         folder = tmp_path / name / "environment"
         shutil.copytree(exported, folder)
         home = tmp_path / name / "home"
         home.mkdir()
         own = {"HOME": str(home), "UV_CACHE_DIR": str(home / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
-        return Place(folder, environ | own | {"PIP_CACHE_DIR": str(home / "pip"), "UV_PYTHON": sys.executable})
+        return Place(
+            folder, environ | own | {"PIP_NO_CACHE_DIR": "1", "PIP_NO_COMPILE": "1", "UV_PYTHON": sys.executable}
+        )
 
     return copied
 
@@ -183,7 +199,7 @@ def by_docker(place: Place, checkpoint: Path) -> str:
         look = "import os, pathlib; print(os.getuid(), pathlib.Path('/build').exists())"
         assert call([*start, "python", "-I", "-c", look], place.folder, os.environ).split() == ["10001", "False"]
         inside = f"/checkpoint/{checkpoint.name}"
-        return call([*start, "python", "-I", "-c", SCRIPT, inside], place.folder, os.environ).strip()
+        return call([*start, "python", "-I", "-c", place.script, inside], place.folder, os.environ).strip()
     finally:
         call(["docker", "rmi", "-f", name], place.folder, os.environ)
 
@@ -191,12 +207,31 @@ def by_docker(place: Place, checkpoint: Path) -> str:
 WAYS = (by_uv, by_pip, by_pylock, by_pixi, by_docker)
 
 
-def test_exported_folder__five_ways__same_output(place: Callable[[str], Place], zoo: Zoo) -> None:
+def test_exported_folder__five_ways__same_output(place: Callable[[str, Path], Place], exported: Path, zoo: Zoo) -> None:
 
-    digests = {way.__name__: way(place(way.__name__), zoo.path("onnx")) for way in WAYS}
+    digests = {way.__name__: way(place(way.__name__, exported), zoo.path("onnx")) for way in WAYS}
 
     assert len(set(digests.values())) == 1, digests
     assert len(digests["by_uv"]) == 64
+
+
+def test_torch_on_no_index__wheel_provided__same_output(
+    place: Callable[[str, Path], Place], dnnbox: Cli, zoo: Zoo, workspace: Path
+) -> None:
+    done = dnnbox("env", zoo.path("torchscript"), "-o", "environment", "--python", running(), "--json")
+    assert done.code == 0, done.stderr
+    exported, digests = workspace / "environment", set()
+    names = re.findall(r"^\* `(torch-[^`]+\.whl)`, sha256", (exported / "README.md").read_text("utf-8"), re.MULTILINE)
+
+    for way in (by_uv, by_pip):
+        copy = replace(place(way.__name__, exported), script=TORCH_SCRIPT)
+        for name in names:
+            (copy.folder / "wheels").mkdir()
+            shutil.copy(Path(os.environ["PIP_FIND_LINKS"]) / name, copy.folder / "wheels")
+        digests.add(way(copy, zoo.path("torchscript")))
+        shutil.rmtree(copy.folder.parent)
+
+    assert len(digests) == 1
 
 
 def test_exported_twice__every_format__same_bytes(dnnbox: Cli, zoo: Zoo, exported: Path, workspace: Path) -> None:
