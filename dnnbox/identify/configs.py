@@ -99,11 +99,13 @@ def timm(index: Index, found: Documents) -> Candidate | None:
     config = found.get("config.json")
     if not isinstance(config, Mapping) or not isinstance(config.get("architecture"), str):
         return None
-    published = config.get("pretrained_cfg")
-    if not isinstance(published, Mapping):
-        return None
     name = config["architecture"].split(".", 1)[0]
     number = index.by_name.get(("timm", name))
+    published = config.get("pretrained_cfg")
+    if not isinstance(published, Mapping):  # uploads before timm 0.9 have its fields beside the architecture
+        if number is None and "num_features" not in config:
+            return None
+        published = config
     defaults = index.model(number).preprocess if number is not None else {}
     arguments = dict(config["model_args"]) if isinstance(config.get("model_args"), Mapping) else {}
     classes = config.get("num_classes", published.get("num_classes"))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dnnbox.identify import configs, families, fingerprint, index, names
+from dnnbox.identify.components import components
 from dnnbox.identify.index import Index
 from dnnbox.identify.keys import Pair
 from dnnbox.records.evidence import Evidence
@@ -30,7 +31,8 @@ def identify(inspection: Inspection, *, family: str | None = None) -> Identity:
         ranked = stated(known, family, ranked)
     best = ranked[0] if ranked else None
     sure = best is not None and (best.match in SURE or any(e.weight >= 0.5 for e in best.evidence))
-    return Identity(unknown=not sure, candidates=tuple(ranked))
+    parts = components(known, inspection, pairs_of(inspection)) if described_by_keys(inspection) else ()
+    return Identity(unknown=not sure, candidates=tuple(ranked), components=parts)
 
 
 def candidates(known: Index, inspection: Inspection, hints: list[names.NameHint]) -> list[Candidate]:

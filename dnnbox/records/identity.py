@@ -40,11 +40,29 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Component:
+    """One part of a composite checkpoint: ``name`` is its place (text encoder …), ``prefix`` what its keys start with.
+
+    ``library`` and ``architecture`` are "" where nothing but the place is known.
+    """
+
+    name: str
+    prefix: str
+    tensors: int
+    parameters: int
+    library: str = ""
+    architecture: str = ""
+    match: Match = "signal"
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
 class Identity:
-    """Ranked candidates, best first; ``unknown`` is an answer."""
+    """Ranked candidates, best first; ``unknown`` is an answer. ``components`` are those of a composite checkpoint."""
 
     unknown: bool = True
     candidates: tuple[Candidate, ...] = ()
+    components: tuple[Component, ...] = ()
 
     @property
     def best(self) -> Candidate | None:

@@ -40,6 +40,7 @@ def inspect_screen(inspection: Inspection, seconds: float, *, tensors: bool = Fa
     blocks = [
         [_title(look, inspection, seconds)],
         _identity(look, inspection),
+        _components(look, inspection),
         _evidence(look, inspection),
         _safety(look, inspection),
         _weights(look, inspection),
@@ -77,6 +78,21 @@ def _identity(look: Look, inspection: Inspection) -> list[str]:
         style = "title" if position == 0 and not identity.unknown else ""
         rows.append((Cell(_name(candidate), style), Cell(_match(candidate), "quiet")))
     return _labelled(look, "Identity", (0, _NAME + _SOURCE), rows) + _twins(look, inspection)
+
+
+def _components(look: Look, inspection: Inspection) -> list[str]:
+    """Say what a composite checkpoint is made of."""
+    parts = inspection.identity.components
+    rows: list[tuple[Cell | str, ...]] = []
+    for part in parts[:_MOST_CANDIDATES]:
+        known = f"{part.library} {visible(part.architecture, 50)}".strip()
+        count = f"{numbers.parameters(part.parameters)} parameters"
+        rows.append(
+            (visible(part.name, 30), Cell(known or "not known", "" if known else "quiet"), Cell(count, "quiet"))
+        )
+    if len(parts) > _MOST_CANDIDATES:
+        rows.append((Cell(f"and {len(parts) - _MOST_CANDIDATES} more", "quiet"), "", ""))
+    return _labelled(look, "Components", (20, 0, _NAME + 10), rows) if rows else []
 
 
 def _why_unknown(inspection: Inspection) -> str:
