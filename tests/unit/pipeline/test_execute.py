@@ -111,3 +111,14 @@ def test_options__quick_and_profile__the_flag_wins(tmp_path: Path) -> None:
     assert RunOptions("x", tmp_path).wants_profile
     assert not RunOptions("x", tmp_path, quick=True).wants_profile
     assert RunOptions("x", tmp_path, quick=True, profile=True).wants_profile
+
+
+def test_batch__refused_by_the_model__is_a_finding(tmp_path: Path) -> None:
+    refused = RunResult("measure", "3.11", error=RunError("unsupported", "the batch of input x is fixed at 1", "input"))
+    experiment = Experiment.create(tmp_path / "experiment", ExperimentIndex())
+    prepared: Any = SimpleNamespace(options=RunOptions("model.pt", tmp_path))
+    execution = execute.Execution()
+    jobs = execute._Jobs(experiment, prepared, cast("Any", OneJobBox(refused)), Silent(), execution)
+    jobs._batch(replace(REQUEST, batch_size=8))
+    experiment.close()
+    assert [(outcome.job, outcome.settings["batch_size"]) for outcome in execution.outcomes] == [("measure", 8)]
