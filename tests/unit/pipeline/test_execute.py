@@ -61,7 +61,7 @@ class OneJobBox:
             path.parent.mkdir()
             path.write_text(self.trace)
             files["artifacts/trace.json"] = str(path)
-        return RunOutcome("profile", self.result, 0, 0, 1.0, files=files)
+        return RunOutcome(request.job, self.result, 0, 0, 1.0, files=files)
 
 
 def profiled(root: Path, box: OneJobBox, **options: Any) -> tuple[Experiment, execute.Execution]:
