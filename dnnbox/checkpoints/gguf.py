@@ -97,7 +97,7 @@ def _array(cursor: Cursor, depth: int) -> Any:
 
 
 def _tensors(cursor: Cursor, count: int, table: dict[str, Any], reading: Reading) -> None:
-    ends = []
+    spans: dict[str, tuple[int, int]] = {}
     for _ in range(count):
         name = cursor.text(cursor.u64(), 1000)
         dimensions = cursor.u32()
@@ -112,12 +112,18 @@ def _tensors(cursor: Cursor, count: int, table: dict[str, Any], reading: Reading
             elements *= extent
         size = elements // block * width
         reading.add_tensor(name, dtype, shape, storage_bytes=size)
-        ends.append((offset + size, name))
+        if name in spans:
+            raise cursor.corrupt(f"tensor {visible(name, 80)} occurs twice")
+        spans[name] = (offset, offset + size)
     alignment = table.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 0 < alignment <= 1 << 20:
         raise Corrupt("general.alignment of the GGUF file is impossible")
     start = -(-cursor.offset // alignment) * alignment
-    end, name = max(ends, default=(0, ""))
+    end, name = 0, ""
+    for name, (offset, stop) in sorted(spans.items(), key=lambda item: item[1]):
+        if offset < end:
+            raise Corrupt(f"{shown(cursor.data.path)}: tensor {visible(name, 80)} overlaps another")
+        end = stop
     if count and start + end > cursor.data.size:
         raise Corrupt(f"{shown(cursor.data.path)} is cut short: tensor {visible(name, 80)} ends at {start + end}")
 

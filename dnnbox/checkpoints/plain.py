@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dnnbox.errors import Corrupt, InputLimit
+from dnnbox.errors import Corrupt, InputLimit, UnsafeCheckpoint
+from dnnbox.text import visible
 
 MAX_DOCUMENT_BYTES = 64 << 20
 _TEXT = 20_000
@@ -15,15 +16,27 @@ _NODES = 30_000
 _DEPTH = 24
 
 
-def loads(data: bytes, what: str, limit: int = MAX_DOCUMENT_BYTES) -> Any:
-    """Parse JSON of at most ``limit`` bytes; raises InputLimit or Corrupt, never RecursionError."""
+def loads(data: bytes, what: str, limit: int = MAX_DOCUMENT_BYTES, *, unique: bool = False) -> Any:
+    """Parse JSON of at most ``limit`` bytes; raises InputLimit or Corrupt, never RecursionError.
+
+    ``unique``: a key given twice is refused with UnsafeCheckpoint, because parsers differ in which one counts.
+    """
     if len(data) > limit:
         raise InputLimit(f"{what} has {len(data)} bytes, at most {limit} are read")
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique if unique else None)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
         raise Corrupt(f"{what} is not JSON: {reason}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnsafeCheckpoint(f"the key {visible(twice, 80)} occurs twice in a header; loaders may differ")
+    return found
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

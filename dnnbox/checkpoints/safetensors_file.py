@@ -53,7 +53,7 @@ def _header(data: Bytes) -> tuple[dict[str, Any], int]:
     if length > data.size - 8:
         raise Corrupt(f"{shown(data.path)} is cut short: a header of {length} bytes, {data.size - 8} are left")
     raw = data.read(8, length)
-    found = plain.loads(raw, f"the header of {shown(data.path)}", _MAX_HEADER_BYTES)
+    found = plain.loads(raw, f"the header of {shown(data.path)}", _MAX_HEADER_BYTES, unique=True)
     if not isinstance(found, dict):
         raise Corrupt(f"{shown(data.path)}: the header is not a table")
     return found, 8 + length

@@ -5,6 +5,8 @@ Source: POSIX ustar headers; nemo-toolkit's save_restore_connector; torch/serial
 
 from __future__ import annotations
 
+import re
+
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.opening import Bytes, Part, shown
 from dnnbox.errors import Corrupt, UnsafeCheckpoint, Unsupported
@@ -12,22 +14,30 @@ from dnnbox.text import visible
 
 _BLOCK = 512
 _MAX_MEMBERS = 10_000
+_MAX_EXTENDED_BYTES = 1 << 16
+_RECORD = re.compile(rb"(\d{1,6}) ([^\n]*)\n")
+_HARMLESS = (b"mtime", b"atime", b"ctime", b"uname", b"gname", b"uid", b"gid", b"comment", b"charset", b"hdrcharset")
 _FILE_KINDS = (b"0", b"\0")
-_SKIPPED_KINDS = (b"5", b"x", b"g", b"L")  # directories and extended headers
+_EXTENDED = (b"x", b"g", b"L")
+_SKIPPED_KINDS = (b"5", *_EXTENDED)  # b"5": directories
 
 
 def members(data: Bytes) -> dict[str, tuple[int, int]]:
     """Return (offset, size) of the regular files; links and devices are refused."""
     found: dict[str, tuple[int, int]] = {}
+    stated: dict[str, str] = {}
     at = 0
     while at + _BLOCK <= data.size:
         header = data.read(at, _BLOCK)
         if not header.strip(b"\0"):
             return found
-        name, size = _name(header), _octal(data, header[124:136])
+        name = stated.get("path") or _name(header)
+        size = int(stated["size"]) if "size" in stated else _octal(data, header[124:136])
         _check(data, header, name)
         if at + _BLOCK + size > data.size:
             raise Corrupt(f"{shown(data.path)} is cut short inside {visible(name, 80)}")
+        extended = header[156:157] in _EXTENDED
+        stated = {**stated, **_extended(data, header[156:157], at + _BLOCK, size)} if extended else {}
         if header[156:157] in _FILE_KINDS:
             if name in found:
                 raise UnsafeCheckpoint(f"{shown(data.path)}: {visible(name, 80)} occurs twice; loaders may differ")
@@ -36,6 +46,23 @@ def members(data: Bytes) -> dict[str, tuple[int, int]]:
             raise Unsupported(f"{shown(data.path)} has more than {_MAX_MEMBERS} members")
         at += _BLOCK + -(-size // _BLOCK) * _BLOCK
     raise Corrupt(f"{shown(data.path)} is a tar archive that is cut short: its end is missing")
+
+
+def _extended(data: Bytes, kind: bytes, at: int, size: int) -> dict[str, str]:
+    """Return what an extended header says of the next member: loaders follow it, so its path and size count."""
+    raw = data.read(at, min(size, _MAX_EXTENDED_BYTES))
+    if kind == b"L":
+        return {"path": raw.rstrip(b"\0").decode("utf-8", "replace").removeprefix("./")}
+    found = {}
+    for length, line in _RECORD.findall(raw):
+        key, _, value = line.partition(b"=")
+        if key in (b"path", b"size") and len(length) + 2 + len(line) == int(length):
+            found[key.decode()] = value.decode("utf-8", "replace").removeprefix("./")
+        elif key not in _HARMLESS and not key.startswith((b"SCHILY.", b"LIBARCHIVE.")):
+            raise UnsafeCheckpoint(f"{shown(data.path)}: a tar header with {visible(key, 60)}; loaders may differ")
+    if (kind == b"g" and found) or not found.get("size", "0").isdecimal():
+        raise UnsafeCheckpoint(f"{shown(data.path)}: a tar header that renames or resizes every member")
+    return found
 
 
 def _name(header: bytes) -> str:

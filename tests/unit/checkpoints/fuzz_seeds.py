@@ -6,6 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 
+from tests.unit.checkpoints.test_embedded import NEMO, tar
 from tests.unit.checkpoints.test_header_readers import COREML, FLAX, INDEX
 from tests.unit.checkpoints.test_onnx import GOOD as ONNX
 from tests.unit.checkpoints.test_other_formats import ARRAY, GGUF
@@ -38,5 +39,6 @@ def by_format() -> dict[str, list[bytes]]:
         "msgpack": [FLAX],
         "tensorflow": [INDEX],
         "coreml": [COREML],
+        "tar": [tar(NEMO)],
         "keras": _sample("functional.keras"),
     }
