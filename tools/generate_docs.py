@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
 from pathlib import Path
 
-from dnnbox import errors
+from dnnbox import checkpoints, errors
+from dnnbox.checkpoints import recognised
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -36,12 +39,42 @@ def exit_codes() -> str:
     return EXIT_CODES_HEAD + "\n".join([*rows, *signals]) + "\n"
 
 
+FORMATS_HEAD = """# Formats
+
+<!-- Generated from the readers of dnnbox/checkpoints by tools/generate_docs.py: `make docs` writes it again. -->
+
+Found by content, never by the name's extension. Nothing is executed, imported or unpickled, and the numbers of weights
+are passed over. A third party adds a reader by an entry point of the group `dnnbox.readers` or `dnnbox.folder_readers`.
+"""
+
+
+def formats() -> str:
+    """Return the text of docs/formats.md."""
+    parts = [FORMATS_HEAD]
+    kinds = (("Files", checkpoints.FILE_READERS), ("Zip archives", checkpoints.ZIP_READERS))
+    for title, places in (*kinds, ("Directories", checkpoints.FOLDER_READERS)):
+        parts += [f"\n## {title}\n", "| reader | recognised by | what it does |", "|---|---|---|"]
+        parts += [_reader(name, place) for name, place in places.items() if "recognised:" not in place]
+    parts += ["\n## Named only\n", "Recognised by a magic number or a file, and not read further.\n"]
+    parts += ["| format | framework | verdict |", "|---|---|---|"]
+    named = {known.format: _row(known.format, known.framework, known.verdict) for known in recognised.KNOWN}
+    named |= {form: _row(form, framework, "no-code") for _, form, framework in recognised.OtherFolders.MARKS}
+    return "\n".join([*parts, *(named[form] for form in sorted(named))]) + "\n"
+
+
+def _reader(name: str, place: str) -> str:
+    module, _, attribute = place.partition(":")
+    reader = getattr(importlib.import_module(module), attribute)
+    said = [" ".join((inspect.getdoc(item) or "").split()).replace("``", "`") for item in (reader.sniff, reader)]
+    return _row(name, *(text.rstrip(".") for text in said))
+
+
 def _row(*cells: object) -> str:
     """Return one line of a table; a bar in a cell is escaped, in code too."""
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
-GENERATED = {"exit-codes.md": exit_codes}
+GENERATED = {"exit-codes.md": exit_codes, "formats.md": formats}
 
 
 def main(arguments: list[str]) -> int:

@@ -19,7 +19,7 @@ from dnnbox.registry import Registry
 _HERE = "dnnbox.checkpoints"
 _CHUNK_BYTES = 1 << 20
 # In the order of how often they are met: a match of 1 ends the search, and spares importing the rest.
-_ZIP_READERS = {
+ZIP_READERS = {
     "torch-zip": f"{_HERE}.torch_zip:TorchZip",
     "torchscript": f"{_HERE}.torchscript:TorchScript",
     "torch-export": f"{_HERE}.torch_export:TorchExport",
@@ -27,7 +27,7 @@ _ZIP_READERS = {
     "npz": f"{_HERE}.numpy_files:Npz",
     "keras-v3": f"{_HERE}.keras_files:KerasZip",
 }
-_FILE_READERS = {
+FILE_READERS = {
     "safetensors": f"{_HERE}.safetensors_file:Safetensors",
     "onnx": f"{_HERE}.onnx_file:Onnx",
     "gguf": f"{_HERE}.gguf:Gguf",
@@ -45,7 +45,7 @@ _FILE_READERS = {
     "coreml": f"{_HERE}.coreml:CoreMl",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
-_FOLDER_READERS = {
+FOLDER_READERS = {
     "sentence-transformers": f"{_HERE}.sentence_transformers_directory:SentenceTransformers",
     "diffusers": f"{_HERE}.library_directories:DiffusersDirectory",
     "peft-adapter": f"{_HERE}.library_directories:PeftDirectory",
@@ -84,8 +84,8 @@ def inspect(path: Path, *, with_hash: bool = False) -> Inspection:
 def read_file(data: Bytes) -> Reading:
     """Return what the reader with the best match found in the bytes of one file."""
     is_zip = data.head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
-    registry: Registry[type[FileReader]] = Registry("readers", _ZIP_READERS if is_zip else _FILE_READERS)
-    reader = _choose(registry, _ZIP_READERS if is_zip else _FILE_READERS, data)
+    registry: Registry[type[FileReader]] = Registry("readers", ZIP_READERS if is_zip else FILE_READERS)
+    reader = _choose(registry, ZIP_READERS if is_zip else FILE_READERS, data)
     if reader is None:
         from dnnbox.checkpoints.lookalikes import unknown_file
 
@@ -119,8 +119,8 @@ def _is_directory(path: Path) -> bool:
 
 def _inspect_folder(path: Path, with_hash: bool) -> Inspection:
     folder = Folder(path)
-    registry: Registry[type[FolderReader]] = Registry("folder_readers", _FOLDER_READERS)
-    reader = _choose(registry, _FOLDER_READERS, folder)
+    registry: Registry[type[FolderReader]] = Registry("folder_readers", FOLDER_READERS)
+    reader = _choose(registry, FOLDER_READERS, folder)
     if reader is None:
         from dnnbox.checkpoints.lookalikes import unknown_folder
 

@@ -135,7 +135,7 @@ class Unpacker:
 
 
 class FlaxMsgpack:
-    """Reads the arrays of a Flax file."""
+    """Reads a Flax file: the arrays by path, their types and shapes."""
 
     def sniff(self, data: Bytes) -> Match | None:
         """A map whose first key is text and whose first value is a map or an array."""

@@ -21,7 +21,7 @@ _MAX_LAYERS = 100_000
 
 
 class Hdf5:
-    """Reads HDF5 files; those of Keras say what they take."""
+    """Reads HDF5: groups, arrays' types and shapes; of Keras the configuration too, inputs and layers with code."""
 
     def sniff(self, data: Bytes) -> Match | None:
         """The magic."""
@@ -66,7 +66,7 @@ class KerasZip:
     """Reads Keras 3's .keras: a zip with config.json, metadata.json and model.weights.h5."""
 
     def sniff(self, data: Bytes) -> Match | None:
-        """The members."""
+        """`config.json` and `metadata.json` among the members."""
         names = data.archive.members
         is_keras = {"config.json", "metadata.json"} <= names.keys()
         return Match(1.0, "config.json and metadata.json") if is_keras else None

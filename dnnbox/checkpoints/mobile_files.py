@@ -147,7 +147,7 @@ def _appended(data: Bytes, reading: Reading) -> None:
 
 
 class OnnxRuntimeFile:
-    """Reads .ort, ONNX Runtime's own format."""
+    """Reads .ort, ONNX Runtime's own format: initialisers, inputs, outputs, operators."""
 
     def sniff(self, data: Bytes) -> Match | None:
         """The file identifier."""

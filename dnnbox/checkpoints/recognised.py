@@ -26,7 +26,7 @@ class Known:
 
 
 _ENGINE = "a compiled engine: loading it runs native code"
-_KNOWN = (
+KNOWN = (
     Known(4, b"ODTC", "onnxruntime-checkpoint", "onnxruntime"),
     Known(4, b"PTMF", "torchscript-mobile", "pytorch"),
     Known(4, b"MSL1", "mindspore-lite", "mindspore"),
@@ -75,7 +75,7 @@ class Recognised:
 
 def _find(data: Bytes) -> Known | None:
     head = data.head
-    for known in _KNOWN:
+    for known in KNOWN:
         if head[known.offset : known.offset + len(known.magic)] == known.magic:
             return known
     # ultralytics writes a JSON text before a TensorRT plan: u32 length, then "{".
@@ -88,7 +88,7 @@ def _find(data: Bytes) -> Known | None:
 class OtherFolders:
     """Names directories by the files that only they have."""
 
-    _MARKS = (
+    MARKS = (
         (("_CHECKPOINT_METADATA",), "orbax", "jax"),
         (("manifest.ocdbt",), "orbax", "jax"),
         (("model.json", "group1-shard1of1.bin"), "tensorflow-js", "tensorflow"),
@@ -98,7 +98,7 @@ class OtherFolders:
     )
 
     def _find(self, folder: Folder) -> tuple[str, str, str] | None:
-        for names, form, framework in self._MARKS:
+        for names, form, framework in self.MARKS:
             if all(folder.has(name) for name in names):
                 return form, framework, names[0]
         return None

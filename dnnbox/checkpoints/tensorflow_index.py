@@ -29,7 +29,7 @@ ShardSize = Callable[[str], int | None]
 
 
 class CheckpointIndex:
-    """Reads a lone PREFIX.index; the shards beside it must hold what it names."""
+    """Reads a lone PREFIX.index: names, types and shapes of variables; the shards beside it must hold what it names."""
 
     def sniff(self, data: Bytes) -> Match | None:
         """The magic at the end."""

@@ -23,7 +23,7 @@ _SERVING = "serving_default"
 
 
 class SavedModel:
-    """Reads the signatures of a SavedModel."""
+    """Reads a SavedModel: signatures, operators (those that read and write files are dangerous) and variables."""
 
     def sniff(self, folder: Folder) -> Match | None:
         """saved_model.pb."""

@@ -18,7 +18,7 @@ _OWN = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.f
 
 
 class DistributedCheckpoint:
-    """Reads a directory of ``.metadata`` and ``*.distcp``."""
+    """Reads a distributed checkpoint: tensors by the judged pickle; every shard must hold what it is said to hold."""
 
     def sniff(self, folder: Folder) -> Match | None:
         """.metadata."""
