@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -41,7 +42,8 @@ def collect(workspace: Path | None = None) -> tuple[FitCheck, ...]:
 
 def _import_first() -> None:
     """Import what the checks share: threads that import the same packages at once may lock each other out."""
-    for name in ("boxes.bubblewrap", "boxes.facts", "boxes.images", "environments.configured", "process", "uv"):
+    names = "machine environments.fit boxes.bubblewrap boxes.facts boxes.images environments.configured process uv"
+    for name in names.split():
         import_module(f"dnnbox.{name}")
     import_module("pynvml")
     import_module("urllib.request")
@@ -149,6 +151,32 @@ def _gpus(_: Path) -> Iterable[FitCheck]:
         yield FitCheck("GPU (MPS)", "ok", "Apple silicon; a venv box can use it, a container cannot")
     elif not found:
         yield FitCheck("Graphics card", "ok", "none; models run on the CPU")
+
+
+def _fits(_: Path) -> Iterable[FitCheck]:
+    """Tell whether the driver, the GPUs and the container toolkit suit the wheels that a new environment would take."""
+    from dnnbox import machine
+    from dnnbox.environments import fit, torch_build
+
+    driver, gpus = machine.nvidia()
+    kind, version = machine.toolkit() if gpus else ("", None)
+    found = fit.Machine(0, 0, machine.shm_bytes(), driver, gpus, kind, version)
+    need = fit.Need(0, accelerator="cuda", build=torch_build.wanted_build("cuda")[0]) if gpus else fit.Need(0)
+    # Without a toolkit only containers lack the GPU.
+    containers = [replace(c, status="warning") if c.status == "failed" else c for c in fit.toolkit(found) if gpus]
+    checks = (*fit.checks(found, need), *containers)
+    yield from (replace(check, name=_FIT_NAMES[check.name]) for check in checks if check.name in _FIT_NAMES)
+
+
+_FIT_NAMES = {
+    "shared memory": "Shared memory",
+    "driver": "NVIDIA driver",
+    "compute capability": "Compute capability",
+    "MIG": "GPU slices",
+    "GPU load": "GPU load",
+    "container toolkit": "Container toolkit",
+}
+"""The checks of a plan that say something without a model, by what they are called on the doctor's screen."""
 
 
 def _pci_vendors() -> set[str]:
@@ -293,6 +321,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("Disk", _disk),
     ("cgroup", _cgroup),
     ("Graphics card", _gpus),
+    ("Fit", _fits),
     ("Python", _python),
     ("uv", _uv),
     ("git", _git),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnnbox.experiment import default_root
 from dnnbox.harness.protocol import MeasurePlan
-from dnnbox.records.plan import FitCheck, Plan
+from dnnbox.pipeline import fitting
+from dnnbox.records.plan import Plan
 from dnnbox.store import Store
 from dnnbox.text import visible
 
@@ -56,7 +56,7 @@ def describe(prepared: Prepared, store: Store) -> Plan:
         writes_to=str(options.out or _relative(default_root(options.workspace, prepared.path.name), options.workspace)),
         will=tuple(_will(prepared, exists)),
         will_not=tuple(_will_not(prepared)),
-        fit=tuple(_fit(prepared, exists)),
+        fit=fitting.checks(prepared, store, exists=exists),
         details={
             "image": prepared.image,
             "device_reason": prepared.device.reason,
@@ -140,24 +140,3 @@ def _will_not(prepared: Prepared) -> Iterator[str]:
             if prepared.inspection.verdict == "no-code"
             else "run code from the file"
         )
-
-
-def _fit(prepared: Prepared, exists: bool) -> Iterator[FitCheck]:
-    from dnnbox import boxes
-
-    free = shutil.disk_usage(Store.default().root.parent if Store.default().root.parent.exists() else Path.home()).free
-    wanted = 0 if exists or prepared.lock is None else 4 * (prepared.lock.download_bytes or 0)
-    yield FitCheck(
-        "disk",
-        "ok" if free > wanted + (1 << 30) else "failed",
-        f"{free / 1e9:.0f} GB free, about {wanted / 1e9:.1f} GB needed",
-        "free space with `dnnbox clean`",
-    )
-    memory = boxes.default_memory_bytes()
-    weights = prepared.inspection.tensors.bytes or prepared.inspection.size_bytes
-    yield FitCheck(
-        "memory",
-        "ok" if memory > 2 * weights else "warning",
-        f"{memory / 2**30:.1f} GiB for the box, weights take {weights / 2**30:.2f} GiB",
-        "use a machine with more memory or a lower precision",
-    )

@@ -14,7 +14,7 @@ from dnnbox import __version__, boxes, consent
 from dnnbox.errors import SIGNAL_CODES, ConsentNeeded, DnnboxError, TargetMissed
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root
-from dnnbox.pipeline import conclude
+from dnnbox.pipeline import conclude, fitting
 from dnnbox.pipeline.execute import Execution, execute, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
@@ -43,6 +43,7 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
     store = Store.default()
     with tempfile.TemporaryDirectory(prefix="dnnbox-refs-") as refs:
         prepared, decision = _agree(options, ask, progress, store, Path(refs))
+        fitting.refuse(prepared.plan.fit)
         experiment = Experiment.create(
             _place(prepared),
             _index(prepared),

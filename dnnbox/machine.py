@@ -1,0 +1,101 @@
+"""Facts of this machine that a plan is held against: disk, /dev/shm, the NVIDIA driver, its GPUs, its toolkit.
+
+A fact that cannot be told is None or empty; asking never fails. Only processes of NVIDIA's tools are started, and only
+where they are installed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnnbox import process
+
+CDI_DIRS = (Path("/etc/cdi"), Path("/var/run/cdi"))
+_HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-runtime", "nvidia-container-toolkit")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU as its driver tells. Bytes; ``busy`` is the share of the last second."""
+
+    name: str
+    capability: tuple[int, int]
+    free_bytes: int
+    total_bytes: int
+    busy: float = 0.0
+    mig: bool = False
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free space where ``path`` is, or will be."""
+    return shutil.disk_usage(next(place for place in (path, *path.parents) if place.exists())).free
+
+
+def shm_bytes() -> int | None:
+    """Return the size of /dev/shm, None where there is none."""
+    with suppress(OSError):
+        return shutil.disk_usage("/dev/shm").total  # noqa: S108  asked for its size only
+    return None
+
+
+def nvidia() -> tuple[tuple[int, int] | None, tuple[Gpu, ...]]:
+    """Return (newest CUDA version of the driver, its GPUs); (None, ()) where no driver answers."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # noqa: BLE001 - no driver, or one that does not answer
+        return None, ()
+    try:
+        number = int(pynvml.nvmlSystemGetCudaDriverVersion_v2())
+        count = int(pynvml.nvmlDeviceGetCount())
+        found = tuple(_gpu(pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(count))
+        return (number // 1000, number % 1000 // 10), found
+    except pynvml.NVMLError:
+        return None, ()
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(handle: object) -> Gpu:
+    import pynvml
+
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    busy, mig = 0.0, False
+    with suppress(pynvml.NVMLError):
+        busy = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    with suppress(pynvml.NVMLError):  # most GPUs have no such mode
+        mig = bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
+    name = pynvml.nvmlDeviceGetName(handle)
+    text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+    return Gpu(text, (int(major), int(minor)), int(memory.free), int(memory.total), busy, mig)
+
+
+def toolkit(folders: Sequence[Path] = CDI_DIRS) -> tuple[str, tuple[int, ...] | None]:
+    """Return how containers get NVIDIA's GPUs ("cdi", "hook" or "") and the toolkit's version."""
+    specs = [path for folder in folders for path in sorted(folder.glob("*")) if path.suffix in (".json", ".yaml")]
+    kind = "cdi" if any(_is_nvidia(path) for path in specs) else ""
+    kind = kind or ("hook" if any(map(shutil.which, _HOOKS)) else "")
+    return kind, _toolkit_version() if kind else None
+
+
+def _is_nvidia(path: Path) -> bool:
+    with suppress(OSError):
+        return "nvidia.com/gpu" in path.read_text("utf-8", "replace")[:4096]
+    return False
+
+
+def _toolkit_version() -> tuple[int, ...] | None:
+    program = shutil.which("nvidia-ctk")
+    if program is None:
+        return None
+    with suppress(OSError):
+        found = re.search(r"(\d+)\.(\d+)\.(\d+)", process.run([program, "--version"], timeout_s=2).stdout)
+        return tuple(map(int, found.groups())) if found else None
+    return None

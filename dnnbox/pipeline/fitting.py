@@ -1,0 +1,64 @@
+"""Prepared → does it fit: the machine's facts and the run's need are gathered here, judged in environments/fit.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnnbox import boxes, machine
+from dnnbox.environments import fit
+from dnnbox.errors import DnnboxError, GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
+from dnnbox.records.plan import FitCheck
+from dnnbox.store import Store
+
+if TYPE_CHECKING:
+    from dnnbox.pipeline.prepare import Prepared
+
+_ERRORS: dict[str, type[DnnboxError]] = {"disk": HostFull, "memory": OutOfMemory, "VRAM": VramOutOfMemory}
+_CONTAINERS = ("docker", "podman")
+_HALF = ("fp16", "bf16")
+
+
+def checks(prepared: Prepared, store: Store, *, exists: bool) -> tuple[FitCheck, ...]:
+    """Return the fit checks of a prepared run; ``exists``: its environment is there already."""
+    return fit.checks(facts(prepared, store), need(prepared, exists=exists))
+
+
+def facts(prepared: Prepared, store: Store) -> fit.Machine:
+    """Return what this machine has for the run. The GPU is asked only where one will be used."""
+    memory = prepared.options.memory_bytes or boxes.default_memory_bytes()
+    disk, shm = machine.free_bytes(store.root), machine.shm_bytes()
+    if prepared.device.accelerator != "cuda":
+        return fit.Machine(disk, memory, shm)
+    driver, gpus = machine.nvidia()
+    wanted = prepared.device.name.partition(":")[2]
+    mine = gpus if not wanted else gpus[int(wanted) : int(wanted) + 1]
+    kind, version = machine.toolkit() if prepared.box in _CONTAINERS else ("", None)
+    return fit.Machine(disk, memory, shm, driver, mine, kind, version)
+
+
+def need(prepared: Prepared, *, exists: bool) -> fit.Need:
+    """Return what the run needs."""
+    tensors, options, lock = prepared.inspection.tensors, prepared.options, prepared.lock
+    stored = tensors.bytes or prepared.inspection.size_bytes
+    halved = options.precision in _HALF and tensors.parameters > 0
+    return fit.Need(
+        weights_bytes=2 * tensors.parameters if halved else stored,
+        download_bytes=0 if exists or lock is None else lock.download_bytes,
+        accelerator=prepared.device.accelerator,
+        container=prepared.box in _CONTAINERS,
+        shm_bytes=options.shm_bytes or (1 << 30),
+        build=fit.build_of(lock.packages) if lock else "",
+        batch=max(options.batches),
+    )
+
+
+def refuse(found: tuple[FitCheck, ...]) -> None:
+    """Stop a run that cannot work, before anything is downloaded.
+
+    Raises:
+        HostFull, OutOfMemory, VramOutOfMemory, GpuUnavailable: the first failed check, with its way out.
+    """
+    failed = next((check for check in found if check.status == "failed"), None)
+    if failed is not None:
+        error = _ERRORS.get(failed.name, GpuUnavailable)
+        raise error(f"it does not fit: {failed.name}: {failed.detail}", hint=failed.fix, phase="plan")
