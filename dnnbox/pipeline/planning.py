@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dnnbox.pipeline.prepare import Prepared
 
 FULL = MeasurePlan()
-QUICK = MeasurePlan(min_seconds=1.0, max_seconds=5.0, ci_half_width=0.05, warmup_max_seconds=5.0)
+QUICK = MeasurePlan(min_seconds=1.0, max_seconds=10.0, ci_half_width=0.05, warmup_max_seconds=5.0)
 
 
 def process_counts(quick: bool) -> tuple[int, int]:

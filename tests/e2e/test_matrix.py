@@ -47,7 +47,9 @@ def test_run__every_kind_in_every_box__is_a_measured_experiment(
     kind, checkpoint = zoo.kind(name), zoo.path(name)
     inputs = [argument for file in kind.inputs for argument in ("--input", str(ROOT / "examples" / file))]
 
-    done = dnnbox("run", checkpoint, "--box", box, "--yes", "--quick", "--json", *inputs, timeout_s=880)
+    # One thread each: two workers share this machine's cores, and more threads than cores make a run crawl.
+    options = ("--box", box, "--threads", "1", "--yes", "--quick", "--json")
+    done = dnnbox("run", checkpoint, *options, *inputs, timeout_s=880)
 
     assert done.code == 0, done.stderr[-3000:]
     assert done.json["status"] == "success"
