@@ -1,7 +1,7 @@
 """How long and how much memory inspecting large checkpoints takes, as whole processes, beside torch and others.
 
-The files are sparse: gigabytes by size, kilobytes on disk. ``python benchmarks/inspect_large.py [--python PYTHON]``;
-PYTHON is an interpreter with torch, safetensors and onnx for the peers, which are left out where it is missing.
+The files are sparse: gigabytes by size, kilobytes on disk. ``make bench-inspect`` runs it with all peers; those whose
+interpreter is not given are left out. On a shared machine the processor's seconds say more than the wall's.
 """
 
 from __future__ import annotations
@@ -9,19 +9,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import statistics
 import struct
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 LAYERS = 220
 ELEMENTS = 10_000_000  # fp16: 20 MB a tensor, 4.4 GB in all
 REPEATS = 5
 
-OURS = "import sys; from pathlib import Path; from dnnbox.checkpoints import inspect; inspect(Path(sys.argv[1]))"
-PEERS = {
+READER = (
+    "import sys, time; from pathlib import Path; from dnnbox.checkpoints import inspect; path = Path(sys.argv[1])\n"
+    "inspect(path); start, used = time.perf_counter(), time.process_time(); inspect(path)\n"
+    "print((time.perf_counter() - start) * 1e3, (time.process_time() - used) * 1e3)"
+)
+READING = "import sys; from pathlib import Path; from dnnbox.checkpoints import inspect; inspect(Path(sys.argv[1]))"
+FRAMEWORKS = {
     ".pt": {
         "torch.load mmap weights_only": "import sys, torch; torch.load(sys.argv[1], mmap=True, weights_only=True)",
     },
@@ -31,6 +39,13 @@ PEERS = {
     },
     ".onnx": {
         "onnx.load": "import sys, onnx; onnx.load(sys.argv[1])",
+    },
+}
+SCANNERS = {
+    ".pt": {
+        "picklescan": "import sys; from picklescan.scanner import scan_file_path; scan_file_path(sys.argv[1])",
+        "modelscan": "import sys; from modelscan.modelscan import ModelScan; ModelScan().scan(sys.argv[1])",
+        "fickling": "import sys, fickling; fickling.scan_zip_archive(sys.argv[1])",
     },
 }
 
@@ -122,32 +137,60 @@ def write_onnx(path: Path) -> None:
 WRITERS = {".pt": write_zip, ".safetensors": write_safetensors, ".onnx": write_onnx}
 
 
-def measure(python: str, code: str, path: Path) -> dict[str, float | str]:
-    """Return median wall seconds and peak MiB of whole processes."""
-    watch = (
-        "import os, subprocess, sys, time, resource\nt = time.perf_counter()\n"
-        "c = subprocess.run(sys.argv[1:], capture_output=True, text=True)\n"
-        "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, c.returncode)\n"
-        "sys.stderr.write(c.stderr[-300:])"
-    )
-    seconds, peak = [], 0.0
-    for _ in range(REPEATS):
-        command = [sys.executable, "-c", watch, python, "-c", code, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        wall, mib, returned = done.stdout.split()
-        if returned != "0":
-            return {"error": done.stderr.strip().splitlines()[-1][:120]}
-        seconds.append(float(wall))
-        peak = max(peak, float(mib))
-    return {"wall_s": round(statistics.median(seconds), 3), "peak_mib": round(peak)}
+WATCH = """
+import json, os, resource, subprocess, sys, time
+start = time.perf_counter()
+done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, done.returncode, done.stdout[-30:],
+                  done.stderr[-300:]]))
+"""
+
+
+def measure(command: Sequence[str]) -> dict[str, float | str]:
+    """Return medians of wall and processor seconds, and the peak MiB, of whole processes; one unmeasured run first."""
+    seen = []
+    for _ in range(REPEATS + 1):
+        watched = subprocess.run([sys.executable, "-c", WATCH, *command], capture_output=True, text=True, check=True)
+        wall, cpu, mib, status, _, complaint = json.loads(watched.stdout)
+        if status != 0:
+            return {"error": complaint.strip().splitlines()[-1][:120] if complaint.strip() else f"status {status}"}
+        seen.append((wall, cpu, mib))
+    walls, cpus, peaks = zip(*seen[1:], strict=True)
+    return {
+        "wall_s": round(statistics.median(walls), 3),
+        "cpu_s": round(statistics.median(cpus), 3),
+        "peak_mib": round(max(peaks)),
+    }
+
+
+def reader_ms(path: Path) -> dict[str, float]:
+    """Return medians of one reading in a running process, in milliseconds: wall and processor."""
+    command = [sys.executable, "-c", READER, str(path)]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(REPEATS)]
+    walls, cpus = zip(*(map(float, text.split()) for text in runs), strict=True)
+    return {"wall_ms": round(statistics.median(walls), 1), "cpu_ms": round(statistics.median(cpus), 1)}
+
+
+def commands(suffix: str, path: Path, python: str, peers: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield what is measured for one file: dnnbox's command first."""
+    yield "dnnbox, reading without naming", [sys.executable, "-c", READING, str(path)]
+    yield "dnnbox inspect", [sys.executable, "-m", "dnnbox", "inspect", str(path)]
+    for interpreter, codes in ((python, FRAMEWORKS), (peers, SCANNERS)):
+        for name, code in codes.get(suffix, {}).items() if interpreter else ():
+            yield name, [interpreter, "-c", code, str(path)]
 
 
 def main() -> None:
-    """Print one JSON line per case."""
+    """Print one JSON line per case; add them to the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default="", help="an interpreter with torch, safetensors and onnx")
+    parser.add_argument("--peers", default="", help="an interpreter with picklescan, modelscan and fickling")
     parser.add_argument("--only", default="", help="one suffix")
+    parser.add_argument("--record", type=Path, help="a JSON file to write")
     options = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    load = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         for suffix, write in WRITERS.items():
             if options.only not in ("", suffix):
@@ -155,9 +198,21 @@ def main() -> None:
             path = Path(folder) / f"large{suffix}"
             write(path)
             facts = {"file": suffix, "gigabytes": round(path.stat().st_size / 1e9, 2)}
-            print(json.dumps({**facts, "what": "dnnbox", **measure(sys.executable, OURS, path)}), flush=True)
-            for name, code in PEERS[suffix].items() if options.python else ():
-                print(json.dumps({**facts, "what": name, **measure(options.python, code, path)}), flush=True)
+            rows.append({**facts, "what": "dnnbox reader, in a running process", **reader_ms(path)})
+            for name, command in commands(suffix, path, options.python, options.peers):
+                rows.append({**facts, "what": name, **measure(command)})
+                print(json.dumps(rows[-1]), flush=True)
+    about = {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load_before": [round(value, 1) for value in load],
+        "load_after": [round(value, 1) for value in os.getloadavg()],
+        "repeats": REPEATS,
+    }
+    if options.record:
+        options.record.parent.mkdir(parents=True, exist_ok=True)
+        options.record.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

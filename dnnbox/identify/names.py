@@ -61,7 +61,10 @@ def _inside(values: Mapping[str, Any], where: str, level: int) -> Iterator[NameH
 
 def normal(text: str) -> str:
     """Return text in the form of architecture names: lower case, underscores."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    lowered = text.lower()
+    if lowered.isascii() and "__" not in lowered and lowered.replace("_", "").isalnum():
+        return lowered.strip("_")  # nearly all names are in this form, and there are thousands of them
+    return re.sub(r"[^a-z0-9]+", "_", lowered).strip("_")
 
 
 def length_in(name: str, text: str) -> int:

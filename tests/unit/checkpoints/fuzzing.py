@@ -18,6 +18,7 @@ import random
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -304,6 +305,7 @@ def main() -> int:
     parser.add_argument("--only", choices=parts, action="append", help="this part; may be given again")
     parser.add_argument("--record", type=Path, help="a file to which the lines are added")
     options = parser.parse_args()
+    warnings.simplefilter("ignore", DeprecationWarning)  # CPython's, about escapes that mutants made up
     failed = False
     for part in options.only or parts:
         start = time.monotonic()
