@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from dnnbox import process
+from dnnbox.files import sha256_file
+from dnnbox.integrity import BYTECODE_SUMS
 from dnnbox.records.environment import Lock, LockedPackage
 from dnnbox.store import Store
 
@@ -47,12 +49,16 @@ class _Package:
 
 @dataclass
 class Bytecode:
-    """The compiled files of one environment. ``site`` is its site-packages folder, ``python`` is "3.11"."""
+    """The compiled files of one environment. ``site`` is its site-packages folder, ``python`` is "3.11".
+
+    ``sums`` has the sha256 of each compiled file that was linked or kept, relative to ``site``.
+    """
 
     site: Path
     lock: Lock
     store: Store
     python: str
+    sums: dict[str, str] = field(default_factory=dict)
     _missing: list[_Package] = field(default_factory=list)
 
     @property
@@ -72,7 +78,10 @@ class Bytecode:
 
     def _link_from(self, package: _Package) -> None:
         kept, site, made = str(package.kept), str(self.site), set[str]()
-        for number, name in enumerate((package.kept / _NAMES).read_text("utf-8").splitlines()):
+        names = (package.kept / _NAMES).read_text("utf-8").splitlines()
+        sums = package.kept / BYTECODE_SUMS
+        self.sums.update(zip(names, sums.read_text("utf-8").splitlines() if sums.is_file() else (), strict=False))
+        for number, name in enumerate(names):
             folder, _, _ = name.rpartition("/")
             if folder not in made:
                 (self.site / folder).mkdir(exist_ok=True)
@@ -116,6 +125,9 @@ class Bytecode:
             for number, name in enumerate(names):
                 os.link(self.site / name, part / str(number))
             (part / _NAMES).write_text("".join(f"{name}\n" for name in names), "utf-8")
+            sums = [sha256_file(part / str(number)) for number in range(len(names))]
+            (part / BYTECODE_SUMS).write_text("".join(f"{each}\n" for each in sums), "utf-8")
+            self.sums.update(zip(names, sums, strict=True))
             part.rename(package.kept)
         finally:
             shutil.rmtree(part, ignore_errors=True)

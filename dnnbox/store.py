@@ -176,6 +176,14 @@ class Store:
                 _remove(target)
             return held
 
+    def remove_caches(self) -> None:
+        """Remove fetched wheels, compiled files and the harness's copies: whatever is linked from them stays.
+
+        A damaged file must go from here too, because a new environment would link it again.
+        """
+        for folder in (self.uv_cache, self.bytecode, self.root / "harness", self.root / "fetched"):
+            _remove(folder)
+
     def remove_leftovers(self) -> int:
         """Remove what creators that died have left; return how many folders. Whoever works keeps a lock on his."""
         count = 0

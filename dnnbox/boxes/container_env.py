@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dnnbox import uv
+from dnnbox import integrity, uv
 from dnnbox.boxes import owner
 from dnnbox.boxes.base import STORE
 from dnnbox.boxes.engine import Ended, Session
@@ -149,6 +149,7 @@ class _Maker:
     def _install(self, folder: Path) -> None:
         folder.chmod(0o755)  # the jobs run as somebody else
         self._run(folder, "none", offline=True, compile_bytecode=True)
+        integrity.vouch(folder)
 
     def _run(self, folder: Path, network: str, *, offline: bool, compile_bytecode: bool) -> None:
         inside = f"{STORE}/envs/{folder.name}"

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from dnnbox import process
+from dnnbox import integrity, process
 from dnnbox.boxes.base import LIB, PACKAGE
 from dnnbox.errors import HostFull, HostPermission
 from dnnbox.store import Store
@@ -55,3 +55,4 @@ def _build(harness_dir: Path, folder: Path, python: Path) -> None:
         Path(place).chmod(0o755)
         for name in files:
             Path(place, name).chmod(0o644)
+    integrity.vouch(folder)

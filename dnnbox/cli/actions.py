@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnnbox.cli import fail, parsing, show_json
-from dnnbox.errors import Usage, by_name, leaves
+from dnnbox.errors import IntegrityFailed, Usage, by_name, leaves
 
 if TYPE_CHECKING:  # what only `run` needs would cost `inspect` a tenth of its time
     from dnnbox.cli.screens.progress import TerminalProgress as Display
@@ -230,18 +230,20 @@ def report(experiment: Path, formats: str, *, json: bool) -> int:
     return 0
 
 
-def doctor(*, json: bool) -> int:
-    """``dnnbox doctor``."""
+def doctor(*, deep: bool, json: bool) -> int:
+    """``dnnbox doctor``; with ``deep`` a damaged store is an error."""
     from dnnbox.cli import doctor as checks
     from dnnbox.cli.screens.doctor import doctor_screen
     from dnnbox.cli.screens.layout import look_of
 
     found = checks.collect()
+    damage = checks.store() if deep else ()
+    found = (*found, *damage)
     if json:
         show_json({"schema": "dnnbox.doctor/1", "checks": found})
     else:
         print(doctor_screen(found, look=look_of(sys.stdout)), end="")
-    return 0
+    return IntegrityFailed.code if any(check.status == "failed" for check in damage) else 0
 
 
 def clean(*, everything: bool, older: str, json: bool) -> int:
@@ -259,6 +261,8 @@ def clean(*, everything: bool, older: str, json: bool) -> int:
     store, limit = Store.default(), time.time() - (0.0 if everything else days * 86400)
     removed = [entry.path.name for entry in store.entries() if entry.used <= limit and store.remove(entry.path)]
     store.remove_leftovers()
+    if everything:
+        store.remove_caches()
     if json:
         show_json({"containers": containers, "environments": removed})
     else:

@@ -172,15 +172,20 @@ def report(
 
 
 @app.command()
-def doctor(json: Json = False) -> Action:
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read every file that dnnbox keeps and compare it with its hash.")
+    ] = False,
+    json: Json = False,
+) -> Action:
     """Look at this machine: engines, GPUs, Python, disk, indexes. Each failing check names its fix."""
-    return _later("doctor", json=json)
+    return _later("doctor", deep=deep, json=json)
 
 
 @app.command()
 def clean(
     all: Annotated[
-        bool, typer.Option("--all", help="Also remove environments and caches that are in use order.")
+        bool, typer.Option("--all", help="All environments not in use, and all caches.")
     ] = False,
     older: Annotated[str, typer.Option(metavar="DAYS", help="Remove environments not used for so many days.")] = "30",
     json: Json = False,

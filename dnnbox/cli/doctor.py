@@ -314,6 +314,38 @@ def _workspace(root: Path) -> Iterable[FitCheck]:
         yield FitCheck("Environment", "ok", "none in this workspace; each model gets its own")
 
 
+_SHOWN = 5  # damaged files that are named
+
+
+def store() -> tuple[FitCheck, ...]:
+    """Read everything that dnnbox keeps and hold it against its hashes; takes seconds per gigabyte."""
+    from dnnbox import integrity
+    from dnnbox.store import Store
+
+    kept = Store.default()
+    folders = list(integrity.entry_folders(kept))
+    bad = [f"{folder.parent.name}/{folder.name[:12]}: {what}" for folder in folders for what in _damage(folder)]
+    bad += [*integrity.bytecode_differences(kept), *integrity.lock_differences(kept)]
+    count = numbers.counted(len(folders), "entry", "entries")
+    if bad:
+        named = ", ".join(visible(what, 120) for what in bad[:_SHOWN])
+        more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        fix = "`dnnbox clean --all` removes environments and caches; the next run makes them anew"
+        return (FitCheck("Store", "failed", f"{count}, damaged: {named}{more}", fix),)
+    old = sum(not integrity.is_vouched(folder) for folder in folders)
+    unknown = f"; {old} made by an earlier version: only their wheels' files were checked" if old else ""
+    return (FitCheck("Store", "ok", f"{count}, every file as it was made{unknown}"),)
+
+
+def _damage(folder: Path) -> Iterable[str]:
+    from dnnbox import integrity
+
+    try:
+        return list(integrity.differences(folder))
+    except OSError as error:  # removed meanwhile, or not ours to read
+        return () if not folder.exists() else [f"cannot be read: {error.strerror}"]
+
+
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("System", _system),
     ("Free memory", _memory),

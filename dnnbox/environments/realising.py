@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dnnbox import process, uv
+from dnnbox import integrity, process, uv
 from dnnbox.bytecode import Bytecode
 from dnnbox.environments.planning import interpreter
 from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
@@ -66,14 +66,17 @@ class _Maker:
         self._run(uv.venv_argv(folder, base), Indexes(), offline=True)
         (folder / LOCK_FILE).write_text(self.lock.text, "utf-8")
         self._install(folder)
-        self._compile(folder, base)
+        integrity.vouch(folder, self._compile(folder, base))
 
-    def _compile(self, folder: Path, base: Path) -> None:
+    def _compile(self, folder: Path, base: Path) -> dict[str, str]:
+        """Compile or link, and return the sums of the compiled files."""
         (site,) = folder.glob("lib/python3.*/site-packages")
         code = Bytecode(site, self.lock, self.store, self.spec.python)
         if missing := code.link():
             self.progress.advance("environment", 0, None, f"compiling {len(missing)} Python files, once")
         code.compile_here(base)
+        place = site.relative_to(folder).as_posix()
+        return {f"{place}/{name}": digest for name, digest in code.sums.items()}
 
     def _install(self, folder: Path) -> None:
         """Install from the cache alone first: that is faster, and right whenever everything is there."""
