@@ -43,6 +43,11 @@ FILE_READERS = {
     "flax-msgpack": f"{_HERE}.flax_file:FlaxMsgpack",
     "tf-index": f"{_HERE}.tensorflow_index:CheckpointIndex",
     "coreml": f"{_HERE}.coreml:CoreMl",
+    "tf-graph": f"{_HERE}.tensorflow_graph:GraphDef",
+    "paddle-program": f"{_HERE}.tensorflow_graph:PaddleProgram",
+    "ncnn": f"{_HERE}.edge_files:TextGraph",
+    "mnn": f"{_HERE}.edge_files:Mnn",
+    "darknet": f"{_HERE}.edge_files:Darknet",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
 FOLDER_READERS = {

@@ -47,7 +47,6 @@ KNOWN = (
     Known(0, b"{L\x00\x00", "xgboost-ubj", "xgboost"),
     Known(0, b"\x12\x01\x00\x00\x00\x00\x00\x00", "mxnet-params", "mxnet"),
     Known(0, b"\xdd\x85\x76\x00", "ncnn-param", "ncnn"),
-    Known(0, b"7767517", "ncnn-param", "ncnn"),
     Known(0, b"tree\nversion", "lightgbm", "lightgbm"),
     Known(0, b"T7\x00\x00", "torch7", "torch7"),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from tests.unit.checkpoints.test_embedded import NEMO, tar
+from tests.unit.checkpoints.test_graph_files import GRAPH, NCNN, PADDLE, PNNX
 from tests.unit.checkpoints.test_header_readers import COREML, FLAX, INDEX
 from tests.unit.checkpoints.test_onnx import GOOD as ONNX
 from tests.unit.checkpoints.test_other_formats import ARRAY, GGUF
@@ -39,6 +40,7 @@ def by_format() -> dict[str, list[bytes]]:
         "msgpack": [FLAX],
         "tensorflow": [INDEX],
         "coreml": [COREML],
+        "graphs": [GRAPH, PADDLE, NCNN.encode(), PNNX.encode()],
         "tar": [tar(NEMO)],
         "keras": _sample("functional.keras"),
     }

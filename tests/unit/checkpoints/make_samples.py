@@ -142,6 +142,40 @@ def executorch() -> None:
     (HERE / "dense.pte").write_bytes(builder.Output())
 
 
+def mnn() -> None:
+    """A net of one Input operator, built by hand after MNN's schema."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(64)
+
+    def vector(items: list[int]) -> int:
+        builder.StartVector(4, len(items), 4)
+        for item in reversed(items):
+            builder.PrependUOffsetTRelative(item)
+        return int(builder.EndVector())
+
+    builder.StartVector(4, 4, 4)
+    for extent in (8, -1, 3, 1):
+        builder.PrependInt32(extent)
+    extents = builder.EndVector()
+    builder.StartObject(3)
+    builder.PrependUOffsetTRelativeSlot(0, extents, 0)
+    shape, name = builder.EndObject(), builder.CreateString("image")
+    builder.StartObject(6)
+    builder.PrependUint8Slot(1, 21, 0)
+    builder.PrependUOffsetTRelativeSlot(2, shape, 0)
+    builder.PrependUOffsetTRelativeSlot(3, name, 0)
+    builder.PrependInt32Slot(5, 34, 0)
+    operators = vector([builder.EndObject()])
+    outputs = vector([builder.CreateString("prob")])
+    names = vector([builder.CreateString("image"), builder.CreateString("prob")])
+    builder.StartObject(12)
+    for field, item in ((3, operators), (4, outputs), (7, names)):
+        builder.PrependUOffsetTRelativeSlot(field, item, 0)
+    builder.Finish(builder.EndObject())
+    (HERE / "net.mnn").write_bytes(builder.Output())
+
+
 def distributed() -> None:
     """A distributed checkpoint, written by one process."""
     import torch
@@ -155,6 +189,6 @@ def distributed() -> None:
 
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
-    for make in (hdf5, keras, tflite, onnxruntime, executorch, distributed):
+    for make in (hdf5, keras, tflite, onnxruntime, executorch, mnn, distributed):
         if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
             make()
