@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test unit check lint format docs engines bench bench-inspect fuzz clean
+.PHONY: help setup zoo demo test unit check lint format docs engines bench bench-fidelity bench-inspect fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ engines: ## install and start Docker and bubblewrap, make a base image without a
 
 bench: setup zoo ## measure dnnbox's own overhead
 	.venv/bin/python benchmarks/overhead.py
+
+bench-fidelity: setup zoo ## compare the reported p50 with a hand-written loop, in one run
+	.venv/bin/python benchmarks/fidelity.py
 
 bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files beside the peers, in one run
 	.venv/bin/python benchmarks/inspect_large.py --python .venv-zoo/bin/python --peers .venv-peers/bin/python \
