@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnnbox import __version__, boxes, consent
-from dnnbox.errors import SIGNAL_CODES, ConsentNeeded, DnnboxError, TargetMissed
+from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, ConsentNeeded, DnnboxError, TargetMissed
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root
-from dnnbox.pipeline import conclude, fitting
+from dnnbox.pipeline import conclude, fitting, undecided
 from dnnbox.pipeline.execute import Execution, execute, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
@@ -42,7 +42,12 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
     start = time.monotonic()
     store = Store.default()
     with tempfile.TemporaryDirectory(prefix="dnnbox-refs-") as refs:
-        prepared, decision = _agree(options, ask, progress, store, Path(refs))
+        try:
+            prepared, decision = _agree(options, ask, progress, store, Path(refs))
+        except AdapterNeeded as stop:
+            if options.adapter is not None:
+                raise
+            return Finished(*undecided.leave_skeleton(options, stop), time.monotonic() - start)
         fitting.refuse(prepared.plan.fit)
         experiment = Experiment.create(
             _place(prepared),
