@@ -12,6 +12,7 @@ import pytest
 
 from dnnbox.checkpoints import inspect
 from dnnbox.errors import Corrupt, DnnboxError, InputLimit, UnsafeCheckpoint, Unsupported
+from tests.unit.checkpoints.fuzz_seeds import by_format
 from tests.unit.checkpoints.hostile import DANGEROUS, EXHAUSTING, SYSTEM_CALL
 
 
@@ -79,8 +80,9 @@ class _Recorder:
 
 
 def test_inspect__hostile_and_benign__only_opens_for_reading(tmp_path: Path) -> None:
-    files = []
-    for number, data in enumerate((*DANGEROUS.values(), *EXHAUSTING.values())):
+    files = sorted(Path(__file__).with_name("samples").iterdir())
+    benign = [data for seeds in by_format().values() for data in seeds]
+    for number, data in enumerate((*DANGEROUS.values(), *EXHAUSTING.values(), *benign)):
         path = tmp_path / f"{number}.pt"
         path.write_bytes(data[: 1 << 20])
         files.append(path)
