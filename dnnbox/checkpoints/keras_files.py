@@ -92,6 +92,7 @@ class KerasZip:
 
 def configuration(config: Any, reading: Reading, where: str) -> None:
     """Judge a model's configuration and take what it says of inputs and outputs."""
+    reading.worsen("data-only")  # the format can hold code: what was looked for is Lambda layers and own classes
     inputs: list[IoField] = []
     custom: list[str] = []
     for kind, layer in _layers(config):

@@ -30,7 +30,10 @@ _SAFETY = {
     "needs-code": ("warning", "saved as objects: it names code that is not in the file"),
     "dangerous": ("failed", "it names calls that act when the file is loaded"),
 }
-_OWN_GRAPH = frozenset(("onnx", "torchscript", "torch-export"))
+_OWN_GRAPH = frozenset((
+    "onnx", "torchscript", "torch-export", "onnxruntime-ort", "tflite", "circle", "executorch", "openvino", "coreml",
+    "coreml-package", "tf-saved-model", "tf-graph", "keras-v3", "paddle-program", "ncnn-param", "pnnx", "mnn",
+))  # fmt: skip
 _SEVERITY = {"info": ("quiet", "note"), "warning": ("unknown", "warning"), "danger": ("missed", "danger")}
 _STATUS_STYLE = {"assumed": "unknown", "observed": "", "declared": "", "stated": ""}
 

@@ -51,7 +51,7 @@ def test_hdf5__groups_types_and_shapes(name: str) -> None:
 @pytest.mark.parametrize("name", ["functional.h5", "functional.keras"])
 def test_keras__weights_and_inputs(name: str) -> None:
     inspection = inspect(SAMPLES / name)
-    assert (inspection.framework, inspection.verdict) == ("keras", "no-code")
+    assert (inspection.framework, inspection.verdict) == ("keras", "data-only")
     assert sorted(shape for _, shape in tensors(inspection).values()) == [(2,), (4,), (4, 2), (8, 4)]
     assert [(f.name, f.shape, f.dtype) for f in inspection.io_hints.inputs] == [("image", ("batch", 8), "float32")]
     assert [f.name for f in inspection.io_hints.outputs] == ["answer"]

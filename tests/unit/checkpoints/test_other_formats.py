@@ -143,7 +143,7 @@ def keras(config: dict[str, Any]) -> bytes:
 
 def test_keras__lambda_layer__is_dangerous(tmp_path: Path) -> None:
     plain = inspect(write(tmp_path, keras({"class_name": "Sequential", "config": {}})))
-    assert (plain.format, plain.verdict) == ("keras-v3", "no-code")
+    assert (plain.format, plain.verdict) == ("keras-v3", "data-only")
     config = {"class_name": "Lambda", "config": {"function": {"class_name": "__lambda__"}}}
     assert inspect(write(tmp_path, keras(config))).verdict == "dangerous"
 
