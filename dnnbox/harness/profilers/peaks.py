@@ -15,7 +15,8 @@ CPU_BYTES, GPU_BYTES = 64 << 20, 256 << 20
 
 def of_torch(torch: Any, runtime: Any) -> Dict[str, Any]:
     """Return the peaks of torch on the runtime's device, in the type of the weights."""
-    device = getattr(runtime, "device", None) or torch.device("cpu")
+    asked = "cuda" if runtime.request.device.startswith(("cuda", "rocm")) and torch.cuda.is_available() else "cpu"
+    device = getattr(runtime, "device", None) or torch.device(asked)  # an adapter keeps its device to itself
     on_gpu = device.type != "cpu"
     kinds = runtime.weight_types() if hasattr(runtime, "weight_types") else []
     kind = kinds[0] if kinds and kinds[0] in ("float16", "bfloat16", "float64") else "float32"
