@@ -117,4 +117,20 @@ class OtherFolders:
         reading.format, reading.framework, mark = found
         describe(folder, reading)
         configs(folder, reading)
+        if reading.format == "orbax" and folder.has("_METADATA"):
+            reading.metadata["tree"] = _orbax_names(folder)
+            reading.scanned.append("_METADATA: names")
         reading.not_scanned.append(f"everything behind {mark}: only the format was recognised")
+
+
+def _orbax_names(folder: Folder) -> list[str]:
+    """Return the names of Orbax's tree: its metadata list each leaf by its keys."""
+    from dnnbox.checkpoints import plain
+    from dnnbox.checkpoints.folders import config
+
+    found = []
+    for entry in plain.mapping(plain.mapping(config(folder, "_METADATA")).get("tree_metadata")).values():
+        keys = plain.mapping(entry).get("key_metadata")
+        parts = [plain.text(plain.mapping(key).get("key")) for key in keys] if isinstance(keys, list) else []
+        found.append("/".join(parts))
+    return found[:2000]

@@ -203,6 +203,12 @@ def test_directories__by_their_mark__are_named(mark: str, tmp_path: Path) -> Non
     assert inspection.not_scanned
 
 
+def test_orbax__names_of_the_tree(tmp_path: Path) -> None:
+    leaf = {"key_metadata": [{"key": "params"}, {"key": "w"}], "value_metadata": {"value_type": "jax.Array"}}
+    files = {"_CHECKPOINT_METADATA": b"{}", "_METADATA": {"tree_metadata": {"('params', 'w')": leaf}}}
+    assert inspect(folder(tmp_path, files)).metadata["tree"] == ["params/w"]
+
+
 OPENVINO = """<?xml version="1.0"?>
 <net name="m" version="11"><layers>
 <layer id="0" name="x" type="Parameter" version="opset1"><data shape="?,3" element_type="f32"/>
