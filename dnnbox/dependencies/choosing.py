@@ -36,6 +36,8 @@ def choose(inspection: Inspection, identity: Identity, source: SourceTree, *, ha
         return _chosen("adapter", "--adapter", "given by the user")
     if kind.startswith("onnx"):
         return _chosen("onnxruntime", "file format", kind)
+    if kind == "openvino":
+        return _chosen("openvino", "file format", kind)
     if kind.startswith("torchscript"):
         return _chosen("torchscript", "file format", kind)
     if kind in ("torch-export", "torch_export", "pt2"):
