@@ -131,9 +131,10 @@ class Experiment:
             raise
         self._log(StageRecord(name, "ok", time.monotonic() - start))
 
-    def note_stage(self, name: str, seconds: float) -> None:
-        """Record a stage that ended well before the folder existed."""
-        self._log(StageRecord(name, "ok", seconds))
+    def note_stages(self, seconds: Mapping[str, float]) -> None:
+        """Record stages that ended well before the folder existed."""
+        records = (StageRecord(name, "ok", round(value, 4)) for name, value in seconds.items())
+        self.update(stages=(*self.index.stages, *records))
 
     def skip(self, name: str, why: str) -> None:
         """Record a stage that did not run."""

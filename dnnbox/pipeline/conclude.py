@@ -40,8 +40,7 @@ def save_findings(experiment: Experiment, prepared: Prepared, decision: Decision
     experiment.save("decisions", {"schema": "dnnbox.decisions/1", "decisions": [decision]})
     if prepared.lock:
         write_atomic(experiment.outputs / "requirements.lock", prepared.lock.text)
-    for name, seconds in prepared.seconds.items():
-        experiment.note_stage(name, seconds)
+    experiment.note_stages(prepared.seconds)
 
 
 def _relative(experiment: Experiment, root: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dnnbox import boxes, environments, inputs, results, sources
+from dnnbox import boxes, environments, inputs, reports, results, sources
 from dnnbox.boxes.base import Box
 from dnnbox.errors import DnnboxError, InputLimit, OutOfMemory, RunFailed, TimedOut, Unsupported, VramOutOfMemory
 from dnnbox.events import Progress
@@ -192,6 +193,17 @@ def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
+@contextmanager
+def _beside(action: Callable[[], None]) -> Iterator[None]:
+    """Run ``action`` in a thread while the block waits for a process; whatever it raises will be raised in its turn."""
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
 class _Jobs:
     """Runs the jobs of one experiment in one box, within one time budget."""
 
@@ -207,7 +219,8 @@ class _Jobs:
         """infer (the gate) → cold → measure per batch → memory → profile."""
         request = self._request()
         self.execution.request = request
-        with self.experiment.stage("infer"):
+        # Nothing is timed while the gate is passed: the one job beside which the host may work.
+        with self.experiment.stage("infer"), _beside(reports.preload):
             first = self._job("infer", request)
             _require_checks(first)
             self.execution.outcomes[-1] = _settled(first, self.experiment)

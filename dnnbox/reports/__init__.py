@@ -11,3 +11,10 @@ def render(experiment: Path, formats: Sequence[str] = ("md", "html")) -> tuple[P
     from dnnbox.reports.rendering import render as render_all
 
     return render_all(experiment, formats)
+
+
+def preload() -> None:
+    """Import and compile what :func:`render` needs, so that it is quick when its turn comes; nothing is written."""
+    from dnnbox.reports import rendering
+
+    rendering.preload()

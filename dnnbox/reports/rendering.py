@@ -59,8 +59,14 @@ def to_text(page: Page, kind: str) -> str:
     raise ValueError(f"unknown report format {kind!r}")
 
 
+def preload() -> None:
+    """Compile the templates: most of a small run's report is that."""
+    _html_environment().get_template("page.html.j2")
+    _markdown_environment().get_template("page.md.j2")
+
+
 def _write(path: Path, content: str) -> Path:
-    write_atomic(path, content)
+    write_atomic(path, content, durable=False)
     return path
 
 
@@ -69,7 +75,7 @@ def _figures(page: Page, folder: Path) -> list[Path]:
     written = [_write(folder / f"{figure.name}.svg", figure.file + "\n") for figure in blocks.figures(every)]
     for picture in blocks.pictures(every):
         path = folder / picture.name
-        write_atomic(path, base64.b64decode(picture.data_uri.partition(",")[2]))
+        write_atomic(path, base64.b64decode(picture.data_uri.partition(",")[2]), durable=False)
         written.append(path)
     return written
 

@@ -72,7 +72,7 @@ def _script(meaning: str, body: str) -> str:
 
 
 def _put(path: Path, content: str) -> Path:
-    write_atomic(path, content)
+    write_atomic(path, content, durable=False)
     return path
 
 
