@@ -15,7 +15,7 @@ from dnnbox.errors import Corrupt, DnnboxError, InputLimit
 from dnnbox.records.inspection import IoField, IoHints
 
 _MAGIC = b"7767517"
-_MAX_TEXT_BYTES = 32 << 20
+_MAX_TEXT_BYTES = 8 << 20
 _MAX_PORTS = 200
 _ATTRIBUTE = re.compile(r"@(\w+)=\(([\d,]{0,200})\)(\w{1,8})")
 _OPERAND = re.compile(r"#([\w.]{1,100})=\(([\d,?]{0,200})\)(\w{1,8})")

@@ -13,8 +13,9 @@ from dnnbox.errors import Corrupt, InputLimit
 
 _PAGE_BYTES = 1 << 14
 _PAGES = 32
-_MAX_STEPS = 20_000_000
+_MAX_STEPS = 1_000_000
 _MAX_TEXT = 20_000
+_MAX_FIELDS = 64  # of one table: no schema read here has more
 
 
 class Buffer:
@@ -70,7 +71,8 @@ class Table:
         if size < 4 or size % 2 or extent < 4 or at + extent > buffer.size:
             raise buffer.corrupt(at, "no FlatBuffer table")
         self._buffer, self.at = buffer, at
-        self._fields = struct.unpack(f"<{size // 2 - 2}H", buffer.read(where + 4, size - 4))
+        count = min(size // 2 - 2, _MAX_FIELDS)
+        self._fields = struct.unpack(f"<{count}H", buffer.read(where + 4, 2 * count))
 
     def _place(self, field: int) -> int:
         """Return where a field is, 0 where it has its default."""
@@ -137,6 +139,7 @@ def _text(buffer: Buffer, at: int) -> str:
     if not at:
         return ""
     length = buffer.u32(at)
+    buffer.spend(1 + min(length, _MAX_TEXT) // 256)
     if at + 4 + length > buffer.size:
         raise buffer.corrupt(at, f"a text of {length} bytes does not fit in the file")
     return buffer.read(at + 4, min(length, _MAX_TEXT)).decode("utf-8", "replace")

@@ -17,7 +17,7 @@ from dnnbox.checkpoints.opening import Bytes, shown
 from dnnbox.errors import Corrupt, DnnboxError, InputLimit
 from dnnbox.text import visible
 
-_MAX_VALUES = 5_000_000
+_MAX_VALUES = 2_000_000
 _MAX_DEPTH = 64
 _MAX_TEXT = 20_000
 _CHUNKED = "__msgpack_chunked_array__"

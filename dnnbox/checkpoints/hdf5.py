@@ -19,6 +19,7 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 _MAX_OBJECTS = 500_000
 _MAX_DEPTH = 64
 _MAX_HEADER_BYTES = 4 << 20
+_MAX_HEADERS_BYTES = 256 << 20  # of all objects: many links can lead to one large header
 _MAX_TEXT = 16 << 20
 _DATASPACE, _LINK_INFO, _DATATYPE, _LINK, _EXTERNAL, _LAYOUT = 1, 2, 3, 6, 7, 8
 _ATTRIBUTE, _CONTINUATION, _SYMBOLS = 12, 16, 17
@@ -67,7 +68,7 @@ class File:
     def __init__(self, data: Bytes) -> None:
         self.data = data
         self.notes: list[str] = []
-        self._left = _MAX_OBJECTS
+        self._left, self._bytes_left = _MAX_OBJECTS, _MAX_HEADERS_BYTES
         head = data.read(0, 16)
         if not head.startswith(MAGIC):
             raise Corrupt(f"{shown(data.path)} is no HDF5 file")
@@ -156,7 +157,8 @@ class File:
         return self._cursor(address, b"OCHK").offset, length - 8, ordered
 
     def _messages(self, start: int, length: int, second: bool, ordered: bool) -> Iterator[tuple[int, int, Bytes]]:
-        if length > _MAX_HEADER_BYTES:
+        self._bytes_left -= length
+        if length > _MAX_HEADER_BYTES or self._bytes_left < 0:
             raise InputLimit(f"{shown(self.data.path)}: an HDF5 object header of {length} bytes")
         block = self.data.read(start, max(0, length))
         head = (4 + 2 * ordered) if second else 8

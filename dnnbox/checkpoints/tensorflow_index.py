@@ -110,9 +110,14 @@ def _entries(data: Bytes) -> Iterator[tuple[bytes, bytes]]:
     for _ in range(2):
         footer.varint()  # where the table of filters is
     index = (footer.varint(), footer.varint())
+    end = 0
     for _, place in _block(data, *index):
         handle = Cursor(Memory(place, data.path, data.name))
-        yield from _block(data, handle.varint(), handle.varint())
+        offset, size = handle.varint(), handle.varint()
+        if offset < end:  # blocks lie in order; one that is named again and again would never end
+            raise Corrupt(f"{shown(data.path)}: its blocks overlap")
+        end = offset + size
+        yield from _block(data, offset, size)
 
 
 def _block(data: Bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import shutil
 import struct
+import time
 from pathlib import Path
 
 import pytest
 
 from dnnbox.checkpoints import inspect, read_file
+from dnnbox.checkpoints.flatbuffer import Buffer
 from dnnbox.checkpoints.opening import Memory
-from dnnbox.errors import Corrupt, DnnboxError
+from dnnbox.errors import Corrupt, DnnboxError, InputLimit
 from dnnbox.records.inspection import Inspection
 from tests.unit.checkpoints.test_folders import folder
 from tests.unit.checkpoints.test_onnx import block, number
@@ -158,13 +160,13 @@ def test_flax__impossible__is_refused(data: bytes, tmp_path: Path) -> None:
         inspect(write(tmp_path, data))
 
 
-def string_table(entries: list[tuple[bytes, bytes]]) -> bytes:
+def string_table(entries: list[tuple[bytes, bytes]], repeated: int = 1) -> bytes:
     def one(pairs: list[tuple[bytes, bytes]]) -> bytes:
         body = b"".join(bytes([0, len(key), len(value)]) + key + value for key, value in pairs)
         return body + struct.pack("<II", 0, 1)
 
     first = one(entries)
-    index = one([(b"z", bytes([0, len(first)]))])
+    index = one([(b"z", bytes([0, len(first)]))] * repeated)
     handles = bytes([0, 0, len(first) + 5, len(index)])
     magic = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
     return first + b"\0" * 5 + index + b"\0" * 5 + handles.ljust(40, b"\0") + magic
@@ -211,3 +213,21 @@ def test_coreml__description_and_package(tmp_path: Path) -> None:
         assert [(f.name, f.shape, f.dtype) for f in inspection.io_hints.inputs] == [("picture", (112, 224), "image")]
         assert [(f.name, f.shape, f.dtype) for f in inspection.io_hints.outputs] == [("scores", (1, 10), "float32")]
         assert inspection.metadata["licence"] == "mit"
+
+
+def test_flatbuffer__one_table_referred_to_endlessly__is_limited() -> None:
+    count = 1_100_000
+    target = 24 + 4 * count
+    head = struct.pack("<IHHHxxiII", 12, 6, 8, 4, 8, 4, count)  # root, virtual table, table, vector of tables
+    offsets = b"".join(struct.pack("<I", target - place) for place in range(24, target, 4))
+    data = head + offsets + struct.pack("<iI", target - 4, 0)
+    start = time.process_time()
+    with pytest.raises(InputLimit):
+        sum(1 for _ in Buffer(Memory(data, Path("m"), "m")).root().tables(0))
+    assert time.process_time() - start < 8
+
+
+def test_tensorflow_index__one_block_named_twice__is_corrupt(tmp_path: Path) -> None:
+    data = string_table([(b"", number(1, 1))], repeated=2)
+    with pytest.raises(Corrupt, match="overlap"):
+        inspect(write(tmp_path, data, "model.index"))
