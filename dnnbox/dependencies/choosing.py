@@ -13,6 +13,7 @@ from dnnbox.records.source import SourceTree
 
 STATE_DICT_FORMATS = ("torch-zip", "torch-legacy", "safetensors")
 HUB_LIBRARIES = ("transformers", "timm", "torchvision", "sentence-transformers")
+_SAME_NAME = {"openvino": "openvino", "tflite": "litert"}
 _SURE = ("config", "exact", "body")
 
 
@@ -36,8 +37,8 @@ def choose(inspection: Inspection, identity: Identity, source: SourceTree, *, ha
         return _chosen("adapter", "--adapter", "given by the user")
     if kind.startswith("onnx"):
         return _chosen("onnxruntime", "file format", kind)
-    if kind == "openvino":
-        return _chosen("openvino", "file format", kind)
+    if kind in _SAME_NAME:
+        return _chosen(_SAME_NAME[kind], "file format", kind)
     if kind.startswith("torchscript"):
         return _chosen("torchscript", "file format", kind)
     if kind in ("torch-export", "torch_export", "pt2"):

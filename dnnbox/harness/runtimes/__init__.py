@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 RUNTIMES = {
     "onnxruntime": ".onnxruntime:OnnxRuntime",
+    "litert": ".litert:LiteRt",
     "openvino": ".openvino:OpenVino",
     "torchscript": ".torchscript:TorchScript",
     "torch_export": ".torch_export:TorchExport",
