@@ -106,8 +106,12 @@ def choose(session: Session, trace: str) -> Profiler:
 
 
 def torch_of(session: Session) -> Any:
-    """Return the torch that the runtime uses; the ``unsupported`` failure where it uses none."""
+    """Return the torch that the runtime uses; the ``unsupported`` failure where it uses none of it."""
     torch = getattr(session.runtime, "torch", None) or sys.modules.get("torch")
     if torch is None:
-        raise Failure("unsupported", "this adapter uses no library that dnnbox can profile", "profile")
+        raise Failure(
+            "unsupported",
+            "dnnbox has no profiler for what runtime %s uses" % session.runtime.request.runtime,
+            "profile",
+        )
     return torch
