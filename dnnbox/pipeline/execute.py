@@ -268,7 +268,7 @@ class _Jobs:
             problem = results.keep_trace(Path(trace), self.experiment.root / TRACE)
             Path(trace).unlink(missing_ok=True)  # it may name paths of this machine
             execution.trace = "" if problem else TRACE
-        self.experiment.note_stage("profile", time.monotonic() - start)
+        self.experiment.note_stages({"profile": time.monotonic() - start})
 
     def _request(self) -> RunRequest:
         prepared, options, box = self.prepared, self.prepared.options, self.box
