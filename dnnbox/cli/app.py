@@ -184,9 +184,7 @@ def doctor(
 
 @app.command()
 def clean(
-    all: Annotated[
-        bool, typer.Option("--all", help="All environments not in use, and all caches.")
-    ] = False,
+    all: Annotated[bool, typer.Option("--all", help="All environments not in use, and all caches.")] = False,
     older: Annotated[str, typer.Option(metavar="DAYS", help="Remove environments not used for so many days.")] = "30",
     json: Json = False,
 ) -> Action:
