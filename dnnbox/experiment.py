@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shutil
 import time
@@ -40,7 +42,7 @@ class Experiment:
     def __init__(self, root: Path, index: ExperimentIndex) -> None:
         self.root = root
         self.index = index
-        self._lock: Any = None
+        self._lock: int | None = None
 
     @classmethod
     def create(cls, root: Path, index: ExperimentIndex) -> Experiment:
@@ -74,21 +76,22 @@ class Experiment:
         self.save_index()
 
     def _acquire(self) -> None:
-        from filelock import FileLock, Timeout
-
-        self._lock = FileLock(self.root / _LOCK)
+        handle = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
+            # The kernel drops the lock with the process, however that ends.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
             raise Busy(
                 f"another dnnbox works on {self.root.name}", hint="wait for it, or choose another `--out`"
             ) from error
+        self._lock = handle
 
     def close(self) -> None:
         """Release the lock; the folder stays."""
         if self._lock is not None:
-            self._lock.release()
             (self.root / _LOCK).unlink(missing_ok=True)
+            os.close(self._lock)
             self._lock = None
 
     @property

@@ -24,6 +24,7 @@ from dnnbox.records.environment import EnvironmentRecord
 from dnnbox.records.experiment import Decision
 from dnnbox.records.measurements import Verdict
 from dnnbox.reports import readmes, scripts
+from dnnbox.reports.outputs import load
 from dnnbox.text import redact
 
 
@@ -164,8 +165,9 @@ def report(experiment: Experiment, prepared: Prepared, execution: Execution, pro
     with experiment.stage("report"):
         if execution.request is not None:
             _scripts(experiment, prepared, execution.request)
-        readmes.update(experiment.root, _changes(experiment, execution), when=utc_now())
-        reports.render(experiment.root)
+        outputs = load(experiment.root)
+        readmes.update(experiment.root, _changes(experiment, execution), when=utc_now(), outputs=outputs)
+        reports.render(experiment.root, outputs=outputs)
     progress.end("report", "reports/experiment-report.html", time.monotonic() - start)
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dnnbox.reports.outputs import Outputs
 
 
-def render(experiment: Path, formats: Sequence[str] = ("md", "html")) -> tuple[Path, ...]:
-    """Write the reports of an experiment from its ``outputs/`` and return the files written."""
+def render(
+    experiment: Path, formats: Sequence[str] = ("md", "html"), outputs: Outputs | None = None
+) -> tuple[Path, ...]:
+    """Write the reports of an experiment from its ``outputs/`` and return the files written.
+
+    ``outputs`` is what :func:`dnnbox.reports.outputs.load` returned for it, where the caller has read them already.
+    """
     from dnnbox.reports.rendering import render as render_all
 
-    return render_all(experiment, formats)
+    return render_all(experiment, formats, outputs)
 
 
 def preload() -> None:

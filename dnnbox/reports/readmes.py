@@ -33,12 +33,14 @@ _NOTES = "\n## Notes\n"
 _CHANGES = "\n## Changes\n"
 
 
-def update(experiment: Path, changes: Mapping[str, str], *, when: str) -> tuple[Path, ...]:
+def update(
+    experiment: Path, changes: Mapping[str, str], *, when: str, outputs: Outputs | None = None
+) -> tuple[Path, ...]:
     """Write the READMEs and append an entry to each folder that ``changes`` names ("" is the experiment itself).
 
     ``when`` is an ISO 8601 time. An entry that says the same as the last one is not repeated.
     """
-    outputs = load(experiment)
+    outputs = outputs or load(experiment)
     written = [_write(experiment / "README.md", _experiment_head(outputs), when, changes.get("", ""))]
     for folder, meaning in FOLDERS.items():
         place = experiment / folder

@@ -15,7 +15,7 @@ from dnnbox.files import write_atomic
 from dnnbox.reports import blocks, pages, stakeholder
 from dnnbox.reports.blocks import Page
 from dnnbox.reports.marker import Marker
-from dnnbox.reports.outputs import load
+from dnnbox.reports.outputs import Outputs, load
 from dnnbox.reports.prose import NOTHING, Prose
 from dnnbox.reports.style import TEMPLATES, page_style, policy_hash
 
@@ -26,12 +26,12 @@ FORMATS = ("md", "html")
 EXPERIMENT, STAKEHOLDER = "experiment-report", "stakeholder-report"
 
 
-def render(experiment: Path, formats: Sequence[str] = FORMATS) -> tuple[Path, ...]:
+def render(experiment: Path, formats: Sequence[str] = FORMATS, outputs: Outputs | None = None) -> tuple[Path, ...]:
     """Write both reports and their figures from ``outputs/`` and return the files written.
 
     A stakeholder report that somebody edited is left alone; the new one is written beside it only where there is none.
     """
-    outputs = load(experiment)
+    outputs = outputs or load(experiment)
     reports = experiment / "reports"
     (reports / "figures").mkdir(parents=True, exist_ok=True)
     page = pages.experiment(outputs, experiment)

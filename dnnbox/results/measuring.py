@@ -117,9 +117,12 @@ def _warm(processes: Sequence[ProcessSamples]) -> tuple[Warm, dict[str, str]]:
         return Warm(), {"warm.latency_ms": "nothing was measured"}
     pooled = [ms for process in processes for ms in process.total_ms]
     medians = tuple(statistics.percentile(sorted(p.total_ms), 0.5) for p in processes)
-    latency = _widened(statistics.summarise(pooled), medians)
+    whole = statistics.summarise(pooled)
+    latency = _widened(whole, medians)
     names = [name for name in processes[0].facts.columns[1:] if all(name in p.columns for p in processes)]
-    stages = {name: statistics.summarise([ms for p in processes for ms in p.columns[name]]) for name in names}
+    columns = {name: [ms for p in processes for ms in p.columns[name]] for name in names}
+    # Where an iteration is one stage, its samples are the whole's.
+    stages = {name: whole if taken == pooled else statistics.summarise(taken) for name, taken in columns.items()}
     shown = [change for p in processes if (change := statistics.drift(p.total_ms)) is not None]
     warm = Warm(len(processes), latency, stages, medians, _drift_text(shown, len(processes)), statistics.modes(pooled))
     return warm, _tail_reasons("warm.latency_ms", latency)

@@ -10,7 +10,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from statistics import NormalDist, fmean, median, stdev
+from statistics import NormalDist, fmean, median
 
 from dnnbox.records.measurements import Statistics
 
@@ -90,9 +90,15 @@ def summarise(samples: Sequence[float]) -> Statistics:
 def _intervals(ordered: Sequence[float], tails: dict[str, float]) -> dict[str, Interval]:
     found = {name: percentile_interval(ordered, _SHARES[name]) for name in tails}
     if len(ordered) >= 30:
-        half = 1.96 * stdev(ordered) / math.sqrt(len(ordered))
-        found["mean"] = (fmean(ordered) - half, fmean(ordered) + half)
+        mean = fmean(ordered)
+        half = 1.96 * _spread(ordered, mean) / math.sqrt(len(ordered))
+        found["mean"] = (mean - half, mean + half)
     return {name: interval for name, interval in found.items() if interval is not None}
+
+
+def _spread(samples: Sequence[float], mean: float) -> float:
+    """Return the sample standard deviation. The library's own works in fractions, 20 times slower for no digit here."""
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in samples) / (len(samples) - 1))
 
 
 def drift(samples: Sequence[float]) -> float | None:
@@ -107,10 +113,11 @@ def drift(samples: Sequence[float]) -> float | None:
     size = max(1, len(samples) // _DRIFT_BINS)
     bins = [median(samples[i : i + size]) for i in range(0, len(samples) - size + 1, size)]
     slopes = [(bins[j] - bins[i]) / (j - i) for i in range(len(bins)) for j in range(i + 1, len(bins))]
-    change = median(slopes) * (len(bins) - 1) / median(samples)
+    whole = median(samples)
+    change = median(slopes) * (len(bins) - 1) / whole
     third = len(samples) // 3
     first, last = sorted(samples[:third]), sorted(samples[-third:])
-    step = (median(last) - median(first)) / median(samples)
+    step = (percentile(last, 0.5) - percentile(first, 0.5)) / whole
     is_apart = _are_apart(percentile_interval(first, 0.5), percentile_interval(last, 0.5))
     shown = abs(change) > _DRIFT_SHARE and step * change > 0 and abs(step) > abs(change) / 2 and is_apart
     return change if shown else None
