@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -15,6 +16,7 @@ from dnnbox.boxes.base import Box
 from dnnbox.errors import DnnboxError, InputLimit, OutOfMemory, RunFailed, TimedOut, Unsupported, VramOutOfMemory
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
+from dnnbox.files import write_atomic
 from dnnbox.harness.protocol import ARTIFACTS, InputFile, MeasurePlan, RunRequest
 from dnnbox.pipeline import planning
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared
@@ -22,8 +24,14 @@ from dnnbox.records.environment import Attempt, Limits, Lock, Mount
 from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
 from dnnbox.store import Store
+from dnnbox.text import redact
 
 TRACE = "logs/profile-trace.json"
+
+
+ENVIRONMENT_LOG = "environment.log"
+_HOST_FOLDERS = re.compile(r"(?<![\w:/.…])/(?:[^\s/\"'=]+/)+")
+"""The folders of an absolute path; a URL's path comes behind a colon or another slash."""
 
 
 @dataclass
@@ -110,7 +118,7 @@ def _attempt(
     start = time.monotonic()
     execution.lock = prepared.lock
     try:
-        with experiment.stage("environment"):
+        with experiment.stage("environment"), _transcript(experiment):
             progress.begin("environment")
             box = _open(prepared, store, progress, experiment)
         progress.end("environment", _environment_text(prepared), time.monotonic() - start)
@@ -124,6 +132,18 @@ def _attempt(
     execution.attempts.append(Attempt(what, True, "", round(time.monotonic() - start, 3)))
 
 
+@contextmanager
+def _transcript(experiment: Experiment) -> Iterator[None]:
+    """Cut the paths in the transcript of the environment's making to their names, however that ended."""
+    try:
+        yield
+    finally:
+        log = experiment.logs / ENVIRONMENT_LOG
+        if log.is_file():
+            text = log.read_text(encoding="utf-8", errors="replace")
+            write_atomic(log, _HOST_FOLDERS.sub("…/", redact(text)), durable=False)
+
+
 def _environment_text(prepared: Prepared) -> str:
     name = {"docker": "container", "podman": "container"}.get(prepared.box, prepared.box)
     lock = f", lock {prepared.lock.sha256[:6]}" if prepared.lock else ""
@@ -133,7 +153,7 @@ def _environment_text(prepared: Prepared) -> str:
 
 def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Experiment) -> AbstractContextManager[Box]:
     options, limits = prepared.options, limits_of(prepared)
-    mounts, log = _mounts(prepared, experiment), experiment.logs / "environment.log"
+    mounts, log = _mounts(prepared, experiment), experiment.logs / ENVIRONMENT_LOG
     if prepared.box in CONTAINERS:
         assert prepared.lock is not None
         interpreter = boxes.make_container_env(
