@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from tests.zoo import Zoo, ZooMissing
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE_IMAGE = "dnnbox-base:bookworm"
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and their children too: tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
