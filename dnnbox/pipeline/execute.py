@@ -4,57 +4,28 @@ from __future__ import annotations
 
 import re
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from dnnbox import boxes, environments, inputs, reports, results, sources
+from dnnbox import boxes, environments, inputs, sources
 from dnnbox.boxes.base import Box
-from dnnbox.errors import DnnboxError, InputLimit, OutOfMemory, RunFailed, TimedOut, Unsupported, VramOutOfMemory
+from dnnbox.errors import DnnboxError, InputLimit, RunFailed
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.files import write_atomic
-from dnnbox.harness.protocol import ARTIFACTS, InputFile, MeasurePlan, RunRequest
 from dnnbox.pipeline import planning
+from dnnbox.pipeline.jobs import Execution, Jobs, limits_of
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared
-from dnnbox.records.environment import Attempt, Limits, Lock, Mount
-from dnnbox.records.plan import InputChoice
-from dnnbox.records.run import RunOutcome
+from dnnbox.records.environment import Attempt, Mount
 from dnnbox.store import Store
 from dnnbox.text import redact
-
-TRACE = "logs/profile-trace.json"
-
 
 ENVIRONMENT_LOG = "environment.log"
 _HOST_FOLDERS = re.compile(r"(?<![\w:/.…])/(?:[^\s/\"'=]+/)+")
 """The folders of an absolute path; a URL's path comes behind a colon or another slash."""
-
-
-@dataclass
-class Execution:
-    """What has happened so far; the one mutable thing, so that an interrupt finds it whole.
-
-    ``verified``: the output gate has passed. ``lock`` may differ from the plan's after a fallback.
-    """
-
-    outcomes: list[RunOutcome] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
-    files: list[tuple[InputChoice, Path]] = field(default_factory=list)
-    lock: Lock | None = None
-    sandbox: str = ""
-    verified: bool = False
-    request: RunRequest | None = None
-    profile_reason: str = ""  # why there is no profile
-    trace: str = ""  # where the profiler's trace lies in the experiment
-
-    @property
-    def first(self) -> RunOutcome | None:
-        """The outcome of the infer job, or None."""
-        return next((outcome for outcome in self.outcomes if outcome.job == "infer"), None)
 
 
 def with_source(experiment: Experiment, prepared: Prepared) -> Prepared:
@@ -124,7 +95,7 @@ def _attempt(
         progress.end("environment", _environment_text(prepared), time.monotonic() - start)
         with box as opened:
             execution.sandbox = opened.sandbox
-            _Jobs(experiment, prepared, opened, progress, execution).run()
+            Jobs(experiment, prepared, opened, progress, execution).run()
     except DnnboxError as error:
         progress.fail(error.phase or "environment", error.name)
         execution.attempts.append(Attempt(what, False, error.what, round(time.monotonic() - start, 3)))
@@ -189,16 +160,6 @@ def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Expe
     return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto")
 
 
-def limits_of(prepared: Prepared) -> Limits:
-    """Return what the box may use: the user's limits, else most of this machine."""
-    options = prepared.options
-    return Limits(
-        memory_bytes=options.memory_bytes or boxes.default_memory_bytes(),
-        shm_bytes=options.shm_bytes or (1 << 30),
-        cpus=options.cpus,
-    )
-
-
 def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:
     """Return what the box sees besides itself: checkpoint, companions, source, adapter, inputs; all read-only."""
     path = prepared.path.resolve()
@@ -213,187 +174,4 @@ def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-@contextmanager
-def _beside(action: Callable[[], None]) -> Iterator[None]:
-    """Run ``action`` in a thread while the block waits for a process; whatever it raises will be raised in its turn."""
-    thread = threading.Thread(target=action, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
-class _Jobs:
-    """Runs the jobs of one experiment in one box, within one time budget."""
-
-    def __init__(
-        self, experiment: Experiment, prepared: Prepared, box: Box, progress: Progress, execution: Execution
-    ) -> None:
-        self.experiment, self.prepared, self.box = experiment, prepared, box
-        self.progress, self.execution = progress, execution
-        self.deadline = time.monotonic() + prepared.options.timeout_s
-        self.plan = planning.QUICK if prepared.options.quick else planning.FULL
-
-    def run(self) -> None:
-        """infer (the gate) → cold → measure per batch → memory → profile."""
-        request = self._request()
-        self.execution.request = request
-        # Nothing is timed while the gate is passed: the one job beside which the host may work.
-        with self.experiment.stage("infer"), _beside(reports.preload):
-            first = self._job("infer", request)
-            _require_checks(first)
-            self.execution.outcomes[-1] = _settled(first, self.experiment)
-            self.execution.verified = True
-        request = _without_guessing(request, first)
-        cold, warm = planning.process_counts(self.prepared.options.quick)
-        with self.experiment.stage("cold"):
-            for number in range(cold):
-                self._job("cold", request, f"{number + 1} of {cold}")
-        with self.experiment.stage("measure"):
-            for number in range(warm):
-                self._job("measure", request, f"process {number + 1} of {warm}")
-            for batch in self.prepared.options.batches[1:]:
-                self._batch(replace(request, batch_size=batch))
-        with self.experiment.stage("memory"):
-            self._job("memory", request)
-        self._profile(request)
-
-    def _batch(self, request: RunRequest) -> None:
-        """Measure one more batch; one that the model or the memory refuses is a finding, not the end of the run."""
-        start = time.monotonic()
-        try:
-            self._job("measure", request, f"batch {request.batch_size}")
-        except (Unsupported, RunFailed, OutOfMemory, VramOutOfMemory) as error:
-            self.progress.end("measure", f"batch {request.batch_size} refused", time.monotonic() - start)
-            self.progress.note(f"batch {request.batch_size}: {error.what}")
-
-    def _profile(self, request: RunRequest) -> None:
-        """Profile where that is wanted. All figures are there by now, so a profile that fails is only noted."""
-        options, execution = self.prepared.options, self.execution
-        if not options.wants_profile:
-            execution.profile_reason = "not taken with `--quick`" if options.profile is None else "not wanted"
-            self.experiment.skip("profile", execution.profile_reason)
-            return
-        start = time.monotonic()
-        try:
-            outcome = self._job("profile", request)
-        except DnnboxError as error:
-            execution.profile_reason = f"{error.name}: {error.what}"[:300]
-            self.progress.end("profile", "not made", time.monotonic() - start)
-            self.progress.note(f"no profile: {error.what}")
-            self.experiment.skip("profile", execution.profile_reason)
-            return
-        if trace := outcome.files.get(f"{ARTIFACTS}/trace.json"):
-            problem = results.keep_trace(Path(trace), self.experiment.root / TRACE)
-            Path(trace).unlink(missing_ok=True)  # it may name paths of this machine
-            execution.trace = "" if problem else TRACE
-        self.experiment.note_stages({"profile": time.monotonic() - start})
-
-    def _request(self) -> RunRequest:
-        prepared, options, box = self.prepared, self.prepared.options, self.box
-        runtime_options = dict(prepared.dependencies.options)
-        if options.adapter:
-            runtime_options["adapter"] = box.path(options.adapter.resolve())
-        return RunRequest(
-            job="infer",
-            runtime=prepared.dependencies.runtime,
-            checkpoint=box.path(prepared.path.resolve()),
-            device=prepared.device.name,
-            precision="fp32" if options.precision == "auto" else options.precision,
-            batch_size=options.batches[0],
-            seed=options.seed,
-            threads=options.threads,
-            options=runtime_options,
-            inputs=[
-                InputFile(box.path(path.resolve()), choice.kind, choice.name) for choice, path in self.execution.files
-            ],
-            sys_path=[box.path(Path(prepared.source.root).resolve())] if prepared.source.root else [],
-            plan=self.plan,
-        )
-
-    def _job(self, job: str, request: RunRequest, text: str = "") -> RunOutcome:
-        """Run one job; its outcome is kept even when it is an error."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise self._timed_out(job)
-        self.progress.begin(job, text)
-        number = len(self.execution.outcomes) + 1
-        job_dir = self.experiment.outputs / "jobs" / f"{number:02d}-{job}"
-        job_dir.mkdir(parents=True, exist_ok=True)
-        outcome = self.box.run(replace(request, job=job), job_dir, timeout_s=left)
-        outcome = replace(outcome, settings={**outcome.settings, "batch_size": request.batch_size})
-        self.execution.outcomes.append(outcome)
-        self._keep_logs(job_dir)
-        error = boxes.error_of(outcome, limits_of(self.prepared), self.prepared.options.timeout_s)
-        if error is not None:
-            error.phase = job
-            raise error
-        self.progress.end(job, text or _outcome_text(outcome), outcome.wall_s)
-        return outcome
-
-    def _keep_logs(self, job_dir: Path) -> None:
-        """Move what the model printed to logs/, where a reader looks for it."""
-        for name in ("stdout.txt", "stderr.txt"):
-            if (job_dir / name).is_file():
-                shutil.move(job_dir / name, self.experiment.logs / f"{job_dir.name}.{name}")
-
-    def _timed_out(self, job: str) -> TimedOut:
-        seconds = self.prepared.options.timeout_s
-        return TimedOut(f"{job}: the time limit of {seconds:g} s is used up", hint="raise `--timeout`", phase=job)
-
-
-def _require_checks(outcome: RunOutcome) -> None:
-    """The output gate: a failed check means that nothing is timed."""
-    from dnnbox.errors import BadOutput
-
-    assert outcome.result is not None
-    bad: Sequence[str] = [f"{c.name}: {c.detail}" for c in outcome.result.checks if not c.passed]
-    if bad:
-        raise BadOutput(f"the output gate failed: {'; '.join(bad)}"[:240], hint="nothing was timed", phase="infer")
-
-
-def _without_guessing(request: RunRequest, first: RunOutcome) -> RunRequest:
-    """Hand the shapes that the first job found by trying to the later jobs, so that they do not try again.
-
-    Token ids are left to the runtime: it reads from the model how many there are.
-    """
-    assert first.result is not None
-    found = first.result.inputs
-    if request.inputs or request.runtime not in ("torchscript", "torch_module"):
-        return request
-    if not found or any(record.status != "assumed" or not record.dtype.startswith("float") for record in found):
-        return request
-    known = [{"name": r.name, "shape": r.shape, "dtype": r.dtype, "status": "observed"} for r in found]
-    return replace(request, options={**request.options, "inputs": known})
-
-
-def _settled(outcome: RunOutcome, experiment: Experiment) -> RunOutcome:
-    """Move what the verified inference kept to where a reader looks: inputs/, outputs/arrays, outputs/artifacts."""
-    assert outcome.result is not None
-    roles = {array.path: array.role for array in outcome.result.arrays}
-    places = {"input": experiment.inputs, "output": experiment.outputs / "arrays"}
-    files = dict(outcome.files)
-    for relative, host in outcome.files.items():
-        name = Path(relative).name
-        if folder := places.get(roles.get(relative, "")):
-            target = folder / name
-        elif relative.startswith(f"{ARTIFACTS}/"):
-            target = experiment.outputs / relative
-        else:
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        files[relative] = str(shutil.move(host, target))
-    return replace(outcome, files=files)
-
-
-def _outcome_text(outcome: RunOutcome) -> str:
-    result = outcome.result
-    if result is None:
-        return ""
-    stages: Mapping[str, int] = result.stages_ns
-    parts = [f"{name} {stages[name] / 1e9:.2f}" for name in ("import", "load", "first") if name in stages]
-    return f"{' · '.join(parts)} s" if parts else ""
-
-
-__all__ = ["Execution", "MeasurePlan", "execute", "limits_of"]
+__all__ = ["Execution", "execute", "limits_of"]

@@ -12,7 +12,7 @@ import pytest
 from dnnbox.events import Silent
 from dnnbox.experiment import Experiment
 from dnnbox.harness.protocol import InputFile, RunError, RunRequest, RunResult, TensorRecord
-from dnnbox.pipeline import execute
+from dnnbox.pipeline import jobs
 from dnnbox.records.experiment import ExperimentIndex
 from dnnbox.records.options import RunOptions
 from dnnbox.records.run import RunOutcome
@@ -23,7 +23,7 @@ GUESSED = TensorRecord("x", "float32", ["N", 3, 64, 64], "assumed", "tried: Conv
 
 def told(request: RunRequest, *inputs: TensorRecord) -> RunRequest:
     result = RunResult("infer", "3.11", inputs=list(inputs))
-    return execute._without_guessing(request, RunOutcome("infer", result, 0, 0, 1.0))
+    return jobs._without_guessing(request, RunOutcome("infer", result, 0, 0, 1.0))
 
 
 def test_later_jobs__input_was_found_by_trying__get_its_shape() -> None:
@@ -64,11 +64,11 @@ class OneJobBox:
         return RunOutcome(request.job, self.result, 0, 0, 1.0, files=files)
 
 
-def profiled(root: Path, box: OneJobBox, **options: Any) -> tuple[Experiment, execute.Execution]:
+def profiled(root: Path, box: OneJobBox, **options: Any) -> tuple[Experiment, jobs.Execution]:
     experiment = Experiment.create(root / "experiment", ExperimentIndex())
     prepared: Any = SimpleNamespace(options=RunOptions("model.pt", root, **options))
-    execution = execute.Execution()
-    execute._Jobs(experiment, prepared, cast("Any", box), Silent(), execution)._profile(REQUEST)
+    execution = jobs.Execution()
+    jobs.Jobs(experiment, prepared, cast("Any", box), Silent(), execution)._profile(REQUEST)
     experiment.close()
     return experiment, execution
 
@@ -117,8 +117,8 @@ def test_batch__refused_by_the_model__is_a_finding(tmp_path: Path) -> None:
     refused = RunResult("measure", "3.11", error=RunError("unsupported", "the batch of input x is fixed at 1", "input"))
     experiment = Experiment.create(tmp_path / "experiment", ExperimentIndex())
     prepared: Any = SimpleNamespace(options=RunOptions("model.pt", tmp_path))
-    execution = execute.Execution()
-    jobs = execute._Jobs(experiment, prepared, cast("Any", OneJobBox(refused)), Silent(), execution)
-    jobs._batch(replace(REQUEST, batch_size=8))
+    execution = jobs.Execution()
+    several = jobs.Jobs(experiment, prepared, cast("Any", OneJobBox(refused)), Silent(), execution)
+    several._batch(replace(REQUEST, batch_size=8))
     experiment.close()
     assert [(outcome.job, outcome.settings["batch_size"]) for outcome in execution.outcomes] == [("measure", 8)]
