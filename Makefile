@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test unit check lint format docs engines bench bench-fidelity bench-inspect fuzz clean
+.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-inspect fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,14 +29,17 @@ demo: setup ## run a real model over real input, from nothing to the report
 	@tools/demo.sh
 
 test: setup zoo ## pass all tests; those that need an engine are skipped where there is none
-	$(PYTEST) -n 2 --dist loadgroup
+	$(PYTEST) -n 2 --dist loadgroup -m 'not long'
+
+test-long: setup zoo ## the tests that take minutes: faults, whole sweeps, many repetitions; CI runs them too
+	$(PYTEST) -n 2 --dist loadgroup -m long
 
 unit: setup ## the fast tests: no network, no engine, no frameworks
 	$(PYTEST) tests -m 'not engine and not zoo and not slow'
 
 check: N = 3000
 check: S = 5
-check: lint fuzz test ## what CI runs
+check: lint fuzz test-long test ## what CI runs
 
 lint: setup ## style, format, types
 	.venv/bin/ruff check $(CODE)
