@@ -1,4 +1,4 @@
-"""The one place that starts processes: argv lists, stdin closed, both pipes drained, a timeout always.
+"""The one place that starts processes: argv lists, stdin empty or a file, both pipes drained, a timeout always.
 
 The parent blocks in one ``select`` over the pipes and the end of the child: it never polls, so that it does not disturb
 what the child measures. A child gets its own session; whatever is left of it when :func:`run` ends is killed.
@@ -58,6 +58,7 @@ def run(
     timeout_s: float,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: Path | None = None,
     stdout: Path | None = None,
     stderr: Path | None = None,
     log_limit_bytes: int = 32 << 20,
@@ -67,9 +68,10 @@ def run(
 ) -> Completed:
     """Run a command to its end and return how it ended; a non-zero code is a value, not an error.
 
-    ``stdout`` and ``stderr`` name files that get a copy of each stream, cut at ``log_limit_bytes``. ``env`` None is the
-    current environment. ``on_start`` gets the child's pid once it runs. After ``timeout_s`` seconds the whole process
-    group gets SIGTERM, and SIGKILL ``grace_s`` later; the same when anything is raised here, Ctrl-C included.
+    ``stdin`` names a file that the command reads; None is an empty one. ``stdout`` and ``stderr`` name files that get
+    a copy of each stream, cut at ``log_limit_bytes``. ``env`` None is the current environment. ``on_start`` gets the
+    child's pid once it runs. After ``timeout_s`` seconds the whole process group gets SIGTERM, and SIGKILL ``grace_s``
+    later; the same when anything is raised here, Ctrl-C included.
 
     Raises:
         OSError: the program could not be started.
@@ -79,10 +81,11 @@ def run(
     _log.debug("run %s", shlex.join(command))
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(LogSink.open(path, log_limit_bytes)) for path in (stdout, stderr)]
+        source = stack.enter_context((stdin or Path(os.devnull)).open("rb"))
         spawned_ns = time.monotonic_ns()
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,

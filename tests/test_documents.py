@@ -60,7 +60,7 @@ PLANNED = {"docs/interface.md", "docs/mission.md", "CHANGELOG.md"}
 
 @pytest.mark.parametrize("document", names(DOCUMENTS))
 def test_make_commands__every_document__exist(document: str) -> None:
-    used = set(re.findall(r"^\s*(?:\$ )?make ([a-z]+)", code_of(ROOT / document), re.MULTILINE))
+    used = set(re.findall(r"^\s*(?:\$ )?make ([a-z-]+)", code_of(ROOT / document), re.MULTILINE))
     assert used <= make_targets()
 
 
@@ -86,10 +86,10 @@ def test_readme__two_commands__are_what_ci_and_newcomers_run() -> None:
 
 def test_check__makefile__is_what_ci_runs() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^check: ([a-z ]+?)(?: ##|$)", makefile, re.MULTILINE)
+    (line,) = re.findall(r"^check: ([a-z -]+?)(?: ##|$)", makefile, re.MULTILINE)
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert line.split() == [
-        target for target in re.findall(r"^(?:exec )?make ([a-z]+)", ci, re.MULTILINE) if target != "engines"
+        target for target in re.findall(r"^(?:exec )?make ([a-z-]+)", ci, re.MULTILINE) if target != "engines"
     ]
 
 

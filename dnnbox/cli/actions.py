@@ -213,23 +213,6 @@ def _question(plan: Plan, choices: Sequence[Choice]) -> str:
             return answer
 
 
-def report(experiment: Path, formats: str, *, json: bool) -> int:
-    """``dnnbox report``."""
-    from dnnbox import reports
-
-    wanted = tuple(part for part in formats.split(",") if part)
-    for part in wanted:
-        parsing.one_of("--format", part, ("md", "html"))
-    if not (experiment / "experiment.json").is_file():
-        raise Usage(f"{experiment.name} is no experiment folder", hint="give the folder that holds experiment.json")
-    written = [str(path.relative_to(experiment)) for path in reports.render(experiment, wanted)]
-    if json:
-        show_json({"experiment": str(experiment), "written": written})
-    else:
-        print("\n".join(written))
-    return 0
-
-
 def doctor(*, deep: bool, json: bool) -> int:
     """``dnnbox doctor``; with ``deep`` a damaged store is an error."""
     from dnnbox.cli import doctor as checks

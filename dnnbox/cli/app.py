@@ -77,10 +77,10 @@ Action = Callable[[], int]
 """What a command returns: the work, still to be called. typer would turn a Ctrl-C during it into its own exit."""
 
 
-def _later(name: str, *arguments: Any, **options: Any) -> Action:
-    from dnnbox.cli import actions
+def _later(name: str, *arguments: Any, module: str = "actions", **options: Any) -> Action:
+    from importlib import import_module
 
-    return partial(getattr(actions, name), *arguments, **options)
+    return partial(getattr(import_module(f"dnnbox.cli.{module}"), name), *arguments, **options)
 
 
 def _version(wanted: bool) -> None:
@@ -165,10 +165,17 @@ def run(
 def report(
     experiment: Annotated[Path, typer.Argument(metavar="EXP", help="An experiment folder.")],
     format: Annotated[str, typer.Option("--format", metavar="md,html", help="Which files to write.")] = "md,html",
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; name each number of the reports that is not in outputs/.")
+    ] = False,
+    writer: Annotated[
+        str, typer.Option(metavar="CMD", help="Program that reads a brief on stdin and writes the stakeholder report.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="With --writer: replace a report edited by hand.")] = False,
     json: Json = False,
 ) -> Action:
     """Render the reports again from outputs/; nothing is measured."""
-    return _later("report", experiment, format, json=json)
+    return _later("report", experiment, format, check=check, writer=writer, force=force, json=json, module="reporting")
 
 
 @app.command()

@@ -27,3 +27,18 @@ def preload() -> None:
     from dnnbox.reports import rendering
 
     rendering.preload()
+
+
+def write(experiment: Path, command: str, *, force: bool = False) -> tuple[Path, ...]:
+    """Have the user's program write the stakeholder report; see :func:`dnnbox.reports.writing.write`."""
+    from dnnbox.reports.writing import write as write_report
+
+    return write_report(experiment, command, force=force)
+
+
+def unmatched_numbers(experiment: Path) -> dict[str, tuple[str, ...]]:
+    """Return, by file name of each Markdown report, the numbers with their words that no file of ``outputs/`` holds."""
+    from dnnbox.reports.check import unmatched
+
+    found = sorted((experiment / "reports").glob("*-report.md"))
+    return {path.name: unmatched(path.read_text(encoding="utf-8", errors="replace"), experiment) for path in found}

@@ -107,6 +107,16 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Article:
+    """Running text as HTML that was made here from Markdown, without markup of the writer's own; pages in HTML only."""
+
+    html: str
+
+    def __html__(self) -> str:
+        return self.html
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Names and values."""
 
@@ -168,7 +178,7 @@ class Beside:
     right: tuple[Block, ...]
 
 
-Block = Table | Figure | Gallery | Pairs | Steps | Lines | Words | Findings | Beside
+Block = Table | Figure | Gallery | Pairs | Steps | Lines | Words | Findings | Beside | Article
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ _TESTS: dict[str, type] = {
     "words": blocks.Words,
     "findings": blocks.Findings,
     "beside": blocks.Beside,
+    "article": blocks.Article,
     "status": blocks.Status,
     "chip": blocks.Chip,
 }

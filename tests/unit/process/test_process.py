@@ -56,6 +56,12 @@ def test_run__program_missing__raises_oserror() -> None:
         process.run(["/nonexistent/program"], timeout_s=5)
 
 
+def test_run__stdin_file__is_read_by_the_command(tmp_path: Path) -> None:
+    (tmp_path / "brief").write_text("a brief")
+    done = process.run(python("import sys; print(sys.stdin.read())"), timeout_s=20, stdin=tmp_path / "brief")
+    assert done.stdout == "a brief\n"
+
+
 def test_run__stdin__is_closed() -> None:
     done = process.run(python("import sys; print(repr(sys.stdin.read()))"), timeout_s=20)
     assert done.stdout == "''\n"
