@@ -208,6 +208,18 @@ def explain(
 
 
 @app.command()
+def skill(
+    install: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write it to DIR/dnnbox/SKILL.md, for example .claude/skills.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace one that differs.")] = False,
+    json: Json = False,
+) -> Action:
+    """Print the page that teaches a coding agent to use dnnbox, or install it."""
+    return _later("skill", install, force=force, json=json, module="skill")
+
+
+@app.command()
 def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="stats, verdict, inspection, …")] = "") -> Action:
     """Print the JSON Schema of a file that other programs rely on; without a name, list them."""
     return _later("schema", name)
