@@ -103,7 +103,7 @@ def _is_sure(best: Candidate) -> bool:
 
 
 def _of_weights(inspection: Inspection, best: Candidate | None, source: SourceTree) -> Chosen:
-    if inspection.verdict in ("needs-code", "dangerous") and inspection.needs_code:
+    if inspection.verdict in ("needs-code", "dangerous") and inspection.needs_code and not inspection.plain_weights:
         return _of_pickled_module(inspection, source)
     if best is not None and best.library in ("timm", "torchvision") and _is_sure(best):
         how = {"config": "the configuration names it", "similar": "all tensor names are explained"}

@@ -112,3 +112,8 @@ class Inspection:
     modified_utc: str = ""
     sha256: str | None = None
     tensor_list: tuple[TensorInfo, ...] = ()
+
+    @property
+    def plain_weights(self) -> bool:
+        """Whether the tensors lie in plain dictionaries: whatever classes the file names besides, none holds them."""
+        return self.tensors.count > 0 and not self.metadata.get("top_class")

@@ -45,7 +45,8 @@ def obtain(
         NotReadable: the given path does not exist.
         NetworkFailed, Usage: the repository cannot be reached, or its URL is refused.
     """
-    names = foreign(inspection.needs_code)
+    # Beside plain weights the classes are configuration, which is read without them.
+    names = () if inspection.plain_weights else foreign(inspection.needs_code)
     if given and _is_url(given):
         return _from_git(given, names, refs_dir)
     if given:

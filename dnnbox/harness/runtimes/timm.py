@@ -30,7 +30,7 @@ class Timm(ImageInputs):
         """Build the architecture and load the weights."""
         name = str(self.options.get("architecture"))
         self.model = self.timm.create_model(name, pretrained=False, **self.arguments())
-        weights.load_strictly(self, self.model, weights.read_state(self))
+        weights.load(self)
         self.config = self.timm.data.resolve_model_data_config(self.model)
 
     def pipeline(self) -> Pipeline:

@@ -34,7 +34,7 @@ class Torchvision(ImageInputs):
         if "weights_backbone" in inspect.signature(builder).parameters:
             arguments.setdefault("weights_backbone", None)
         self.model = builder(**arguments)
-        weights.load_strictly(self, self.model, weights.read_state(self))
+        weights.load(self)
         self.family = builder.__module__.partition("torchvision.models.")[2].partition(".")[0]
         self.default = self._default_weights(name)
 
