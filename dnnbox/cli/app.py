@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dnnbox.cli import handoff_commands
+
 app = typer.Typer(
     name="dnnbox",
     help="From a local checkpoint to a measured, reproducible experiment.",
@@ -223,3 +225,6 @@ def skill(
 def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="stats, verdict, inspection, …")] = "") -> Action:
     """Print the JSON Schema of a file that other programs rely on; without a name, list them."""
     return _later("schema", name)
+
+
+handoff_commands.register(app)

@@ -1,0 +1,224 @@
+"""Targets and baseline → met, missed or unknown per rule, and the one exit code of them all.
+
+A rule is missed only where the change is beyond the noise of both sides *and* beyond the least effect that matters. It
+is met only where such a change would have been seen. Everything else is unknown: a gate must not cry wolf, and
+silence must mean something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from dnnbox import results
+from dnnbox.errors import DnnboxError, Regression, TargetMissed, Unstable
+from dnnbox.handoff import spread
+from dnnbox.handoff.experiments import Opened, refuse_other_class, require_figures
+from dnnbox.handoff.spread import Change, Figure, Side
+from dnnbox.records.measurements import Stats, Target
+
+Status = Literal["met", "missed", "unknown"]
+
+BLIND = 0.10
+"""A comparison that could not have seen a slowdown of this share is no reason to call anything unchanged."""
+
+LEAST_MIB = 16.0
+"""What resident memory differs by between equal runs, as files happen to be mapped."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One figure that must not get worse; ``least_effect`` is the share that nobody minds."""
+
+    figure: Figure
+    least_effect: float
+    required: bool
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the gate. ``base`` and ``change`` are None for a target; figures are in the metric's unit."""
+
+    name: str
+    metric: str
+    kind: Literal["target", "baseline"]
+    status: Status
+    required: bool
+    value: float | None
+    base: float | None = None
+    change: Change | None = None
+    least_effect: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The whole answer. ``code`` is the exit code: 0, 1 target missed, 3 regression, 4 cannot be judged."""
+
+    experiment: str
+    baseline: str
+    rules: tuple[Rule, ...]
+    code: int
+    notes: tuple[str, ...] = ()
+    schema: str = "dnnbox.gate/1"
+
+    @property
+    def error(self) -> DnnboxError | None:
+        """Return the code as the error that the command line ends with."""
+        bad = [rule for rule in self.rules if rule.required and rule.status != "met"]
+        first = next((r for r in bad if self.code == _code_of(r)), None)
+        if first is None:
+            return None
+        leaf = {1: TargetMissed, 3: Regression, 4: Unstable}[self.code]
+        return leaf(f"{first.name}: {first.reason}" if first.reason else first.name, hint=leaf.remedy, phase="gate")
+
+
+def limits(min_effect: float) -> tuple[Limit, ...]:
+    """Return what is compared: warm latency and memory decide, a cold start is told."""
+    return (
+        Limit("latency_p50_ms", min_effect, required=True),
+        Limit("host_peak_mib", max(min_effect, 0.05), required=True),
+        Limit("vram_peak_mib", max(min_effect, 0.05), required=True),
+        Limit("cold_total_ms", max(min_effect, 0.05), required=False),
+    )
+
+
+def gate(
+    candidate: Opened,
+    baseline: Opened | None = None,
+    *,
+    targets: Sequence[str] = (),
+    wants: Sequence[str] = (),
+    min_effect: float = 0.02,
+) -> Gate:
+    """Judge an experiment. Without targets of its own it is held against those that it was run with.
+
+    Raises:
+        Usage: an unreadable target, or a baseline of another hardware class.
+        DnnboxError: what a run that has no figures ended with, so that a broken machine is told from a slow model.
+    """
+    require_figures(candidate)
+    outputs = candidate.outputs
+    judged = _targets(candidate, targets, wants)
+    rules = [_target_rule(target, outputs.stats) for target in judged]
+    if baseline is not None:
+        require_figures(baseline)
+        refuse_other_class(candidate, baseline)
+        compared = (_baseline_rule(candidate, baseline, limit) for limit in limits(min_effect))
+        rules += [rule for rule in compared if rule is not None]
+    codes = [_code_of(rule) for rule in rules if rule.required]
+    code = next((code for code in (3, 1, 4) if code in codes), 0)
+    notes = _notes(candidate, baseline)
+    return Gate(candidate.name, baseline.name if baseline else "", tuple(rules), code, notes)
+
+
+def _code_of(rule: Rule) -> int:
+    if rule.status == "met":
+        return 0
+    if rule.status == "unknown":
+        return Unstable.code
+    return TargetMissed.code if rule.kind == "target" else Regression.code
+
+
+def _targets(candidate: Opened, targets: Sequence[str], wants: Sequence[str]) -> tuple[Target, ...]:
+    outputs = candidate.outputs
+    if targets or wants:
+        return results.judge(outputs.stats, outputs.contract, targets, wants).targets
+    return outputs.verdict.targets
+
+
+def _target_rule(target: Target, stats: Stats) -> Rule:
+    reason = "" if target.status == "met" else target.method
+    status: Status = target.status
+    is_timing = target.metric.startswith(("latency", "throughput", "cold"))
+    if status == "missed" and is_timing and stats.quality in ("contended", "unstable"):
+        status, reason = "unknown", f"missed while the machine was {stats.quality}: {_noise(stats)}"
+    return Rule(target.expression, target.metric, "target", status, target.required, target.measured, reason=reason)
+
+
+def _baseline_rule(candidate: Opened, baseline: Opened, limit: Limit) -> Rule | None:
+    sides = [spread.side(each.outputs.stats, each.outputs.samples, limit.figure) for each in (baseline, candidate)]
+    base, other = sides
+    if base is None or other is None:
+        return None
+    changed = spread.change(base, other)
+    if limit.figure.endswith("_mib"):
+        limit = replace(limit, least_effect=max(limit.least_effect, LEAST_MIB / base.value))
+    status, reason = _judge(changed, limit, (baseline.outputs.stats, candidate.outputs.stats))
+    if status == "missed":
+        reason = _cause(candidate, baseline, limit, base, other)
+    return Rule(
+        name=_rule_name(limit),
+        metric=limit.figure,
+        kind="baseline",
+        status=status,
+        required=limit.required,
+        value=other.value,
+        base=base.value,
+        change=changed,
+        least_effect=limit.least_effect,
+        reason=reason,
+    )
+
+
+_NAMES = {
+    "latency_p50_ms": "p50 not slower than",
+    "cold_total_ms": "cold start not above",
+    "host_peak_mib": "RAM not above",
+    "vram_peak_mib": "VRAM not above",
+}
+
+
+def _rule_name(limit: Limit) -> str:
+    return f"{_NAMES[limit.figure]} +\u00a0{100 * limit.least_effect:.3g}\u00a0%"
+
+
+def _judge(changed: Change, limit: Limit, stats: Sequence[Stats]) -> tuple[Status, str]:
+    is_timing = limit.figure.endswith("_ms")
+    unstable = next((each for each in stats if each.quality in ("unstable", None)), None)
+    contended = next((each for each in stats if each.quality == "contended"), None)
+    if is_timing and unstable is not None:
+        return "unknown", f"a side is unstable: {_noise(unstable)}"
+    if changed.interval[0] > 0 and changed.share > limit.least_effect:
+        return "missed", ""
+    if changed.interval[1] <= limit.least_effect or changed.noise <= BLIND:
+        return "met", ""
+    reason = f"only a change above {100 * changed.noise:.0f} % would have been seen"
+    return "unknown", f"{reason}: {_noise(contended)}" if contended is not None else reason
+
+
+def _noise(stats: Stats) -> str:
+    reasons = stats.noise.get("reasons") or ()
+    return "; ".join(str(reason) for reason in reasons[:2]) or f"quality {stats.quality}"
+
+
+def _cause(candidate: Opened, baseline: Opened, limit: Limit, base: Side, other: Side) -> str:
+    """Return which stage took most of the change, where there are stages."""
+    if limit.figure != "latency_p50_ms":
+        return ""
+    before, after = (each.outputs.stats.warm.stages_ms for each in (baseline, candidate))
+    grown = {
+        name: (after[name].p50 or 0.0) - (before[name].p50 or 0.0) for name in after if name in before and name != ""
+    }
+    if not grown:
+        return ""
+    name = max(grown, key=lambda each: grown[each])
+    share = grown[name] / (other.value - base.value)
+    return f"{name} +{grown[name]:.3g} ms, {100 * min(share, 1.0):.0f} % of the change"
+
+
+def _notes(candidate: Opened, baseline: Opened | None) -> tuple[str, ...]:
+    if baseline is None:
+        return ()
+    pairs = {
+        "checkpoint": "the checkpoint",
+        "lock": "the packages",
+        "parameters": "the parameters",
+    }
+    one, other = candidate.outputs.index.identities, baseline.outputs.index.identities
+    found = [words for key, words in pairs.items() if one.get(key) != other.get(key)]
+    boxes = {each.outputs.index.box for each in (candidate, baseline)}
+    if len(boxes) > 1:
+        found.append(f"the box ({' and '.join(sorted(boxes))})")
+    return (f"differs from the baseline: {', '.join(found)}",) if found else ("the same checkpoint and packages",)
