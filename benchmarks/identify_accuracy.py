@@ -20,7 +20,6 @@ import random
 import sys
 import time
 import warnings
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -266,15 +265,6 @@ def judged(known: index.Index, identity: Identity, truth: tuple[str, str], pairs
     return told
 
 
-class Hidden(index.Tensors):
-    """The tensor table without some models."""
-
-    hidden: frozenset[int] = frozenset()
-
-    def models_of(self, rows: list[int]) -> dict[int, list[int]]:
-        return {m: r for m, r in super().models_of(rows).items() if m not in self.hidden}
-
-
 def left_out(models: list[tuple[str, str]], share: float, seed: int, verbose: bool) -> dict[str, Any]:
     """Hide a share of the index and ask for the hidden ones; returns how sure the answers were."""
     full = index.load()
@@ -282,14 +272,8 @@ def left_out(models: list[tuple[str, str]], share: float, seed: int, verbose: bo
     chosen = rng.sample(models, round(share * len(models)))
     hidden = {full.by_name[one] for one in chosen}
     hidden |= {other for number in hidden for other, _ in full.twins(number)}
-    table = json.loads(zlib.decompress(index.data_file("models.json.z")))
-    masked = index.Index(table, index.data_file("hashes.bin"))
-    for kind in ("exact", "body"):
-        kept = {h: [m for m in members if m not in hidden] for h, members in getattr(full, kind).items()}
-        setattr(masked, kind, {h: members for h, members in kept.items() if members})
-    tensors = Hidden(zlib.decompress(index.data_file("tensors.z")))
-    tensors.hidden = frozenset(hidden)
-    masked.__dict__["tensors"] = tensors
+    masked = index.Index(index.Table(index.data_file("models.bin")), index.data_file("hashes.bin"))
+    masked.hidden = frozenset(hidden)
     vars(match)["index"] = replace_loader(masked)
     count: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = defaultdict(Counter)

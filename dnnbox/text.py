@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 _ELLIPSIS = "…"
 # Cc Cf Cs Co Cn: control, format (bidi, zero-width, tags), surrogates, private use, unassigned; Zl Zp: line breaks.
@@ -66,7 +67,7 @@ def html(s: str | bytes, limit: int = 200) -> str:
 
 
 # What can act anywhere in a line, then what acts only at its start, and what makes a bare URL a link.
-_MARKDOWN_ACTIVE = re.compile(
+_MARKDOWN_ACTIVE = (
     r"[\\`*_\[\]~|$]|^[#+\-=:]|^\d{1,9}(?=[.)](?:\s|$))|!(?=\[)"
     r"|:(?=/)|(?<=\b[wW]{3})\.|(?i:(?<=mailto)|(?<=xmpp)|(?<=data)|(?<=javascript)):"
 )
@@ -85,7 +86,7 @@ def markdown_escape(shown: str) -> str:
     because renderers look for addresses and mentions in the text after the escapes are gone.
     """
     escaped = "".join(_MARKDOWN_ENTITIES.get(char, char) for char in shown)
-    return _MARKDOWN_ACTIVE.sub(_backslash, escaped).replace("@", "`@`")
+    return re.sub(_MARKDOWN_ACTIVE, _backslash, escaped).replace("@", "`@`")
 
 
 def _backslash(match: re.Match[str]) -> str:
@@ -126,39 +127,30 @@ _SECRET = (
     rf"(?:{_TOKEN}token(?!_type|_ids?\b)|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|credentials?|auth|signature|sig)"
 )
-_REPLACEMENTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
-        ),
-        "***",
-    ),
+_REPLACEMENTS: tuple[tuple[str, str], ...] = (
+    (r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", "***"),
     # scheme://user:password@host, the password may hold an @ itself
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]{1,512}@"), r"\1***@"),
+    (r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]{1,512}@", r"\1***@"),
     # user:password@host without a scheme, as in proxy settings; image@sha256:… is no credential
-    (re.compile(r"(?<![\w:/@.-])[^\s:/@\"'=]{1,64}:[^\s:/@\"']{1,128}@(?!sha\d+:)(?=[\w\[])"), "***@"),
+    (r"(?<![\w:/@.-])[^\s:/@\"'=]{1,64}:[^\s:/@\"']{1,128}@(?!sha\d+:)(?=[\w\[])", "***@"),
     (
-        re.compile(
-            r"(?i)\b((?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?:(basic|bearer|token|digest)\s+)?[^\s\"',;]+"
-        ),
+        r"(?i)\b((?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?:(basic|bearer|token|digest)\s+)?[^\s\"',;]+",
         r"\1***",
     ),
-    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"), r"\1***"),
-    (re.compile(r"(?i)\b((?:set-)?cookie\s{0,4}:\s{0,4})[^\r\n]+"), r"\1***"),
+    (r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),
+    (r"(?i)\b((?:set-)?cookie\s{0,4}:\s{0,4})[^\r\n]+", r"\1***"),
     # key=value and key: value, also --key value, "key": "value", ?key=value
     (
-        re.compile(
-            r"(?i)((?:^|[\s?&;,{(\[\"'`_.\-/])(?:[\w.\-]{0,40}?)"
-            + _SECRET
-            + r"(?:[_\-][\w\-]{0,40})?[\"']?\s{0,4}[=:]\s{0,4}[\"']?)"
-            r"(?!\*\*\*)[^\s\"'&#,;})\]]+"
-        ),
+        r"(?i)((?:^|[\s?&;,{(\[\"'`_.\-/])(?:[\w.\-]{0,40}?)"
+        + _SECRET
+        + r"(?:[_\-][\w\-]{0,40})?[\"']?\s{0,4}[=:]\s{0,4}[\"']?)"
+        r"(?!\*\*\*)[^\s\"'&#,;})\]]+",
         r"\1***",
     ),
-    (re.compile(r"(?i)(--?(?:[\w\-]{0,40}-)?" + _SECRET + r"\s+)(?![-*])[^\s\"']+"), r"\1***"),
-    (re.compile(r"(?i)\b(machine\s+\S+\s+login\s+\S+\s+password\s+)\S+"), r"\1***"),
+    (r"(?i)(--?(?:[\w\-]{0,40}-)?" + _SECRET + r"\s+)(?![-*])[^\s\"']+", r"\1***"),
+    (r"(?i)\b(machine\s+\S+\s+login\s+\S+\s+password\s+)\S+", r"\1***"),
     (
-        re.compile(
+        (
             r"hf_[A-Za-z0-9]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w\-]{10,}|sk-[A-Za-z0-9_\-]{16,}"
             r"|(?:AKIA|ASIA)[0-9A-Z]{16}|xox[abeprs]-[\w\-]{10,}|pypi-[A-Za-z0-9_\-]{16,}|npm_[A-Za-z0-9]{20,}|AIza[\w\-]{30,}"
             r"|eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]{5,}|ya29\.[\w\-]{20,}|dckr_pat_[\w\-]{20,}|wandb_v1_\w{20,}"
@@ -168,8 +160,14 @@ _REPLACEMENTS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+@cache
+def _secrets() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the patterns, compiled when first asked for: most commands end without."""
+    return tuple((re.compile(pattern), replacement) for pattern, replacement in _REPLACEMENTS)
+
+
 def redact(s: str) -> str:
     """Return ``s`` without credentials: user parts of URLs, secret parameters, known token shapes, private keys."""
-    for pattern, replacement in _REPLACEMENTS:
+    for pattern, replacement in _secrets():
         s = pattern.sub(replacement, s)
     return s

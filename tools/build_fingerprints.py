@@ -18,6 +18,7 @@ import zlib
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -80,33 +81,47 @@ def text_of(layer_numbers: tuple[tuple[int, ...], ...]) -> str:
     return ",".join(".".join(map(str, n)) for n in layer_numbers)
 
 
-def pack_tensors(records: list[Record]) -> bytes:
-    """Return the tensor table: see dnnbox.identify.index.Tensors for the layout."""
+def pack_tensors(records: list[Record]) -> dict[str, bytes]:
+    """Return the files of the tensor table: see dnnbox.identify.tensor_table.Tensors for the layout."""
     templates, shapes, spans = Interned(), Interned(), Interned()
-    features = Interned()
-    feature_column, span_column, offsets = array("I"), array("H"), array("I", [0])
-    for record in records:
+    columns, first_row = (array("H"), array("H"), array("H")), array("I", [0])
+    models_of: dict[int, dict[int, None]] = defaultdict(dict)
+    for model, record in enumerate(records):
         groups: dict[tuple[str, tuple[int, ...]], list[tuple[int, ...]]] = defaultdict(list)
         for name, shape in record["pairs"]:
             groups[keys.template(name), shape].append(keys.numbers(name))
         for (pattern, shape), layer_numbers in groups.items():
-            feature_column.append(features((templates(pattern), shapes("x".join(map(str, shape))))))
-            span_column.append(spans((len(layer_numbers), text_of(tuple(layer_numbers)))))
-        offsets.append(len(feature_column))
-    parts = [
-        "\n".join(templates.values()).encode(),
-        "\n".join(shapes.values()).encode(),
-        "\n".join(f"{n} {text}" for n, text in spans.values()).encode(),
-        little_endian(array("I", [t for t, _ in features.values()])),
-        little_endian(array("H", [s for _, s in features.values()])),
-        little_endian(feature_column),
-        little_endian(span_column),
-        little_endian(offsets),
-    ]
-    head = struct.pack("<8I", *map(len, parts))
-    print(f"{len(records)} models, {len(templates.ids)} templates, {len(shapes.ids)} shapes, {len(spans.ids)} spans, "
-          f"{len(features.ids)} features, {len(feature_column)} rows", file=sys.stderr)  # fmt: skip
-    return head + b"".join(parts)
+            template = templates(pattern)
+            models_of[template][model] = None
+            columns[0].append(template)
+            columns[1].append(shapes("x".join(map(str, shape))))
+            columns[2].append(spans((len(layer_numbers), text_of(tuple(layer_numbers)))))
+        first_row.append(len(columns[0]))
+    texts = [text.encode() for text in templates.values()]
+    hashed = sorted((keys.text_hash(text), number) for text, number in templates.ids.items())
+    by_template = [list(models_of[number]) for number in range(len(texts))]
+    print(f"{len(records)} models, {len(texts)} templates, {len(shapes.ids)} shapes, {len(spans.ids)} spans, "
+          f"{len(columns[0])} rows", file=sys.stderr)  # fmt: skip
+    return {
+        "lookup.bin": joined(
+            little_endian(array("Q", [value for value, _ in hashed])),
+            little_endian(array("H", [number for _, number in hashed])),
+            little_endian(array("I", accumulate(map(len, by_template), initial=0))),
+            little_endian(array("H", chain.from_iterable(by_template))),
+        ),
+        "names.bin": joined(little_endian(array("I", accumulate(map(len, texts), initial=0))), b"".join(texts)),
+        "rows.bin": joined(
+            "\n".join(shapes.values()).encode(),
+            "\n".join(f"{n} {text}" for n, text in spans.values()).encode(),
+            little_endian(first_row),
+            *map(little_endian, columns),
+        ),
+    }
+
+
+def joined(*parts: bytes) -> bytes:
+    """Return the parts with their number and lengths in front."""
+    return struct.pack(f"<{1 + len(parts)}I", len(parts), *map(len, parts)) + b"".join(parts)
 
 
 def little_endian(values: array[int]) -> bytes:
@@ -117,7 +132,7 @@ def little_endian(values: array[int]) -> bytes:
 
 
 def pack_models(versions: dict[str, str], failed: dict[str, int], records: list[Record]) -> bytes:
-    """Return the model table as JSON: columns, and interned values where they repeat."""
+    """Return the model table, interned values where they repeat: see dnnbox.identify.index.Table for the layout."""
     classes, preprocess, configs, texts = Interned(), Interned(), Interned(), Interned()
     pairs = twins(records)
     table: dict[str, Any] = {
@@ -139,7 +154,15 @@ def pack_models(versions: dict[str, str], failed: dict[str, int], records: list[
     table["classes"], table["texts"] = classes.values(), texts.values()
     table["preprocesses"] = [json.loads(v) for v in preprocess.values()]
     table["configs"] = configs.values()  # JSON in JSON: parsed only for the model that matched
-    return json.dumps(table, separators=(",", ":")).encode()
+    return pack_columns(table)
+
+
+def pack_columns(table: dict[str, Any]) -> bytes:
+    """Return a line that says where each column is, and the columns."""
+    columns = [zlib.compress(json.dumps(column, separators=(",", ":")).encode(), 9) for column in table.values()]
+    starts = accumulate(map(len, columns), initial=0)
+    places = {name: [start, len(column)] for name, start, column in zip(table, starts, columns, strict=False)}
+    return json.dumps(places).encode() + b"\n" + b"".join(columns)
 
 
 def pack_hashes(records: list[Record]) -> bytes:
@@ -163,13 +186,13 @@ def main() -> None:
     versions, records, failed = read(options.raw)
     options.out.mkdir(parents=True, exist_ok=True)
     files = {
-        "models.json.z": zlib.compress(pack_models(versions, failed, records), 9),
+        "models.bin": pack_models(versions, failed, records),
         "hashes.bin": pack_hashes(records),
-        "tensors.z": zlib.compress(pack_tensors(records), 9),
+        **pack_tensors(records),
     }
     for name, data in files.items():
         (options.out / name).write_bytes(data)
-        print(f"{name}: {len(data)} bytes", file=sys.stderr)
+        print(f"{name}: {len(data)} bytes, {len(zlib.compress(data))} in a wheel", file=sys.stderr)
 
 
 if __name__ == "__main__":

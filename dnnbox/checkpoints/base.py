@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from dnnbox.checkpoints.dtypes import size_bytes
 from dnnbox.checkpoints.opening import Bytes, Folder
@@ -23,8 +23,7 @@ MAX_TENSORS = 1_000_000
 MAX_FINDINGS = 100
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """How sure a reader is that the bytes are of its format: 1 = a magic number, 0.5 = a likely structure."""
 
     score: float

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from dnnbox.errors import Corrupt, NotReadable
 from dnnbox.text import visible
@@ -157,8 +156,7 @@ class Memory(Bytes):
         return self.content[offset : offset + length]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One file below a directory. ``path`` is relative with slashes; ``outside`` = a link that leads out."""
 
     path: str
@@ -247,6 +245,6 @@ class Folder:
 def modified_utc(seconds: float) -> str:
     """Return a modification time as ISO 8601 UTC, "" where it is out of range."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+        return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):
         return ""

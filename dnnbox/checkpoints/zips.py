@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dnnbox.checkpoints.opening import Bytes, Memory, Part, shown
 from dnnbox.errors import Corrupt, InputLimit, UnsafeCheckpoint, Unsupported
@@ -29,8 +29,7 @@ _MAX_RATIO = 1100  # deflate cannot exceed 1032:1
 MAX_MEMBER_BYTES = 256 << 20
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One file of the archive. ``offset`` is where its (possibly compressed) data starts."""
 
     name: str

@@ -19,31 +19,6 @@ if TYPE_CHECKING:  # what only `run` needs would cost `inspect` a tenth of its t
     from dnnbox.records.plan import Plan
 
 
-def inspect(checkpoint: str, *, json: bool, with_hash: bool, tensors: bool, family: str) -> int:
-    """``dnnbox inspect``."""
-    from dataclasses import replace
-
-    from dnnbox.cli.screens.inspect import inspect_screen
-    from dnnbox.cli.screens.layout import look_of
-    from dnnbox.pipeline.inspecting import inspect_checkpoint
-
-    start = time.monotonic()
-    inspection = inspect_checkpoint(checkpoint, family=family, with_hash=with_hash)
-    if json:
-        listed = inspection if tensors else replace(inspection, tensor_list=())
-        show_json({"schema": "dnnbox.inspection/1", **_fields(listed)})
-    else:
-        print(inspect_screen(inspection, time.monotonic() - start, tensors=tensors, look=look_of(sys.stdout)), end="")
-    return 0
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    from dnnbox.codec import to_json
-
-    fields: dict[str, Any] = to_json(record)
-    return fields
-
-
 def plan(values: Mapping[str, Any]) -> int:
     """``dnnbox plan``."""
     from dnnbox.cli.screens.layout import look_of

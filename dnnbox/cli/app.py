@@ -111,7 +111,7 @@ def inspect(
     family: Family = "",
 ) -> Action:
     """Say what a checkpoint is, with evidence, without executing anything of it."""
-    return _later("inspect", checkpoint, json=json, with_hash=hash, tensors=tensors, family=family)
+    return _later("inspect", checkpoint, module="inspecting", json=json, with_hash=hash, tensors=tensors, family=family)
 
 
 @app.command()

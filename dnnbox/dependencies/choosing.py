@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dnnbox.errors import AdapterNeeded, Unsupported
 from dnnbox.records.evidence import Evidence
@@ -17,12 +17,11 @@ _SAME_NAME = {"openvino": "openvino", "tflite": "litert"}
 _SURE = ("config", "exact", "body")
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """A runtime and why."""
 
     runtime: str
-    evidence: tuple[Evidence, ...] = field(default_factory=tuple)
+    evidence: tuple[Evidence, ...] = ()
 
 
 def choose(inspection: Inspection, identity: Identity, source: SourceTree, *, has_adapter: bool) -> Chosen:

@@ -19,12 +19,10 @@ from dnnbox.identify.index import Model
 from dnnbox.identify.keys import Pair, Shape
 from dnnbox.records.evidence import Evidence
 
-_POSITION = re.compile(r"(?:^|\.)(?:pos_embed\w*|pos_embedding|position_embeddings?)(?:\.weight)?$")
-_CLASS_TOKEN = re.compile(r"(?:^|\.)(?:cls_token|class_token|class_embedding|dist_token|reg_token|cls_pos)$")
-_SIZE_WORDS = re.compile(
-    r"hidden|embed|embd|dim|size|vocab|inner|ffn|intermediate|d_model|d_ff|channels|width|positions?$|labels"
-)
-_NOT_SIZES = re.compile(r"image_size|patch_size|window_size|kernel_size|num_.*heads|head_dim|n_head|chunk|batch|beam")
+_POSITION = r"(?:^|\.)(?:pos_embed\w*|pos_embedding|position_embeddings?)(?:\.weight)?$"
+_CLASS_TOKEN = r"(?:^|\.)(?:cls_token|class_token|class_embedding|dist_token|reg_token|cls_pos)$"  # noqa: S105
+_SIZE_WORDS = r"hidden|embed|embd|dim|size|vocab|inner|ffn|intermediate|d_model|d_ff|channels|width|positions?$|labels"
+_NOT_SIZES = r"image_size|patch_size|window_size|kernel_size|num_.*heads|head_dim|n_head|chunk|batch|beam"
 _DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers",
            "num_decoder_layers", "num_encoder_layers", "depth")  # fmt: skip
 
@@ -135,7 +133,7 @@ def input_channels(model: Model, expected: Sequence[Pair], comparison: Compariso
 def image_size(model: Model, expected: Sequence[Pair], comparison: Comparison, found: Inferred) -> None:
     """img_size (timm) or image_size (torchvision): the side of a square position embedding times the patch size."""
     sides = model.preprocess.get("input_size") or [3, *[model.preprocess.get("crop_size") or 0] * 2]
-    position = next((t for t in comparison.reshaped if _POSITION.search(t.name)), None)
+    position = next((t for t in comparison.reshaped if re.search(_POSITION, t.name)), None)
     if position is None or sides[1] != sides[2] or not sides[1]:
         return
     old = grid(position.expected, position.expected, expected)
@@ -143,7 +141,7 @@ def image_size(model: Model, expected: Sequence[Pair], comparison: Comparison, f
     if old is None or new is None or sides[1] % old:
         return
     size = new * (sides[1] // old)
-    same = [t.name for t in comparison.reshaped if _POSITION.search(t.name)]
+    same = [t.name for t in comparison.reshaped if re.search(_POSITION, t.name)]
     detail = f"{text(position.found)} where the default is {text(position.expected)} for {sides[1]} pixels"
     name = "img_size" if model.library == "timm" else "image_size"
     found.add(name, size, f"shape of {position.name}", detail, same)
@@ -159,7 +157,7 @@ def grid(shape: Shape, default: Shape, expected: Sequence[Pair]) -> int | None:
         return square[0] if square[0] == square[1] else None
     if len(shape) not in (2, 3):
         return None
-    tokens = sum(_CLASS_TOKEN.search(name) is not None for name, _ in expected)
+    tokens = sum(re.search(_CLASS_TOKEN, name) is not None for name, _ in expected)
     for extra in dict.fromkeys((tokens, 0, 1, 2, 5)):
         side, default_side = isqrt(max(shape[-2] - extra, 0)), isqrt(max(default[-2] - extra, 0))
         if side**2 == shape[-2] - extra and default_side**2 == default[-2] - extra and side > 1:
@@ -183,7 +181,7 @@ def configuration(config: dict[str, int], comparison: Comparison, found: Inferre
     labels = found.arguments.get("num_labels")
     for name, default in config.items():
         leaf = name.rsplit(".", 1)[-1]
-        if default not in changes or not _SIZE_WORDS.search(leaf) or _NOT_SIZES.search(leaf):
+        if default not in changes or not re.search(_SIZE_WORDS, leaf) or re.search(_NOT_SIZES, leaf):
             continue
         tensor = changes[default][1]
         detail = f"{text(tensor.found)} where the default is {text(tensor.expected)}"

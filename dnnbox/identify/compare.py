@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dnnbox.identify import keys
 from dnnbox.identify.keys import Pair, Shape
 
 
-@dataclass(frozen=True)
-class Reshaped:
+class Reshaped(NamedTuple):
     """A tensor that both have with another shape."""
 
     name: str
@@ -18,8 +17,7 @@ class Reshaped:
     found: Shape
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Names are the architecture's. ``missing``: the checkpoint lacks them; ``unexpected``: only the checkpoint has."""
 
     same: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -35,7 +36,11 @@ _PLACES: tuple[tuple[str, str, str], ...] = (
     (r"prompt_encoder\.", "prompt encoder", ""),
     (r"mask_decoder\.", "mask decoder", ""),
 )
-_PATTERNS = tuple((re.compile(prefix), place, part) for prefix, place, part in _PLACES)
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str, str], ...]:
+    return tuple((re.compile(prefix), place, part) for prefix, place, part in _PLACES)
 
 
 def components(known: Index, inspection: Inspection, pairs: Sequence[Pair]) -> tuple[Component, ...]:
@@ -69,7 +74,7 @@ def _declared(names: Mapping[str, Any], pairs: Sequence[Pair]) -> dict[Group, li
 def _placed(pairs: Sequence[Pair]) -> dict[Group, list[Pair]]:
     found: dict[Group, list[Pair]] = defaultdict(list)
     for name, shape in pairs:
-        for pattern, place, part in _PATTERNS:
+        for pattern, place, part in _patterns():
             if match := pattern.match(name):
                 found[match[0], place, part].append((name[match.end() :], shape))
                 break

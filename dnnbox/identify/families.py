@@ -35,10 +35,17 @@ def by_keys(pairs: Sequence[Pair], source: str = "tensor names") -> Candidate | 
     """Return the first family whose patterns all match."""
     text = "\n".join(name for name, _ in pairs)
     for family in FAMILIES:
-        matches = [re.search(pattern, text, re.MULTILINE) for pattern in family.patterns]
-        if matches and all(matches):
+        if not all(literal(pattern) in text for pattern in family.patterns):
+            continue  # compiling all patterns takes longer than everything else that identification does
+        if all(re.search(pattern, text, re.MULTILINE) for pattern in family.patterns):
             return as_candidate(family, pairs, source)
     return None
+
+
+def literal(pattern: str) -> str:
+    """Return the longest text that is in whatever the pattern matches: groups, classes and repeats are left out."""
+    plain = re.sub(r"\([^()]*\)|\[[^\]]*\]|\\d|[^)\]\\][?*+]|[?*+^$]", "\n", pattern.replace("\\.", "\t"))
+    return max(plain.split("\n"), key=len).replace("\t", ".")
 
 
 def as_candidate(family: Family, pairs: Sequence[Pair], source: str) -> Candidate:

@@ -7,12 +7,11 @@ else. The first row that matches wins, so the narrower stands before the wider.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """``patterns`` are searched in the newline-joined names (multi-line: ^ and $ are a name's ends)."""
 
     library: str
@@ -20,7 +19,7 @@ class Family:
     patterns: tuple[str, ...]
     modality: str = ""
     task: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = MappingProxyType({})
 
 
 SILERO_TASK = "voice-activity-detection"

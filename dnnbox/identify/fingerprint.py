@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from dnnbox.identify import arguments, keys, names, search
 from dnnbox.identify.arguments import Inferred
@@ -28,8 +29,7 @@ CLAIM = {
 WEIGHT = {"exact": 0.95, "body": 0.9, "similar": 0.7, "family": 0.4}
 
 
-@dataclass(frozen=True)
-class Weighed:
+class Weighed(NamedTuple):
     """A hit with what was inferred for it."""
 
     hit: search.Hit
@@ -166,7 +166,7 @@ def as_twin(index: Index, weighed: Weighed, twin: Model) -> Weighed:
     before = weighed.hit.comparison
     same_names = twin.library == weighed.model.library or not weighed.inferred.arguments
     if same_names and index.same_tensors(weighed.model.number, twin.number):
-        return Weighed(replace(weighed.hit, model=twin.number), twin, weighed.inferred, weighed.kind)
+        return Weighed(weighed.hit._replace(model=twin.number), twin, weighed.inferred, weighed.kind)
     expected = index.tensors.pairs(twin.number)
     shapes = {t.name: t.found for t in before.reshaped}
     gone = {name for name, _ in before.missing}
@@ -176,7 +176,7 @@ def as_twin(index: Index, weighed: Weighed, twin: Model) -> Weighed:
     config = index.config(twin.number) if twin.library == "transformers" else {}
     inferred = arguments.infer(twin, config, expected, comparison)
     kind: search.Kind = "body" if weighed.kind == "exact" else weighed.kind
-    return Weighed(replace(weighed.hit, model=twin.number, comparison=comparison), twin, inferred, kind)
+    return Weighed(weighed.hit._replace(model=twin.number, comparison=comparison), twin, inferred, kind)
 
 
 def twin_name(twin: Model, chosen: Model) -> str:

@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+
+try:  # hashlib itself loads OpenSSL, which takes longer than hashing every name
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
 
 SCHEME = 1  # raise it when hash(), counts(), is_head() or template() change their answers
 MASK = (1 << 64) - 1
@@ -64,7 +68,11 @@ def fill(pattern: str, values: Iterable[int]) -> str:
 
 def pair_hash(name: str, shape: Sequence[int]) -> int:
     """Return 64 bits of a name and a shape."""
-    text = f"{name}|{'x'.join(map(str, shape))}"
+    return text_hash(f"{name}|{'x'.join(map(str, shape))}")
+
+
+def text_hash(text: str) -> int:
+    """Return 64 bits of a text."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 

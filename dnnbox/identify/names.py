@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnnbox.identify.index import Index
 
@@ -30,8 +29,7 @@ _INSIDE = (
 _LONGEST = 200
 
 
-@dataclass(frozen=True)
-class NameHint:
+class NameHint(NamedTuple):
     """Some text that may contain an architecture's name, where it stands, and how much it weighs."""
 
     text: str
@@ -86,10 +84,6 @@ def settle(names: list[str], found: list[NameHint]) -> tuple[int, NameHint] | No
 def named_in_index(index: Index, hint: NameHint) -> tuple[str, str] | None:
     """Return (library, architecture) of the longest architecture name that stands in the text, if one does."""
     words = normal(hint.text).split("_")[:24]
-    best: tuple[int, str, str] | None = None
     spans = {"_".join(words[a:b]) for a in range(len(words)) for b in range(a + 1, len(words) + 1)}
-    for library, name in index.by_name:
-        flat = normal(name)
-        if flat in spans and len(flat) >= 5 and (best is None or len(flat) > best[0]):
-            best = (len(flat), library, name)
-    return best[1:] if best else None
+    known = [span for span in spans if len(span) >= 5 and span in index.by_flat_name]
+    return index.by_flat_name[max(known, key=lambda span: (len(span), span))] if known else None

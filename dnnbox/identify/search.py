@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dnnbox.identify import keys
 from dnnbox.identify.compare import Comparison, compare
-from dnnbox.identify.index import Index, Tensors
+from dnnbox.identify.index import Index
 from dnnbox.identify.keys import Pair
+from dnnbox.identify.tensor_table import Tensors
 
 Kind = Literal["exact", "body", "similar", "family"]
 WHOLE_SHARE = 0.45  # a prefix that holds less of the checkpoint is a component, not the model
@@ -22,8 +22,7 @@ SIMILAR_LEAST = 0.4
 FAMILY_LEAST = 0.55
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """One architecture (a model number of the index) under one prefix."""
 
     model: int
@@ -54,10 +53,10 @@ def exact_or_body(index: Index, parts: dict[str, list[Pair]], total: int) -> lis
         if len(part) < max(1, WHOLE_SHARE * total):
             continue
         everything, without_head = keys.set_hashes(part)
-        if members := index.exact.get(everything):
+        if members := index.exact(everything):
             agreed = Comparison(len(part), (), (), (), total - len(part))
             return fold(index, [Hit(m, prefix, "exact", agreed) for m in members])
-        if len(part) > 3 and (members := index.body.get(without_head)):
+        if len(part) > 3 and (members := index.body(without_head)):
             body.append((len(part), prefix, members))
     if not body:
         return []
@@ -90,10 +89,9 @@ def similar(index: Index, parts: dict[str, list[Pair]], total: int) -> list[Hit]
     """Return the closest models by their tensors, and families by their layout."""
     near: list[tuple[float, float, int, str]] = []
     large = {prefix: part for prefix, part in parts.items() if len(part) >= max(4, 0.3 * total)}
-    rows = index.tensors.rows_with({name for part in large.values() for name, _ in part}) if large else []
     for prefix, part in large.items():
         coverage = len(part) / total
-        near += [(s * coverage, y * coverage, m, prefix) for s, y, m in overlaps(index.tensors, part, rows)]
+        near += [(s * coverage, y * coverage, m, prefix) for s, y, m in overlaps(index, part)]
     found: list[Hit] = []
     for score, layout, model, prefix in nearest(near):
         part = parts[prefix]
@@ -123,45 +121,36 @@ def order(index: Index, hit: Hit, total: int) -> tuple[float, ...]:
     return (hit.kind != "similar", -round(value, 6), -round(close, 3), index.model(hit.model).plainness)
 
 
-def overlaps(tensors: Tensors, part: Sequence[Pair], rows: Sequence[int]) -> list[tuple[float, float, int]]:
-    """Return (closeness, layout, model) of every model that shares a collapsed name; ``rows`` holds all such rows.
+def overlaps(index: Index, part: Sequence[Pair]) -> list[tuple[float, float, int]]:
+    """Return (closeness, layout, model) of every model that shares a collapsed name.
 
     closeness is Σ min(counts) of equal (template, shape), half for an equal template, over the union; layout is the
     same with templates only, each counted once.
     """
-    wanted: dict[int, Counter[str]] = defaultdict(Counter)
-    unknown: set[str] = set()
+    tensors = index.tensors
+    by_template: dict[str, Counter[str]] = defaultdict(Counter)
     for name, shape in part:
-        template = keys.template(name)
-        number = tensors.template_number.get(template)
-        if number is None:
-            unknown.add(template)
-        else:
-            wanted[number]["x".join(map(str, shape))] += 1
-    templates = len(wanted) + len(unknown)
+        by_template[keys.template(name)]["x".join(map(str, shape))] += 1
+    shared: dict[int, list[tuple[int, Counter[str]]]] = defaultdict(list)
+    for template, shapes in by_template.items():
+        if (number := tensors.number_of(template)) is not None:
+            for model in tensors.models_with(number):
+                shared[model].append((number, shapes))
     scored = []
-    own = [row for row in rows if tensors.feature_template[tensors.row_feature[row]] in wanted]
-    for model, members in tensors.models_of(own).items():
-        closeness, common = overlap(tensors, members, wanted)
-        size, model_templates = tensors.size(model)
-        union = len(part) + size - closeness
-        scored.append((closeness / union, common / (templates + model_templates - common), model))
+    for model, members in shared.items():
+        if model in index.hidden:
+            continue
+        closeness = sum(overlap(tensors, model, template, shapes) for template, shapes in members)
+        union = len(part) + index.size(model) - closeness
+        layout = len(members) / (len(by_template) + tensors.templates_in(model) - len(members))
+        scored.append((closeness / union, layout, model))
     return scored
 
 
-def overlap(tensors: Tensors, rows: list[int], wanted: dict[int, Counter[str]]) -> tuple[float, int]:
-    """Return (number of tensors in common, with half for another shape; number of templates in common)."""
-    same = 0
-    left: dict[int, int] = {}
-    model_left: dict[int, int] = defaultdict(int)
-    for row in rows:
-        feature = tensors.row_feature[row]
-        template = tensors.feature_template[feature]
-        have = tensors.span_length[tensors.row_span[row]]
-        asked = wanted[template].get(tensors.shapes[tensors.feature_shape[feature]], 0)
-        common = min(have, asked)
-        same += common
-        left[template] = left.get(template, wanted[template].total()) - common
-        model_left[template] += have - common
-    half = sum(min(left[t], model_left[t]) for t in left)
-    return same + 0.5 * half, len(left)
+def overlap(tensors: Tensors, model: int, template: int, asked: Counter[str]) -> float:
+    """Return how many tensors of one template both have, those with another shape as halves."""
+    same = have = 0
+    for shape, count in tensors.rows(model, template):
+        have += count
+        same += min(count, asked[shape])
+    return same + 0.5 * min(have - same, asked.total() - same)

@@ -7,12 +7,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from dnnbox import checkpoints, dependencies, identify, sources
+from dnnbox import checkpoints, identify
 from dnnbox.errors import AdapterNeeded, DnnboxError, NotReadable, SourceNotFound, Unsupported
 from dnnbox.records.inspection import Finding, Inspection
+from dnnbox.records.source import SourceTree
 from dnnbox.text import visible
 
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_URL = r"[A-Za-z][A-Za-z0-9+.-]*://"
 
 
 def local_path(argument: str) -> Path:
@@ -21,7 +22,7 @@ def local_path(argument: str) -> Path:
     Raises:
         NotReadable: a URL was given, or nothing is there.
     """
-    if _URL.match(argument):
+    if re.match(_URL, argument):
         raise NotReadable(
             f"`{visible(argument, 80)}` is a URL; dnnbox never downloads checkpoints",
             hint="download it to checkpoints/ yourself and give the path",
@@ -51,12 +52,22 @@ def inspect_checkpoint(argument: str, *, family: str = "", with_hash: bool = Fal
 
     What stands between the file and a run (source not found, no runtime) is a finding here, not an error.
     """
+    from dnnbox import dependencies
+
     path = local_path(argument)
     inspection = identified(path, family=family, with_hash=with_hash)
     try:
-        source = sources.obtain(inspection, inspection.identity, given=None, workspace=Path.cwd(), refs_dir=None)
-        derived = dependencies.derive(inspection, inspection.identity, source)
+        derived = dependencies.derive(inspection, inspection.identity, _source(inspection))
     except (SourceNotFound, AdapterNeeded, Unsupported) as error:
         severity: Finding = Finding("warning", error.name.lower().replace("_", "-"), path.name, error.what)
         return replace(inspection, findings=(*inspection.findings, severity))
     return replace(inspection, dependencies=derived.requirements)
+
+
+def _source(inspection: Inspection) -> SourceTree:
+    """Return where the code lies that the checkpoint names; most name none, and then nothing is imported to look."""
+    if not inspection.needs_code:
+        return SourceTree("none")
+    from dnnbox import sources
+
+    return sources.obtain(inspection, inspection.identity, given=None, workspace=Path.cwd(), refs_dir=None)

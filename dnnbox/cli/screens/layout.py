@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TextIO
 
 from dnnbox.text import visible
@@ -44,8 +43,7 @@ _ASCII = str.maketrans(
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What the stream can show. The default is what a file gets: no colour, Unicode, 100 columns."""
 
     colour: bool = False

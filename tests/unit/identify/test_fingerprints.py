@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import zlib
+from pathlib import Path
 
 import pytest
 
-from dnnbox.identify import identify, index, keys
+from dnnbox.identify import identify, index, keys, names
 from dnnbox.records.identity import Candidate
 from tests.unit.identify.made import claims, everyone, inspection, pairs
 
@@ -22,7 +24,7 @@ def test_index__every_model__is_found_by_its_own_tensors() -> None:
     lost = [
         known.model(number).name
         for number in range(0, known.count, 17)
-        if number not in known.exact.get(keys.set_hashes(known.tensors.pairs(number))[0], [])
+        if number not in known.exact(keys.set_hashes(known.tensors.pairs(number))[0])
     ]
     assert lost == []
 
@@ -36,9 +38,20 @@ def test_index__covers_the_three_libraries__with_their_versions() -> None:
     assert libraries.count("transformers") > 1400
 
 
-def test_index__committed_files__stay_small() -> None:
-    sizes = [len(index.data_file(name)) for name in ("models.json.z", "hashes.bin", "tensors.z")]
-    assert sum(sizes) <= 1_500_000
+def test_index__committed_files__stay_small_in_the_wheel() -> None:
+    files = Path(index.__file__).with_name("data").iterdir()
+    assert sum(len(zlib.compress(file.read_bytes())) for file in files) <= 1_500_000
+
+
+def test_index__every_name__is_found_in_lower_case() -> None:
+    known = index.load()
+    assert [name for _, name in known.by_name if names.normal(name) != name.lower()] == []
+
+
+def test_tensor_table__every_template__is_found_by_its_hash() -> None:
+    table = index.load().tensors
+    assert [n for n in range(0, 34_000, 97) if table.number_of(table.template(n)) != n] == []
+    assert table.number_of("no.such.template") is None
 
 
 def test_identify__all_names_and_shapes__is_exact() -> None:

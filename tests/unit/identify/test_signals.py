@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dnnbox.identify import identify
+from dnnbox.identify.families import literal
 from dnnbox.records.identity import Candidate
 from dnnbox.records.inspection import IoField, IoHints
 from tests.unit.identify.made import claims, inspection, pairs
@@ -187,3 +188,16 @@ def test_stated_family__unheard_of__is_passed_on() -> None:
     found = identify(inspection(), family="mynet").best
     assert found is not None
     assert (found.library, found.architecture) == ("", "mynet")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"^(text\.)?transformer\.resblocks\.0\.", "transformer.resblocks.0."),
+        (r"model\.\d+\.(one2one_)?cv[23]\.0\.0\.(0\.)?conv\.weight$", "conv.weight"),
+        (r"^lora_(unet|te\d?)_.*\.lora_(down|up)\.weight$", ".weight"),
+        (r"^colou?r\.bias$", "r.bias"),
+    ],
+)
+def test_literal__pattern__is_the_longest_text_that_every_match_has(pattern: str, text: str) -> None:
+    assert literal(pattern) == text

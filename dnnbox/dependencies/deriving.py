@@ -1,0 +1,142 @@
+"""What must be installed to run a model with a runtime: the runtime's requirements, options, and what its code says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnnbox import catalog
+from dnnbox.dependencies.choosing import Chosen
+from dnnbox.dependencies.extras import document, extras, pinned_by_config
+from dnnbox.records.dependencies import Dependencies, Requirement
+from dnnbox.records.evidence import Evidence
+from dnnbox.records.identity import Identity
+from dnnbox.records.inspection import Inspection, IoField
+from dnnbox.records.source import SourceTree
+
+if TYPE_CHECKING:
+    from dnnbox.dependencies.imports import Import
+
+
+def dependencies_of(
+    chosen: Chosen, inspection: Inspection, identity: Identity, source: SourceTree, adapter: Path | None
+) -> Dependencies:
+    """Return what the chosen runtime needs for this checkpoint."""
+    spec = catalog.runtime(chosen.runtime)
+    code = _Code.read(chosen.runtime, inspection, source, adapter)
+    wanted = (*spec.required_for(inspection.format), *extras(chosen.runtime, inspection), *code.requirements)
+    return Dependencies(
+        runtime=chosen.runtime,
+        requirements=_merged(wanted),
+        python=spec.python,
+        options=_options(inspection, identity, source),
+        fallback=_merged((*pinned_by_config(chosen.runtime, inspection), *code.pins)),
+        evidence=(*chosen.evidence, *code.evidence),
+    )
+
+
+class _Code:
+    """What the code that the model needs says of its dependencies."""
+
+    def __init__(
+        self,
+        requirements: tuple[Requirement, ...] = (),
+        pins: tuple[Requirement, ...] = (),
+        evidence: tuple[Evidence, ...] = (),
+    ) -> None:
+        self.requirements, self.pins, self.evidence = requirements, pins, evidence
+
+    @classmethod
+    def read(cls, runtime: str, inspection: Inspection, source: SourceTree, adapter: Path | None) -> _Code:
+        if not (source.root or adapter or _has_own_code(inspection)):
+            return cls()
+        from dnnbox.dependencies.declared import declared
+        from dnnbox.dependencies.imports import external_imports, requirements_of
+
+        imports: list[Import] = []
+        pins, refused = declared(Path(source.root)) if source.root else ((), ())
+        known = {pin.name: pin.evidence[0].source for pin in pins}
+        if adapter is not None:
+            imports += external_imports(adapter.parent.absolute(), (adapter.name,))
+        if source.root and runtime in ("torch_module", "adapter", "torchscript"):
+            imports += external_imports(Path(source.root).absolute(), source.files)
+        if runtime == "transformers" and _has_own_code(inspection):
+            files = [role.path for role in inspection.files if role.role == "code" and role.path.endswith(".py")]
+            imports += external_imports(Path(inspection.path).absolute(), files)
+        required, unknown = requirements_of(imports, known)
+        names = {_normal(requirement.name) for requirement in required} | {"torch", "torchvision", "numpy"}
+        pinned = tuple(pin for pin in pins if pin.specifier and _normal(pin.name) in names)
+        return cls(required, pinned, (*unknown, *refused))
+
+
+def _has_own_code(inspection: Inspection) -> bool:
+    return bool(document(inspection, "config.json").get("auto_map"))
+
+
+def _normal(name: str) -> str:
+    return name.replace("_", "-").replace(".", "-").lower()
+
+
+def _merged(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    """Return one requirement per distribution; the first one's group, everybody's specifiers and reasons."""
+    merged: dict[str, Requirement] = {}
+    for item in requirements:
+        key = _normal(item.name)
+        known = merged.get(key)
+        if known is None:
+            merged[key] = item
+            continue
+        specifiers = [part for part in (known.specifier, item.specifier) if part]
+        joined = ",".join(dict.fromkeys(specifiers))
+        merged[key] = replace(known, specifier=joined, evidence=(*known.evidence, *item.evidence))
+    return tuple(merged.values())
+
+
+def _options(inspection: Inspection, identity: Identity, source: SourceTree) -> dict[str, Any]:
+    """Return what the harness's runtime is told: plain JSON values only."""
+    best, hints = identity.best, inspection.io_hints
+    options: dict[str, Any] = {
+        "format": inspection.format,
+        "entry": inspection.entry,
+        "library": best.library if best else "",
+        "architecture": best.architecture if best else "",
+        "arguments": dict(best.arguments) if best else {},
+        "prefix": best.prefix if best else "",
+        "classes": list(source.classes or inspection.needs_code),
+        "modality": hints.modality,
+        "task": hints.task,
+        "labels": list(hints.labels),
+        "inputs": [_field(item) for item in hints.inputs],
+    }
+    if source.main:
+        options["main"] = source.main
+    return {**options, **dict(_own_keys(inspection))}
+
+
+def _field(item: IoField) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "shape": list(item.shape),
+        "dtype": item.dtype,
+        "status": item.status,
+        "source": item.source,
+    }
+
+
+def _own_keys(inspection: Inspection) -> Iterator[tuple[str, Any]]:
+    """Yield keys that single runtimes understand: the image pipeline that a timm configuration publishes."""
+    published = document(inspection, "config.json").get("pretrained_cfg")
+    if not isinstance(published, Mapping):
+        return
+    size = published.get("input_size")
+    steps: dict[str, Any] = {"status": "declared", "source": "config.json: pretrained_cfg"}
+    if isinstance(size, (list, tuple)) and len(size) == 3:
+        share = published.get("crop_pct") or 1.0
+        steps |= {
+            "size": list(size[1:]),
+            "resize": int(min(size[1:]) / share) if isinstance(share, (int, float)) else None,
+        }
+    steps |= {key: published[key] for key in ("mean", "std", "interpolation") if published.get(key)}
+    yield "preprocess", {key: value for key, value in steps.items() if value is not None}
