@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-inspect fuzz clean
+.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-inspect fuzz fault-kill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,11 @@ N ?= 200000
 S ?= 3600
 fuzz: setup ## mutate pickles, zips and headers; N=mutants and S=seconds of each part
 	.venv/bin/python -m tests.unit.checkpoints.fuzzing --mutants $(N) --seconds $(S)
+
+# kill -9 in the middle of whole runs; the record lies under benchmarks/results/. CI takes a short form.
+fault-kill: N = 200
+fault-kill: setup zoo ## kill -9 at N random points of whole runs, venv and docker: nothing lost, all resumable
+	.venv/bin/python -m tests.faults.killing --kills $(N)
 
 clean: ## remove what these targets made; experiments in tmp/ and checkpoints/ stay
 	rm -rf .venv .venv-zoo .venv-peers .cache .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnnbox import codec
-from dnnbox.errors import Busy, DnnboxError, Usage
+from dnnbox.errors import Busy, Corrupt, DnnboxError, NotReadable, Usage
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.records.experiment import ExperimentIndex, StageRecord
+from dnnbox.text import visible
 
 FOLDERS = ("refs", "scripts", "inputs", "outputs", "logs", "reports", "reports/figures")
 INDEX = "experiment.json"
@@ -43,6 +44,7 @@ class Experiment:
         self.root = root
         self.index = index
         self._lock: int | None = None
+        self._earlier: dict[str, StageRecord] = {}
 
     @classmethod
     def create(cls, root: Path, index: ExperimentIndex) -> Experiment:
@@ -55,7 +57,7 @@ class Experiment:
         """
         if root.exists() and not root.is_dir():
             raise Usage(f"--out {root.name} is a file", hint="give a directory that does not exist yet")
-        experiment = cls(root, replace(index, id=uuid.uuid4().hex[:6], created_utc=utc_now()))
+        experiment = cls(root, replace(index, id=index.id or new_id(), created_utc=utc_now()))
         with host_errors(root):
             root.mkdir(parents=True, exist_ok=True)
             experiment._acquire()
@@ -69,23 +71,67 @@ class Experiment:
     def _lay_out(self) -> None:
         if any(path.name != _LOCK for path in self.root.iterdir()):
             raise Usage(f"--out {self.root.name} is not empty", hint="give a directory that does not exist yet")
+        self.save_index()  # first: from here on the experiment can be resumed
+        self._make_folders()
+
+    def _make_folders(self) -> None:
         for folder in FOLDERS:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         # The folder keeps itself out of git, so that no file of the user's has to be edited.
         write_atomic(self.root / ".gitignore", "*\n")
-        self.save_index()
+
+    @classmethod
+    def resume(cls, root: Path) -> Experiment:
+        """Lock an experiment that was begun before, and make ready to go on with it.
+
+        Raises:
+            Usage: the folder is no experiment.
+            Corrupt, NotReadable: its experiment.json cannot be understood or read.
+            Busy: another dnnbox works on it.
+        """
+        if not (root / INDEX).is_file():
+            raise Usage(
+                f"{visible(root.name, 80)} is no experiment: nothing was begun there",
+                hint="give the folder that holds experiment.json, or run with `--out`",
+            )
+        experiment = cls(root, ExperimentIndex())
+        with host_errors(root):
+            experiment._acquire()
+            try:
+                experiment.index = read_index(root)
+                experiment._make_folders()
+                for part in root.rglob(".*.part"):  # a write that a dead dnnbox did not finish
+                    part.unlink(missing_ok=True)
+            except BaseException:
+                experiment.close()
+                raise
+        return experiment
+
+    def begin_again(self) -> None:
+        """Note that the experiment goes on; the stages that ended well stay until they are recorded anew."""
+        kept = tuple(stage for stage in self.index.stages if stage.status == "ok")
+        self._earlier = {stage.name: stage for stage in kept}
+        self.update(
+            status="running",
+            exit_code=None,
+            error=None,
+            stages=kept,
+            resumed_utc=(*self.index.resumed_utc, utc_now()),
+        )
 
     def _acquire(self) -> None:
-        handle = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            # The kernel drops the lock with the process, however that ends.
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(handle)
-            raise Busy(
-                f"another dnnbox works on {self.root.name}", hint="wait for it, or choose another `--out`"
-            ) from error
-        self._lock = handle
+        while self._lock is None:
+            handle = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            try:
+                # The kernel drops the lock with the process, however that ends.
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                os.close(handle)
+                raise _busy(self.root) from error
+            if _is_still(self.root / _LOCK, handle):
+                self._lock = handle
+            else:  # whoever held it has removed the file meanwhile: this lock is worth nothing
+                os.close(handle)
 
     def close(self) -> None:
         """Release the lock; the folder stays."""
@@ -136,16 +182,25 @@ class Experiment:
 
     def note_stages(self, seconds: Mapping[str, float]) -> None:
         """Record stages that ended well before the folder existed."""
-        records = (StageRecord(name, "ok", round(value, 4)) for name, value in seconds.items())
-        self.update(stages=(*self.index.stages, *records))
+        for name, value in seconds.items():
+            self._append(StageRecord(name, "ok", round(value, 4)))
+        self.save_index()
 
     def skip(self, name: str, why: str) -> None:
         """Record a stage that did not run."""
         self._log(StageRecord(name, "skipped", 0.0, {"message": why}))
 
     def _log(self, record: StageRecord) -> None:
-        rounded = replace(record, seconds=round(record.seconds, 4))
-        self.update(stages=(*self.index.stages, rounded))
+        self._append(replace(record, seconds=round(record.seconds, 4)))
+        self.save_index()
+
+    def _append(self, record: StageRecord) -> None:
+        """Add a record; it replaces that of the run before, whose time stays where the stage was only repeated."""
+        before, stages = self._earlier.pop(record.name, None), self.index.stages
+        if before is not None:
+            stages = tuple(stage for stage in stages if stage is not before)
+            record = replace(record, seconds=max(record.seconds, before.seconds))
+        self.index = replace(self.index, stages=(*stages, record))
 
     def finish(
         self,
@@ -155,6 +210,58 @@ class Experiment:
     ) -> None:
         """Write how it ended."""
         self.update(status=status, exit_code=exit_code, error=error)
+
+
+def new_id() -> str:
+    """Return the short name of a new experiment."""
+    return uuid.uuid4().hex[:6]
+
+
+def read_index(root: Path) -> ExperimentIndex:
+    """Return what experiment.json says.
+
+    Raises:
+        Corrupt, NotReadable: it is not what dnnbox writes, or cannot be read.
+    """
+    name = f"{visible(root.name, 80)}/{INDEX}"
+    try:
+        return codec.loads(ExperimentIndex, (root / INDEX).read_text(encoding="utf-8"))
+    except (codec.CodecError, UnicodeDecodeError, RecursionError) as error:
+        raise Corrupt(f"{name} is not what dnnbox writes: {visible(str(error), 120)}", hint="run anew") from error
+    except OSError as error:
+        raise NotReadable(f"{name}: {error.strerror}", hint="give an experiment that you may read") from error
+
+
+def refuse_taken(root: Path) -> None:
+    """Refuse a folder that another dnnbox works on, before anything else is done for it.
+
+    Raises:
+        Busy: somebody holds its lock.
+    """
+    try:
+        handle = os.open(root / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return  # nobody has ever worked here, or the folder says itself what is wrong with it
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _busy(root) from error
+    except OSError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _busy(root: Path) -> Busy:
+    return Busy(f"another dnnbox works on {visible(root.name, 80)}", hint="wait for it, or choose another `--out`")
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    try:
+        there, mine = os.lstat(path), os.fstat(handle)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def default_root(workspace: Path, checkpoint_name: str) -> Path:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from dnnbox.errors import HostFull, HostPermission
 
@@ -33,21 +34,27 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, durable: b
     ``durable`` False does not wait for the disk: for files that can be made again from others.
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
+    with host_errors(path), replacing(path, mode, durable=durable) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Yield a file that takes the place of ``path`` when the block ends well; otherwise nothing has changed."""
     import tempfile  # 4 ms, and reading writes nothing
 
-    with host_errors(path):
-        handle, part = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-            Path(part).chmod(mode)
-            Path(part).replace(path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+    handle, part = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        Path(part).chmod(mode)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
 
 
 def sha256_file(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -25,6 +24,7 @@ from dnnbox.errors import Usage
 from dnnbox.harness.protocol import RunRequest
 from dnnbox.records.environment import Limits, Mount
 from dnnbox.records.run import RunOutcome
+from dnnbox.scratch import scratch
 from dnnbox.store import Store
 from dnnbox.text import visible
 
@@ -98,7 +98,7 @@ class ContainerBox:
     def __enter__(self) -> Self:
         try:
             self._session = self._stack.enter_context(Session(self.kind))
-            self._private = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dnnbox-")))
+            self._private = self._stack.enter_context(scratch())
             self._prepare()
         except BaseException:
             self._stack.close()

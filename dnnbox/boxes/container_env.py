@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from dnnbox.events import Progress
 from dnnbox.files import host_errors
 from dnnbox.process import Completed
 from dnnbox.records.environment import EnvSpec, Indexes, Limits, Lock, Mount
+from dnnbox.scratch import scratch
 from dnnbox.store import Store
 
 _UV = "/dnnbox/uv"
@@ -97,8 +96,8 @@ def _target(store: Store, lock: Lock, identity: str) -> Path:
 
 @contextmanager
 def _lock_file(lock: Lock) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="dnnbox-") as folder:
-        path = Path(folder, "lock.txt")
+    with scratch() as folder:
+        path = folder / "lock.txt"
         path.write_text(lock.text, "utf-8")
         path.chmod(0o644)
         yield path
@@ -139,12 +138,9 @@ class _Maker:
 
     def _fetch(self, envs: Path) -> None:
         """Fill the cache with network, by installing into a folder that is thrown away."""
-        scratch = Path(tempfile.mkdtemp(prefix=".fetch-", dir=envs))
-        try:
-            scratch.chmod(0o755)
-            self._run(scratch, self._network(), offline=False, compile_bytecode=False)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with scratch(envs) as thrown_away:
+            thrown_away.chmod(0o755)
+            self._run(thrown_away, self._network(), offline=False, compile_bytecode=False)
 
     def _install(self, folder: Path) -> None:
         folder.chmod(0o755)  # the jobs run as somebody else

@@ -10,7 +10,6 @@ import json
 import os
 import select
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +28,7 @@ from dnnbox.harness.protocol import RunRequest
 from dnnbox.process import Completed
 from dnnbox.records.environment import Limits, Mount
 from dnnbox.records.run import RunOutcome
+from dnnbox.scratch import scratch
 from dnnbox.text import visible
 
 _SIGNAL_BASE = 128  # how bubblewrap and shells report a child that died of a signal
@@ -85,8 +85,7 @@ class VenvBox:
         self._private = Path()
 
     def __enter__(self) -> Self:
-        place = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dnnbox-", ignore_cleanup_errors=True))
-        self._private = Path(place)
+        self._private = self._stack.enter_context(scratch())
         try:
             self._prepare()
         except BaseException:

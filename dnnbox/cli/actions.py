@@ -79,11 +79,20 @@ def _show_export(done: Any) -> None:
 
 def run(values: Mapping[str, Any]) -> int:
     """``dnnbox run``."""
-    from dnnbox.pipeline.running import run as run_experiment
+    from dnnbox.pipeline import running
 
-    options = parsing.run_options(values)
+    resume = values.get("resume")
+    if not values["checkpoint"] and resume is None:
+        raise Usage("Missing argument 'CKPT'", hint="see `dnnbox run --help`")
+    options = parsing.run_options(values) if values["checkpoint"] else None
+    if options is None:
+        parsing.refuse_others(values)
     with progress(values["progress"]) as display:
-        finished = run_experiment(options, ask=_ask(display), progress=display)
+        if resume is not None:
+            finished = running.resume(resume, options, progress=display)
+        else:
+            assert options is not None
+            finished = running.run(options, ask=_ask(display), progress=display)
     if values["json"]:
         index = finished.index
         error = finished.error.as_json() if finished.error else None

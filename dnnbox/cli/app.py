@@ -23,6 +23,10 @@ app = typer.Typer(
 Checkpoint = Annotated[
     str, typer.Argument(metavar="CKPT", help="Local checkpoint, file or directory. Never downloaded.")
 ]
+OptionalCheckpoint = Annotated[
+    str,
+    typer.Argument(metavar="CKPT", help="Local checkpoint, file or directory. Never downloaded.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Source = Annotated[str, typer.Option(metavar="PATH|URL[@REF]", help="The model's source code.")]
 Adapter = Annotated[
@@ -71,6 +75,10 @@ ProgressOption = Annotated[
 Allow = Annotated[
     list[str] | None,
     typer.Option(metavar="unsafe-pickle|remote-code", help="Consent to a named risk; may be repeated."),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(metavar="EXP", help="Go on with an experiment that was cut off or failed; CKPT may be left out."),
 ]
 BaseImage = Annotated[str, typer.Option(metavar="IMAGE", help="Base image of a container box.")]
 
@@ -150,14 +158,14 @@ def env(
 
 @app.command()
 def run(
-    checkpoint: Checkpoint,
+    checkpoint: OptionalCheckpoint = "",
     source: Source = "", adapter: Adapter = None, family: Family = "", task: Task = "", input: Input = None,
     device: DeviceOption = "auto", gpus: Gpus = "", box: Box = "auto", deps: Deps = "ask", yes: Yes = False,
     offline: Offline = False, refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1",
     threads: Threads = 0, target: Targets = None, want: Wants = None, provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
     quick: Quick = False, profile: Profile = None, allow: Allow = None, base_image: BaseImage = "",
-    progress: ProgressOption = "auto", json: Json = False,
+    progress: ProgressOption = "auto", resume: Resume = None, json: Json = False,
 ) -> Action:  # fmt: skip
     """Run the whole experiment: plan, one question, environment, inference, figures, reports."""
     return _later("run", values=dict(locals()))

@@ -58,6 +58,21 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
     )
 
 
+def refuse_others(values: Mapping[str, Any]) -> None:
+    """Refuse options beside ``--resume`` without a checkpoint: the experiment's own are taken."""
+    import inspect
+
+    from dnnbox.cli.app import run
+
+    defaults = {name: parameter.default for name, parameter in inspect.signature(run).parameters.items()}
+    free = ("resume", "json", "progress", "yes")
+    if given := [name for name, value in values.items() if name not in free and value != defaults.get(name)]:
+        raise Usage(
+            f"--{given[0].replace('_', '-')} cannot be changed when an experiment goes on",
+            hint="leave it out, or give the checkpoint and all options as before",
+        )
+
+
 def export_options(values: Mapping[str, Any]) -> RunOptions:
     """Return the options of ``env``: those of a run that tell what the environment must hold."""
     for risk in values["allow"] or ():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from dnnbox.environments.exports.base import (
 )
 from dnnbox.errors import EnvFailed, NetworkFailed
 from dnnbox.records.environment import EnvSpec, Workspace
+from dnnbox.scratch import scratch
 from dnnbox.store import Store
 from dnnbox.text import redact, visible
 
@@ -77,8 +77,7 @@ def locked_by_pixi(program: Path, material: Material, channels: Sequence[str], w
     """
     places = _places(channels)
     public = tuple(_public(name, places) for name in channels)
-    with tempfile.TemporaryDirectory(prefix="dnnbox-pixi-") as folder:
-        project = Path(folder)
+    with scratch() as project:
         (project / WHEELS).mkdir()
         for path in wheels:
             (project / WHEELS / path.name).symlink_to(path)
@@ -94,8 +93,8 @@ def locked_by_pixi(program: Path, material: Material, channels: Sequence[str], w
 
 def _asked(question: Mapping[str, object], channels: Sequence[str]) -> list[dict[str, object]]:
     """Run the solver. What counts is its answer: its library may print a fatal message when Python ends."""
-    with tempfile.TemporaryDirectory(prefix="dnnbox-conda-") as folder:
-        asked, answered = Path(folder, "question.json"), Path(folder, "answer.json")
+    with scratch() as folder:
+        asked, answered = folder / "question.json", folder / "answer.json"
         asked.write_text(json.dumps(question), "utf-8")
         argv = [sys.executable, "-I", "-B", str(conda_solver.__file__), str(asked), str(answered)]
         ended = process.run(argv, timeout_s=_TIMEOUT_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from dnnbox.errors import EnvFailed, NetworkFailed
 from dnnbox.files import write_atomic
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.environment import EnvSpec, Workspace
+from dnnbox.scratch import scratch
 
 _TIMEOUT_S = 3600.0
 
@@ -113,8 +113,8 @@ def _install_with_uv(
     # Across file systems a hardlink cannot be had; the user's environment may lie anywhere.
     environ.pop("UV_LINK_MODE", None)
     try:
-        with tempfile.TemporaryDirectory(prefix="dnnbox-") as folder:
-            _run_install(python, spec, lines, Path(folder), environ, offline, log)
+        with scratch() as folder:
+            _run_install(python, spec, lines, folder, environ, offline, log)
     except BaseException:
         _put_back(python, before, environ, log)
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from dnnbox.environments.exports.base import WHEELS, Material, Package, Wheel, w
 from dnnbox.environments.planning import interpreter
 from dnnbox.errors import EnvFailed, IntegrityFailed, NetworkFailed
 from dnnbox.records.environment import EnvSpec, Lock
+from dnnbox.scratch import scratch
 from dnnbox.store import Store
 
 _TIMEOUT_S = 600.0
@@ -39,8 +39,7 @@ def gather(
     provided = tuple(_provided(spec, lock))
     # Only names are known before uv has told where the wheels are; the project's text needs no more.
     draft = Material(title, spec, lock, _drafted(provided), tuple(imports), base_image=base_image)
-    with tempfile.TemporaryDirectory(prefix="dnnbox-export-") as folder:
-        project = Path(folder)
+    with scratch() as project:
         (project / WHEELS).mkdir()
         for path, _ in provided:
             (project / WHEELS / path.name).symlink_to(path)

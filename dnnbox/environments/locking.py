@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
 from dnnbox.events import Progress
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.records.environment import EnvSpec, Lock, LockedPackage
+from dnnbox.scratch import scratch
 from dnnbox.store import Store
 
 MAX_AGE_S = 7 * 86400
@@ -110,8 +110,8 @@ def _with_cached(packages: tuple[LockedPackage, ...], store: Store) -> tuple[Loc
 def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, patient: bool, log: Path | None) -> Lock:
     with host_errors(store.lock_dir):
         store.lock_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".resolve-", dir=store.lock_dir) as folder:
-        project, output = Path(folder), Path(folder) / "pylock.toml"
+    with scratch(store.lock_dir) as project:
+        output = project / "pylock.toml"
         write_project(spec, project)
         argv = uv.compile_argv(project, output, python=spec.python, platform=spec.platform, upgrade=refresh)
         environ = uv.environ(spec.indexes, offline=offline, cache_dir=store.uv_cache)

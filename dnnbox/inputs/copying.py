@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dnnbox.codec import dumps
 from dnnbox.errors import NotReadable, Usage
-from dnnbox.files import host_errors, write_atomic
+from dnnbox.files import host_errors, replacing, write_atomic
 from dnnbox.records.plan import InputChoice
 from dnnbox.text import visible
 from dnnbox.walk import open_regular
@@ -72,16 +72,12 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
         raise NotReadable(
             f"input `{visible(source.name, 80)}` cannot be read: {error.strerror}", hint="give another", phase="inputs"
         ) from error
-    with file, host_errors(target), target.open("xb") as copy:
+    with file, host_errors(target), replacing(target) as copy:
         while chunk := file.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > LARGEST_BYTES:
-                break
+                what = f"input `{visible(source.name, 80)}` is larger than 2 GiB"
+                raise Usage(what, hint="give a smaller one", phase="inputs")
             digest.update(chunk)
             copy.write(chunk)
-    if size > LARGEST_BYTES:
-        target.unlink()
-        raise Usage(
-            f"input `{visible(source.name, 80)}` is larger than 2 GiB", hint="give a smaller one", phase="inputs"
-        )
     return digest.hexdigest(), size

@@ -38,10 +38,19 @@ def save_findings(experiment: Experiment, prepared: Prepared, decision: Decision
     experiment.save("identity", inspection.identity)
     experiment.save("source", replace(source, root=_relative(experiment, source.root), url=redact(source.url)))
     experiment.save("dependencies", prepared.dependencies)
-    experiment.save("decisions", {"schema": "dnnbox.decisions/1", "decisions": [decision]})
+    experiment.save("decisions", {"schema": "dnnbox.decisions/1", "decisions": [*_decisions(experiment), decision]})
     if prepared.lock:
         write_atomic(experiment.outputs / "requirements.lock", prepared.lock.text)
     experiment.note_stages(prepared.seconds)
+
+
+def _decisions(experiment: Experiment) -> list[Any]:
+    """Return what was decided before the experiment was resumed."""
+    try:
+        known = json.loads((experiment.outputs / "decisions.json").read_text(encoding="utf-8"))["decisions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return known if isinstance(known, list) else []
 
 
 def _relative(experiment: Experiment, root: str) -> str:
@@ -73,6 +82,7 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     experiment.save("io_contract", contract)
     experiment.save("verdict", verdict)
     experiment.save("environment", environment_record(prepared, execution))
+    (experiment.outputs / "failure.json").unlink(missing_ok=True)
     if failed and execution.outcomes:
         last = len(execution.outcomes)
         log = f"logs/{last:02d}-{execution.outcomes[-1].job}.stderr.txt"

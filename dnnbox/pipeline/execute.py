@@ -31,7 +31,7 @@ _HOST_FOLDERS = re.compile(r"(?<![\w:/.…])/(?:[^\s/\"'=]+/)+")
 def with_source(experiment: Experiment, prepared: Prepared) -> Prepared:
     """Bring the source code into refs/, so that the box sees no more than that and the experiment can be moved."""
     source, refs = prepared.source, experiment.root / "refs"
-    if not source.root:
+    if not source.root or Path(source.root).is_relative_to(refs):
         return prepared
     if source.origin == "git":
         checkout = _checkout(Path(source.root))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import threading
 import time
@@ -16,7 +17,7 @@ from dnnbox.errors import BadOutput, DnnboxError, OutOfMemory, RunFailed, TimedO
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.harness.protocol import ARTIFACTS, InputFile, RunRequest
-from dnnbox.pipeline import planning
+from dnnbox.pipeline import finished, planning
 from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.environment import Attempt, Limits, Lock
 from dnnbox.records.plan import InputChoice
@@ -86,9 +87,7 @@ class Jobs:
         self.execution.request = request
         # Nothing is timed while the gate is passed: the one job beside which the host may work.
         with self.experiment.stage("infer"), _beside(reports.preload):
-            first = self._job("infer", request)
-            _require_checks(first)
-            self.execution.outcomes[-1] = _settled(first, self.experiment)
+            first = self._job("infer", request, settle=self._verified)
             self.execution.verified = True
         request = _without_guessing(request, first)
         cold, warm = planning.process_counts(self.prepared.options.quick)
@@ -122,18 +121,30 @@ class Jobs:
             return
         start = time.monotonic()
         try:
-            outcome = self._job("profile", request)
+            outcome = self._job("profile", request, settle=self._with_trace)
         except DnnboxError as error:
             execution.profile_reason = f"{error.name}: {error.what}"[:300]
             self.progress.end("profile", "not made", time.monotonic() - start)
             self.progress.note(f"no profile: {error.what}")
             self.experiment.skip("profile", execution.profile_reason)
             return
-        if trace := outcome.files.get(f"{ARTIFACTS}/trace.json"):
-            problem = results.keep_trace(Path(trace), self.experiment.root / TRACE)
-            Path(trace).unlink(missing_ok=True)  # it may name paths of this machine
-            execution.trace = "" if problem else TRACE
+        execution.trace = outcome.settings.get("trace", "")
         self.experiment.note_stages({"profile": time.monotonic() - start})
+
+    def _with_trace(self, outcome: RunOutcome) -> RunOutcome:
+        """Move the trace to logs/, without what names paths of this machine."""
+        files = dict(outcome.files)
+        trace = files.pop(f"{ARTIFACTS}/trace.json", None)
+        if trace is None:
+            return outcome
+        problem = results.keep_trace(Path(trace), self.experiment.root / TRACE)
+        Path(trace).unlink(missing_ok=True)
+        return replace(outcome, files=files, settings={**outcome.settings, "trace": "" if problem else TRACE})
+
+    def _verified(self, outcome: RunOutcome) -> RunOutcome:
+        """Pass the output gate, and move what the verified inference kept."""
+        _require_checks(outcome)
+        return _settled(outcome, self.experiment)
 
     def _request(self) -> RunRequest:
         prepared, options, box = self.prepared, self.prepared.options, self.box
@@ -157,15 +168,29 @@ class Jobs:
             plan=self.plan,
         )
 
-    def _job(self, job: str, request: RunRequest, text: str = "") -> RunOutcome:
-        """Run one job; its outcome is kept even when it is an error."""
+    def _job(
+        self,
+        job: str,
+        request: RunRequest,
+        text: str = "",
+        settle: Callable[[RunOutcome], RunOutcome] = lambda outcome: outcome,
+    ) -> RunOutcome:
+        """Run one job, or take it from the run before; its outcome is kept even when it is an error.
+
+        ``settle`` puts the files of a job that went well in their places; then it counts as finished.
+        """
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise self._timed_out(job)
         self.progress.begin(job, text)
         number = len(self.execution.outcomes) + 1
         job_dir = self.experiment.outputs / "jobs" / f"{number:02d}-{job}"
-        job_dir.mkdir(parents=True, exist_ok=True)
+        root, asked = self.experiment.root, finished.question(replace(request, job=job), self._inside())
+        if (before := finished.kept(job_dir, root, asked)) is not None:
+            self.execution.outcomes.append(before)
+            self.progress.end(job, f"{text}, kept" if text else "kept from the run before", 0.0)
+            return before
+        finished.fresh(job_dir)
         outcome = self.box.run(replace(request, job=job), job_dir, timeout_s=left)
         outcome = replace(outcome, settings={**outcome.settings, "batch_size": request.batch_size})
         self.execution.outcomes.append(outcome)
@@ -174,8 +199,15 @@ class Jobs:
         if error is not None:
             error.phase = job
             raise error
+        outcome = self.execution.outcomes[-1] = settle(outcome)
+        finished.keep(outcome, job_dir, root, asked)
         self.progress.end(job, text or _outcome_text(outcome), outcome.wall_s)
         return outcome
+
+    def _inside(self) -> str:
+        """Return what the jobs run in: figures of two machines or two environments are not one experiment's."""
+        prepared, lock = self.prepared, self.execution.lock
+        return f"{platform.node()} {prepared.box} {prepared.image} {lock.sha256 if lock else ''}"
 
     def _keep_logs(self, job_dir: Path) -> None:
         """Move what the model printed to logs/, where a reader looks for it."""

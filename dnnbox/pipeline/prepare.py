@@ -68,10 +68,12 @@ def prepare(
     resolve: bool = True,
     store: Store | None = None,
     refs_dir: Path | None = None,
+    known: SourceTree | None = None,
 ) -> Prepared:
     """Return the plan. Reads files and, where packages must be resolved, asks the package index; changes nothing.
 
     A repository that was given with ``--source URL`` is cloned below ``refs_dir``; without one it is only named.
+    ``known`` is a source that was obtained before, for an experiment that goes on.
 
     Raises:
         NotReadable, Corrupt, Unsupported, UnsafeCheckpoint, SourceNotFound, AdapterNeeded: the checkpoint.
@@ -88,7 +90,7 @@ def prepare(
         _refuse_unsafe(inspection, options)
     progress.end("inspect", _title(inspection), seconds["inspect"])
     with timed(seconds, "source"):
-        source = sources.obtain(
+        source = known or sources.obtain(
             inspection,
             inspection.identity,
             given=options.source or None,

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnnbox import __version__, boxes, consent
 from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, ConsentNeeded, DnnboxError, TargetMissed
 from dnnbox.events import Progress, Silent
-from dnnbox.experiment import Experiment, default_root
-from dnnbox.pipeline import conclude, fitting, undecided
+from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
+from dnnbox.pipeline import conclude, fitting, resuming, undecided
 from dnnbox.pipeline.execute import Execution, execute, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
 from dnnbox.records.options import RunOptions
+from dnnbox.scratch import scratch, sweep_scratch
 from dnnbox.store import Store
 
 
@@ -41,23 +41,54 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
     """
     start = time.monotonic()
     store = Store.default()
-    with tempfile.TemporaryDirectory(prefix="dnnbox-refs-") as refs:
+    if options.out is not None:
+        refuse_taken(options.out)
+    _sweep(store)
+    with scratch() as refs:
         try:
-            prepared, decision = _agree(options, ask, progress, store, Path(refs))
+            prepared, decision = _agree(options, ask, progress, store, refs)
         except AdapterNeeded as stop:
             if options.adapter is not None:
                 raise
             return Finished(*undecided.leave_skeleton(options, stop), time.monotonic() - start)
         fitting.refuse(prepared.plan.fit)
-        experiment = Experiment.create(
-            _place(prepared),
-            _index(prepared),
-        )
+        index = _index(prepared)
+        resuming.remember(index.id, prepared, store)  # before the experiment is there, so that each can be resumed
+        experiment = Experiment.create(_place(prepared), index)
         try:
             error = _guarded(experiment, prepared, decision, store, progress)
             return Finished(experiment.root, experiment.index, error, time.monotonic() - start, prepared.plan.title)
         finally:
             experiment.close()
+
+
+def resume(root: Path, given: RunOptions | None, *, progress: Progress) -> Finished:
+    """Go on with an experiment that was cut off or that failed; ``given`` None takes the options that it began with.
+
+    One that is complete is left as it is. Raises what :func:`run` raises, and Busy where another dnnbox works on it.
+    """
+    start = time.monotonic()
+    store = Store.default()
+    experiment = Experiment.resume(root.absolute())
+    try:
+        if experiment.index.status == "success":
+            error = resuming.complete(experiment)
+            return Finished(root, experiment.index, error, time.monotonic() - start)
+        _sweep(store)
+        options = given or resuming.recall(experiment, store)
+        with scratch() as refs, chdir(options.workspace):  # what was typed as a relative path still means the same
+            prepared, decision = resuming.again(experiment, options, progress, store, refs)
+            fitting.refuse(prepared.plan.fit)
+            experiment.begin_again()
+            error = _guarded(experiment, prepared, decision, store, progress)
+        return Finished(root, experiment.index, error, time.monotonic() - start, prepared.plan.title)
+    finally:
+        experiment.close()
+
+
+def _sweep(store: Store) -> None:
+    """Remove what dnnboxes that were killed have left in the system's temporary places."""
+    sweep_scratch(store.lock_dir, store.container_root / "envs")
 
 
 def _agree(
@@ -97,6 +128,7 @@ def _place(prepared: Prepared) -> Path:
 def _index(prepared: Prepared) -> ExperimentIndex:
     inspection, plan = prepared.inspection, prepared.plan
     return ExperimentIndex(
+        id=new_id(),
         checkpoint=prepared.path.name,
         dnnbox_version=__version__,
         box=plan.box,
@@ -167,6 +199,8 @@ def _finish(
             error = TargetMissed(f"required target missed: {', '.join(missed)}", phase="targets")
         _write_status(experiment, execution, error, stop, stopped=stopped)
         conclude.report(experiment, prepared, execution, progress)
+        if not stopped:
+            resuming.forget(experiment.index.id, Store.default())
     except DnnboxError as failure:  # malformed samples, a full disk: the first error stays the one that is told
         error = error or failure
         _write_status(experiment, execution, error, stop, stopped=True)

@@ -58,5 +58,6 @@ class ExperimentIndex:
     command: tuple[str, ...] = ()  # options as given, paths by name only
     provenance: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageRecord, ...] = ()
+    resumed_utc: tuple[str, ...] = ()  # when `run --resume` went on with it
     identities: Mapping[str, str | None] = field(default_factory=dict)  # checkpoint, lock, parameters, device_class
     error: Mapping[str, Any] | None = None

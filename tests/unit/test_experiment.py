@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from dnnbox.errors import Busy, RunFailed, Usage
-from dnnbox.experiment import FOLDERS, Experiment, default_root, remove_if_empty, slug
+from dnnbox.errors import Busy, Corrupt, RunFailed, Usage
+from dnnbox.experiment import FOLDERS, Experiment, default_root, refuse_taken, remove_if_empty, slug
 from dnnbox.records.experiment import ExperimentIndex
 
 
@@ -88,3 +88,59 @@ def test_default_root__taken__gets_a_number(tmp_path):
 
     assert second != first
     assert second.parent == tmp_path / "tmp"
+
+
+def test_resume__cut_off__keeps_what_ended_well_and_removes_half_written_files(experiment):
+    with experiment.stage("infer"):
+        pass
+    with pytest.raises(RunFailed), experiment.stage("cold"):
+        raise RunFailed("boom")
+    (experiment.root / "outputs" / ".stats.json.x1.part").write_text("{")
+    (experiment.root / "outputs" / "stats.json").write_text("{}")
+    experiment.close()
+
+    again = Experiment.resume(experiment.root)
+    again.begin_again()
+    again.close()
+
+    assert [stage.name for stage in again.index.stages] == ["infer"]
+    assert again.index.status == "running"
+    assert len(again.index.resumed_utc) == 1
+    assert [path.name for path in (experiment.root / "outputs").iterdir()] == ["stats.json"]
+
+
+def test_resume__stage_repeated__keeps_the_longer_time_and_stands_once(experiment):
+    experiment.note_stages({"inspect": 2.0})
+    experiment.close()
+    again = Experiment.resume(experiment.root)
+    again.begin_again()
+    again.note_stages({"inspect": 0.5, "plan": 0.1})
+    again.close()
+    assert [(s.name, s.seconds) for s in again.index.stages] == [("inspect", 2.0), ("plan", 0.1)]
+
+
+def test_resume__somebody_works_on_it__is_busy(experiment):
+    with pytest.raises(Busy):
+        Experiment.resume(experiment.root)
+    with pytest.raises(Busy):
+        refuse_taken(experiment.root)
+
+
+def test_resume__no_experiment__is_a_usage_error(tmp_path):
+    with pytest.raises(Usage, match="nothing was begun"):
+        Experiment.resume(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"surprise": 1}', "\ud800", "[" * 100_000])
+def test_resume__broken_index__is_corrupt_and_unlocked(experiment, text):
+    experiment.close()
+    (experiment.root / "experiment.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    for _ in range(2):
+        with pytest.raises(Corrupt):
+            Experiment.resume(experiment.root)
+
+
+def test_acquire__lock_file_removed_meanwhile__is_made_anew(experiment):
+    (experiment.root / ".lock").unlink()
+    with pytest.raises(Usage, match="not empty"):
+        Experiment.create(experiment.root, ExperimentIndex())

@@ -66,7 +66,7 @@ class OneJobBox:
 
 def profiled(root: Path, box: OneJobBox, **options: Any) -> tuple[Experiment, jobs.Execution]:
     experiment = Experiment.create(root / "experiment", ExperimentIndex())
-    prepared: Any = SimpleNamespace(options=RunOptions("model.pt", root, **options))
+    prepared: Any = SimpleNamespace(box="venv", image="", options=RunOptions("model.pt", root, **options))
     execution = jobs.Execution()
     jobs.Jobs(experiment, prepared, cast("Any", box), Silent(), execution)._profile(REQUEST)
     experiment.close()
@@ -116,7 +116,7 @@ def test_options__quick_and_profile__the_flag_wins(tmp_path: Path) -> None:
 def test_batch__refused_by_the_model__is_a_finding(tmp_path: Path) -> None:
     refused = RunResult("measure", "3.11", error=RunError("unsupported", "the batch of input x is fixed at 1", "input"))
     experiment = Experiment.create(tmp_path / "experiment", ExperimentIndex())
-    prepared: Any = SimpleNamespace(options=RunOptions("model.pt", tmp_path))
+    prepared: Any = SimpleNamespace(box="venv", image="", options=RunOptions("model.pt", tmp_path))
     execution = jobs.Execution()
     several = jobs.Jobs(experiment, prepared, cast("Any", OneJobBox(refused)), Silent(), execution)
     several._batch(replace(REQUEST, batch_size=8))
