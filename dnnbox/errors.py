@@ -132,6 +132,12 @@ class SourceNotFound(DnnboxError):
     remedy = "give it with `--source PATH|URL[@REF]`"
 
 
+class SourceUnreachable(SourceNotFound):
+    """The same code for whoever calls: the source is not here. Trying again may help."""
+
+    retryable = True
+
+
 class EngineUnavailable(DnnboxError):
     code, name, retryable = 30, "ENGINE_UNAVAILABLE", True
     meaning = "no container engine answers, or you may not use it"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnnbox.dependencies.choosing import choose
+from dnnbox.dependencies.choosing import builds_from_library, choose
 from dnnbox.records.dependencies import Dependencies
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
 
-__all__ = ["derive"]
+__all__ = ["builds_from_library", "derive"]
 
 
 def derive(

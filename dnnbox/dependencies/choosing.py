@@ -34,6 +34,8 @@ def choose(inspection: Inspection, identity: Identity, source: SourceTree, *, ha
     best, kind = identity.best, inspection.format
     if has_adapter:
         return _chosen("adapter", "--adapter", "given by the user")
+    if source.recipe is not None:
+        return _chosen("adapter", "catalogue of known families", source.recipe.title)
     if kind.startswith("onnx"):
         return _chosen("onnxruntime", "file format", kind)
     if kind in _SAME_NAME:
@@ -101,10 +103,15 @@ def _is_sure(best: Candidate) -> bool:
     return best.match in _SURE or (best.match == "similar" and best.score >= 1.0)
 
 
+def builds_from_library(best: Candidate | None) -> bool:
+    """Tell whether a library builds the model of a file of weights: no source is needed then."""
+    return best is not None and best.library in ("timm", "torchvision") and _is_sure(best)
+
+
 def _of_weights(inspection: Inspection, best: Candidate | None, source: SourceTree) -> Chosen:
     if inspection.verdict in ("needs-code", "dangerous") and inspection.needs_code and not inspection.plain_weights:
         return _of_pickled_module(inspection, source)
-    if best is not None and best.library in ("timm", "torchvision") and _is_sure(best):
+    if best is not None and builds_from_library(best):
         how = {"config": "the configuration names it", "similar": "all tensor names are explained"}
         return _chosen(best.library, how.get(best.match, f"tensor names and shapes: {best.match}"), best.architecture)
     if best is not None and best.library in ("transformers", "sentence-transformers") and best.match == "config":

@@ -45,6 +45,16 @@ def with_source(experiment: Experiment, prepared: Prepared) -> Prepared:
         return prepared  # too much to copy: the box sees the place itself, read-only
 
 
+def with_adapter(experiment: Experiment, prepared: Prepared) -> Prepared:
+    """Write the adapter of a known family into scripts/, where a person can read and change it."""
+    recipe = prepared.source.recipe
+    if recipe is None or prepared.options.adapter is not None:
+        return prepared
+    path = experiment.root / "scripts" / "adapter.py"
+    write_atomic(path, sources.adapter_text(recipe))
+    return replace(prepared, options=replace(prepared.options, adapter=path))
+
+
 def _checkout(path: Path) -> Path:
     """Return the repository's root, which an import root may lie in."""
     return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), path)

@@ -19,7 +19,7 @@ from dnnbox.records.evidence import Evidence
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.options import RunOptions
 from dnnbox.records.plan import InputChoice, Plan
-from dnnbox.records.source import SourceTree
+from dnnbox.records.source import Recipe, SourceTree
 from dnnbox.store import Store
 from dnnbox.text import visible
 
@@ -96,6 +96,8 @@ def prepare(
             given=options.source or None,
             workspace=options.workspace,
             refs_dir=refs_dir,
+            recipe=known_family(inspection, options),
+            offline=options.offline,
         )
     with timed(seconds, "dependencies"):
         derived = dependencies.derive(inspection, inspection.identity, source, adapter=options.adapter)
@@ -131,6 +133,15 @@ def prepare(
         Plan(), seconds,
     )  # fmt: skip
     return replace(prepared, plan=planning.describe(prepared, store))
+
+
+def known_family(inspection: Inspection, options: RunOptions) -> Recipe | None:
+    """Return how a family of the catalogue is built, None where a library builds the model or the user does."""
+    if options.adapter is not None:
+        return None
+    recipe = sources.recognise(inspection)
+    wanted = recipe is not None and options.family.lower() in (recipe.family, recipe.title.lower())
+    return recipe if wanted or not dependencies.builds_from_library(inspection.identity.best) else None
 
 
 def _title(inspection: Inspection) -> str:

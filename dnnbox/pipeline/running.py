@@ -14,7 +14,7 @@ from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, ConsentNeeded, DnnboxErro
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
 from dnnbox.pipeline import conclude, fitting, resuming, undecided
-from dnnbox.pipeline.execute import Execution, execute, with_source
+from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
 from dnnbox.records.options import RunOptions
@@ -96,7 +96,13 @@ def _agree(
 ) -> tuple[Prepared, Decision]:
     can_go_on = options.yes or ask is not None
     # Where nobody can say yes, the list of what is missing is the whole answer: nothing is resolved or announced.
-    prepared = prepare(options, progress if can_go_on else Silent(), resolve=can_go_on, store=store, refs_dir=refs_dir)
+    prepared = prepare(
+        options,
+        progress if can_go_on else Silent(),
+        resolve=can_go_on,
+        store=store,
+        refs_dir=refs_dir if can_go_on or options.source else None,
+    )
     if options.yes:
         return prepared, consent.decided(options, "run", "flag", (), prepared.plan)
     if not prepared.missing and prepared.box == "current":
@@ -152,7 +158,7 @@ def _guarded(
     error: DnnboxError | None = None
     stop: KeyboardInterrupt | None = None
     try:
-        prepared = with_source(experiment, prepared)
+        prepared = with_adapter(experiment, with_source(experiment, prepared))
         conclude.save_findings(experiment, prepared, decision)
         execute(experiment, prepared, store, progress, execution)
     except DnnboxError as failure:

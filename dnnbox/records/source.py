@@ -2,10 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from dnnbox.records.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a known family is built from its upstream source, all arguments solved.
+
+    ``build`` is the body of a function that returns the model; ``bare`` names packages whose own ``__init__`` must not
+    run; ``call`` is the expression of the forward call over ``inputs``, "" for ``forward`` with all of them in order.
+    ``root`` is the import root inside the repository; ``package`` the distribution that is this very source.
+    ``stubs`` are modules that ``build`` stands in for; ``bounds`` are PEP 508 lines; ``needs`` is what nobody brings.
+    ``sources`` maps a constant of ``preprocess`` or ``postprocess`` to its file:line.
+    """
+
+    family: str
+    title: str
+    cls: str
+    file: str
+    entry: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    build: str = ""
+    bare: tuple[str, ...] = ()
+    call: str = ""
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    prefix: str = ""
+    url: str = ""
+    commit: str = ""
+    tag: str = ""
+    licence: str = ""
+    root: str = ""
+    package: str = ""
+    requires: tuple[str, ...] = ()
+    stubs: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+    needs: str = ""
+    device: str = ""
+    repeatable: bool = True
+    preprocess: Mapping[str, Any] = field(default_factory=dict)
+    postprocess: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,3 +69,7 @@ class SourceTree:
     sha256: str = ""
     main: str = ""
     evidence: tuple[Evidence, ...] = ()
+    committed: str = ""
+    fetched: str = ""
+    package: str = ""
+    recipe: Recipe | None = None

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -209,3 +210,16 @@ def public_url(url: str) -> str:
     except ValueError:
         return ""
     return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
+
+
+# -- what a checkout does not hold, and what it is --------------------------------------------------------------------
+
+_POINTER = b"version https://git-lfs.github.com/spec/v1"
+
+
+def lfs_pointers(root: Path) -> tuple[str, ...]:
+    """Return the files that are only pointers into Git's large file storage, relative to ``root``; the first 50."""
+    walk = folders(root, Budget(entries=50_000, seconds=2.0), depth=12)
+    files = (file for folder in walk for file in folder.files if file.stat().st_size < 1024)
+    found = (file for file in files if (read_head(file, len(_POINTER)) or b"") == _POINTER)
+    return tuple(file.relative_to(root).as_posix() for file in islice(found, 50))

@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from dnnbox import process
-from dnnbox.errors import NetworkFailed, SourceNotFound, Usage
+from dnnbox.errors import SourceNotFound, SourceUnreachable, Usage
 from dnnbox.files import host_errors
+from dnnbox.sources import submodules
 from dnnbox.text import redact, visible
 
 TIMEOUT_S = 600.0
@@ -95,8 +96,11 @@ def _without_user(url: str) -> str:
 def clone(source: Remote, refs_dir: Path) -> Path:
     """Fetch one commit into a new directory below ``refs_dir`` and return it.
 
+    Submodules are fetched in the same way, each at the commit that its parent names; one that cannot be had is left
+    out, because most hold data or demonstrations: ``submodules_missing`` tells.
+
     Raises:
-        NetworkFailed: the host cannot be reached.
+        SourceUnreachable: the host cannot be reached.
         SourceNotFound: there is no such repository or commit, or it may not be read.
         Usage: git is not installed.
     """
@@ -106,20 +110,8 @@ def clone(source: Remote, refs_dir: Path) -> Path:
         refs_dir.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".clone-", dir=refs_dir))
     try:
-        _git(source, part, "init", "--quiet", "--template=", ".")
-        _git(source, part, "remote", "add", "origin", source.url)
-        _git(
-            source,
-            part,
-            "fetch",
-            "--quiet",
-            "--depth=1",
-            "--no-tags",
-            "--no-recurse-submodules",
-            "origin",
-            source.ref or "HEAD",
-        )
-        _git(source, part, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+        _fetch(source, part)
+        submodules.fetch(source, part, _fetch_submodule)
         target = _free(refs_dir, source.name)
         part.chmod(0o755)
         part.rename(target)
@@ -127,6 +119,29 @@ def clone(source: Remote, refs_dir: Path) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         raise
     return target
+
+
+def _fetch(source: Remote, into: Path) -> None:
+    """Make ``into`` a checkout of the one commit."""
+    _git(source, into, "init", "--quiet", "--template=", ".")
+    _git(source, into, "remote", "add", "origin", source.url)
+    options = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules")
+    _git(source, into, "fetch", *options, "origin", source.ref or "HEAD")
+    _git(source, into, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+
+
+def _fetch_submodule(url: str, commit: str, into: Path) -> None:
+    _fetch(remote(f"{url}@{commit}"), into)
+
+
+def commit_date(directory: Path) -> str:
+    """Return when the checked-out commit was made, as an ISO date; "" where git cannot tell."""
+    if shutil.which("git") is None:
+        return ""
+    options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    command = ["git", *options, "-C", str(directory), "show", "--no-patch", "--format=%cs", "HEAD"]
+    done = process.run(command, timeout_s=20.0, env=_environ(Remote("", "", "")))
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _free(directory: Path, name: str) -> Path:
@@ -181,6 +196,6 @@ def _raise(source: Remote, stderr: str, *, timed_out: bool) -> None:
     by_hand = f"try `git clone --depth 1{branch} {shown} DIR`, then `--source DIR`"
     if timed_out or _UNREACHABLE.search(stderr):
         what = f"no answer in {TIMEOUT_S:g} s" if timed_out else said
-        raise NetworkFailed(f"cannot reach {shown}: {what}", hint=by_hand, phase="source")
+        raise SourceUnreachable(f"cannot reach {shown}: {what}", hint=by_hand, phase="source")
     at = f" at {visible(source.ref, 60)}" if source.ref else ""
     raise SourceNotFound(f"cannot clone {shown}{at}: {said}", hint=by_hand, phase="source")

@@ -11,9 +11,11 @@ from dnnbox.errors import NotReadable, SourceNotFound
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
-from dnnbox.records.source import SourceTree
+from dnnbox.records.source import Recipe, SourceTree
+from dnnbox.sources.canonical import is_right, of_recipe, with_checkout
 from dnnbox.sources.classes import MAIN, foreign
 from dnnbox.sources.facts import checkout_of, licence_of, public_url, python_sha256
+from dnnbox.sources.packaging import package_of
 from dnnbox.sources.search import Located, in_folder, locate, locate_above, missing_in
 from dnnbox.text import visible
 from dnnbox.walk import Budget
@@ -34,23 +36,29 @@ def obtain(
     given: str | None,
     workspace: Path,
     refs_dir: Path | None = None,
+    recipe: Recipe | None = None,
+    offline: bool = False,
 ) -> SourceTree:
     """Return the source tree that defines the classes which the checkpoint names and no library holds.
+
+    ``recipe`` says how a known family is built: then its class is what is looked for, and its canonical repository is
+    the last place, never asked with ``offline``.
 
     ``given`` is a directory, a Python file or URL[@REF]. A repository is cloned below ``refs_dir``; without one the
     tree has no root yet and says what would be cloned.
 
     Raises:
-        SourceNotFound: classes are needed and nothing defines them, or the repository has no such commit.
+        SourceNotFound: classes are needed and nothing defines them, or the repository has no such commit, or its host
+            cannot be reached.
         NotReadable: the given path does not exist.
-        NetworkFailed, Usage: the repository cannot be reached, or its URL is refused.
+        Usage: the repository's URL is refused.
     """
     # Beside plain weights the classes are configuration, which is read without them.
     names = () if inspection.plain_weights else foreign(inspection.needs_code)
-    if given and _is_url(given):
-        return _from_git(given, names, refs_dir)
     if given:
-        return _from_path(Path(given).expanduser(), names)
+        return _with_recipe(_given(given, names, refs_dir), recipe)
+    if recipe is not None:
+        return _of_known(recipe, Path(inspection.path), workspace, refs_dir, offline=offline)
     if not names:
         return SourceTree("none")
     # One budget per place: a checkpoint in a crowded folder must not use up what the workspace's search may cost.
@@ -59,6 +67,40 @@ def obtain(
         if located is not None:
             return _tree(origin, located)
     raise _not_found(names, exhausted=any(budget.exhausted for budget in budgets))
+
+
+def _given(given: str, names: Sequence[str], refs_dir: Path | None) -> SourceTree:
+    return _from_git(given, names, refs_dir) if _is_url(given) else _from_path(Path(given).expanduser(), names)
+
+
+def _with_recipe(tree: SourceTree, recipe: Recipe | None) -> SourceTree:
+    """Return a tree that was given with the recipe, where it holds the family's class."""
+    if recipe is None:
+        return tree
+    if not tree.root:
+        return replace(tree, recipe=recipe)
+    base = Path(tree.root)
+    found = in_folder(base / recipe.root, (recipe.cls,)) or locate(base, (recipe.cls,), Budget(seconds=5.0))
+    if found is None or not is_right(recipe, found):
+        return tree
+    known = _tree("given" if tree.origin == "given" else "git", found)
+    return replace(
+        known,
+        url=tree.url or known.url,
+        commit=tree.commit or known.commit,
+        tag=tree.tag or known.tag,
+        committed=tree.committed,
+        fetched=tree.fetched,
+        package=tree.package or package_of(base),
+        recipe=recipe,
+    )
+
+
+def _of_known(recipe: Recipe, checkpoint: Path, workspace: Path, refs_dir: Path | None, *, offline: bool) -> SourceTree:
+    for origin, located in _searched(checkpoint, (recipe.cls,), workspace, (Budget(), Budget())):
+        if located is not None and is_right(recipe, located):
+            return replace(_tree(origin, located), package=package_of(located.root), recipe=recipe)
+    return of_recipe(recipe, refs_dir, offline=offline, make=lambda _, located: _tree("git", located))
 
 
 def _searched(
@@ -133,7 +175,7 @@ def _from_git(given: str, names: Sequence[str], refs_dir: Path | None) -> Source
     located = locate(directory, names, Budget(seconds=5.0)) if names else Located(directory, ())
     if located is None:
         raise _missing(f"the repository {visible(url, 120)}", directory, names)
-    tree = _tree("git", located)
+    tree = with_checkout(_tree("git", located), directory)
     return replace(tree, url=url, tag=tree.tag or remote.ref)
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Dict, List, Sequence
 
 from ..failures import Failure
-from ..protocol import InputFile
+from ..protocol import Check, InputFile
 from .base import Decoded, Runtime
 from .torchvision_import import retry
 
@@ -65,6 +65,18 @@ class AdapterRuntime(Runtime):
     def load(self) -> None:
         """Let the adapter load the checkpoint on its device."""
         self._stub(lambda: self.adapter.load(self.request.checkpoint, self.request.device, self.request.precision))
+        self._hear()
+
+    def _hear(self) -> None:
+        """Take what an adapter says of itself: remarks, a strict load, the steps before and after the model."""
+        for text in getattr(self.adapter, "notes", None) or []:
+            self.note(str(text))
+        if getattr(self.adapter, "strict_load", ""):
+            self.checks.append(Check("strict_load", True, str(self.adapter.strict_load)))
+        for kind in ("preprocessing", "postprocessing"):
+            for entry in getattr(self.adapter, kind, None) or []:
+                parameters = dict(entry.get("parameters") or {})
+                self.step(kind, str(entry["step"]), parameters, str(entry["status"]), str(entry["source"]))
 
     def example_inputs(self, batch_size: int) -> Any:
         """Return what the adapter makes up."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnnbox.errors import NetworkFailed, NotReadable, SourceNotFound, Usage
+from dnnbox.errors import NotReadable, SourceNotFound, SourceUnreachable, Usage
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
@@ -313,15 +313,17 @@ def test_obtain__no_such_ref_or_repository__is_not_found_and_leaves_nothing(
     assert list((tmp_path / "refs").iterdir()) == []
 
 
-def test_obtain__host_does_not_answer__is_a_network_error_without_the_password(
+def test_obtain__host_does_not_answer__is_not_found_without_the_password(
     checkpoint: Path, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(NetworkFailed) as caught:
+    with pytest.raises(SourceUnreachable) as caught:
         found(checkpoint, workspace, given="https://bob:hunter2@127.0.0.1:9/o/net.git", refs_dir=tmp_path / "refs")
     assert "hunter2" not in caught.value.line()
     assert caught.value.retryable
+    assert caught.value.code == 24
+    assert "git clone --depth 1" in caught.value.hint
 
 
 def test_clone__hooks_and_templates_of_the_user__do_not_run(
