@@ -34,6 +34,8 @@ class RuntimeSpec:
 
     ``torch_family``: torch's build must be chosen. ``imports`` are the modules of a smoke test. ``base_images`` by
     accelerator; ``system_packages`` are the distribution's packages that the wheels need and do not carry.
+    ``devices`` are the accelerators that the runtime can use. ``no_wheel`` says what to do where the index has only a
+    source archive.
     """
 
     name: str
@@ -46,6 +48,8 @@ class RuntimeSpec:
     formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # requirement -> only for these formats
     base_images: Mapping[str, str] = field(default_factory=dict)
     system_packages: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("cpu", "cuda", "rocm", "mps")
+    no_wheel: str = ""
     facts: tuple[Fact, ...] = ()
 
     def required_for(self, checkpoint_format: str) -> tuple[Requirement, ...]:
@@ -104,6 +108,8 @@ def _spec(name: str, table: Mapping[str, Any]) -> RuntimeSpec:
         formats={entry["name"]: tuple(entry["formats"]) for entry in wanted if "formats" in entry},
         base_images=table.get("base_images", {}),
         system_packages=tuple(table.get("system_packages", ())),
+        devices=tuple(table.get("devices", RuntimeSpec.devices)),
+        no_wheel=table.get("no_wheel", ""),
         facts=tuple(Fact(f["text"], f["source"], f["checked"].isoformat()) for f in table.get("facts", ())),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,25 @@ def resolve(requested: str) -> Device:
     accelerator: Accelerator = {"cuda": "cuda", "rocm": "rocm", "mps": "mps"}[kind]  # type: ignore[assignment]
     # ROCm builds of torch answer to the name cuda.
     return Device(requested.replace("rocm", "cuda"), accelerator, "asked for")
+
+
+def fitted(device: Device, usable: Sequence[str], requested: str, runtime: str) -> Device:
+    """Return a device that the runtime can use: the one found where it can, the CPU where nobody asked for another.
+
+    Raises:
+        GpuUnavailable: the device was asked for by name, or there is none that the runtime can use.
+    """
+    if device.accelerator in usable:
+        return device
+    if requested == "auto" and "cpu" in usable:
+        return Device("cpu", "cpu", f"{runtime} runs on the CPU only")
+    known = " or ".join(usable)
+    found = "this machine has none" if requested == "auto" else f"asked for {requested}"
+    raise GpuUnavailable(
+        f"the runtime {runtime} needs {known}, {found}",
+        hint="`--device cpu`" if "cpu" in usable else f"run it on a machine with {known}",
+        phase="plan",
+    )
 
 
 def _automatic() -> Device:

@@ -48,6 +48,7 @@ FILE_READERS = {
     "ncnn": f"{_HERE}.edge_files:TextGraph",
     "mnn": f"{_HERE}.edge_files:Mnn",
     "darknet": f"{_HERE}.edge_files:Darknet",
+    "jax-export": f"{_HERE}.jax_export:JaxExport",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
 FOLDER_READERS = {

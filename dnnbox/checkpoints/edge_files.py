@@ -50,6 +50,9 @@ class TextGraph:
                     extents = [int(part) for part in shape.split(",") if part]
                     reading.add_tensor(f"{row[1]}.{name}", _TYPES.get(kind, kind), extents)
         reading.scanned.append("layers")
+        weights = data.path.with_suffix(".bin")
+        if weights.is_file() and not weights.is_symlink():
+            reading.companions.append(weights.name)
         reading.not_scanned.append("the weights beside it (.bin)")
 
 

@@ -138,6 +138,9 @@ class PaddleProgram:
     def read(self, data: Bytes, reading: Reading) -> None:
         """Walk the blocks' variables and operators."""
         reading.format, reading.framework = "paddle-program", "paddle"
+        parameters = data.path.with_suffix(".pdiparams")
+        if parameters.is_file() and not parameters.is_symlink():
+            reading.companions.append(parameters.name)
         operators: Counter[str] = Counter()
         fields: dict[str, IoField] = {}
         ports: dict[str, list[str]] = {"feed": [], "fetch": []}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from dnnbox.errors import AdapterNeeded, Unsupported
@@ -10,10 +11,32 @@ from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Candidate, Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
+from dnnbox.text import visible
 
 STATE_DICT_FORMATS = ("torch-zip", "torch-legacy", "safetensors")
 HUB_LIBRARIES = ("transformers", "timm", "torchvision", "sentence-transformers")
-_SAME_NAME = {"openvino": "openvino", "tflite": "litert"}
+_BY_FORMAT = {
+    "openvino": "openvino",
+    "tflite": "litert",
+    "keras-v3": "keras",
+    "keras-h5": "keras",
+    "tf-saved-model": "tensorflow",
+    "gguf": "llama_cpp",
+    "executorch": "executorch",
+    "ncnn-param": "ncnn",
+    "mnn": "mnn",
+    "paddle": "paddle",
+    "paddle-program": "paddle",
+    "jax-export": "jax",
+    "tensorrt": "tensorrt",
+    "diffusers": "diffusers",
+    "open-clip-directory": "open_clip",
+    "torch-export": "torch_export",
+    "torch_export": "torch_export",
+    "pt2": "torch_export",
+}
+_ADAPTERS = {"nemo": "nemo", "flax-msgpack": "flax", "orbax": "flax"}
+"""Formats for which an adapter gets the requirements of their own library."""
 _SURE = ("config", "exact", "body")
 
 
@@ -33,17 +56,15 @@ def choose(inspection: Inspection, identity: Identity, source: SourceTree, *, ha
     """
     best, kind = identity.best, inspection.format
     if has_adapter:
-        return _chosen("adapter", "--adapter", "given by the user")
+        return _chosen(_adapted(inspection), "--adapter", "given by the user")
     if source.recipe is not None:
         return _chosen("adapter", "catalogue of known families", source.recipe.title)
     if kind.startswith("onnx"):
         return _chosen("onnxruntime", "file format", kind)
-    if kind in _SAME_NAME:
-        return _chosen(_SAME_NAME[kind], "file format", kind)
     if kind.startswith("torchscript"):
         return _chosen("torchscript", "file format", kind)
-    if kind in ("torch-export", "torch_export", "pt2"):
-        return _chosen("torch_export", "file format", kind)
+    if kind in _BY_FORMAT:
+        return _of_format(inspection)
     if kind == "sentence-transformers" or (best is not None and best.library == "sentence-transformers"):
         return _of_directory(inspection, "sentence_transformers", "modules.json")
     if inspection.kind == "directory":
@@ -55,6 +76,36 @@ def choose(inspection: Inspection, identity: Identity, source: SourceTree, *, ha
         hint="`dnnbox inspect` shows what it holds; with `--adapter FILE` your own code can run it",
         phase="dependencies",
     )
+
+
+def _adapted(inspection: Inspection) -> str:
+    """Return the runtime for an adapter: with the requirements of the checkpoint's library where that is known."""
+    meta = inspection.metadata.get("meta")
+    if isinstance(meta, Mapping) and "mmengine_version" in meta:
+        return "mmengine"
+    return _ADAPTERS.get(inspection.format, "adapter")
+
+
+def _of_format(inspection: Inspection) -> Chosen:
+    runtime = _BY_FORMAT[inspection.format]
+    if runtime != "keras":
+        return _chosen(runtime, "file format", inspection.format)
+    if inspection.needs_code:
+        names = visible(", ".join(inspection.needs_code[:3]))
+        raise AdapterNeeded(
+            f"the Keras model has layers whose code is not in the file: {names}",
+            hint="write an adapter that imports them and continue with `--adapter FILE`",
+            phase="dependencies",
+            details={"missing": ["layers"]},
+        )
+    if inspection.format == "keras-h5" and "model_config" not in inspection.metadata:
+        raise AdapterNeeded(
+            "the .h5 file holds weights only: which layers they belong to is missing",
+            hint="save the whole model (`model.save`), or write an adapter and continue with `--adapter FILE`",
+            phase="dependencies",
+            details={"missing": ["architecture"]},
+        )
+    return _chosen("keras", "file format", inspection.format)
 
 
 def _chosen(runtime: str, source: str, detail: str, weight: float = 1.0) -> Chosen:
@@ -116,10 +167,19 @@ def _of_weights(inspection: Inspection, best: Candidate | None, source: SourceTr
         return _chosen(best.library, how.get(best.match, f"tensor names and shapes: {best.match}"), best.architecture)
     if best is not None and best.library in ("transformers", "sentence-transformers") and best.match == "config":
         return _of_directory(inspection, best.library.replace("-", "_"), "config.json")
+    if "pytorch-lightning_version" in inspection.metadata and source.root:
+        from dnnbox.dependencies.lightning import modules_in
+
+        found = modules_in(Path(source.root))
+        if len(found) == 1:
+            return _chosen("lightning", found[0][1], f"{found[0][0]} is the one LightningModule of the source")
     raise _needs_adapter(inspection, best, source)
 
 
 def _of_pickled_module(inspection: Inspection, source: SourceTree) -> Chosen:
+    top = str(inspection.metadata.get("top_class", ""))
+    if top.startswith("ultralytics.nn."):
+        return _chosen("ultralytics", "pickled class", top[:200])
     where = source.files[0] if source.files else "installed packages"
     return _chosen("torch_module", "pickled classes", f"{', '.join(inspection.needs_code[:3])} from {where}"[:200])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dnnbox import catalog
 from dnnbox.dependencies.choosing import Chosen
 from dnnbox.dependencies.extras import document, extras, pinned_by_config
+from dnnbox.dependencies.lightning import modules_in
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Identity
@@ -18,6 +19,8 @@ from dnnbox.records.source import SourceTree
 
 if TYPE_CHECKING:
     from dnnbox.dependencies.imports import Import
+
+_WITH_SOURCE = ("torch_module", "adapter", "torchscript", "mmengine", "nemo", "flax")
 
 
 def dependencies_of(
@@ -31,7 +34,7 @@ def dependencies_of(
         runtime=chosen.runtime,
         requirements=_merged(wanted),
         python=spec.python,
-        options=_options(inspection, identity, source),
+        options=_options(chosen.runtime, inspection, identity, source),
         fallback=_merged((*pinned_by_config(chosen.runtime, inspection), *code.pins)),
         evidence=(*chosen.evidence, *code.evidence),
     )
@@ -60,8 +63,11 @@ class _Code:
         known = {pin.name: pin.evidence[0].source for pin in pins}
         if adapter is not None:
             imports += external_imports(adapter.parent.absolute(), (adapter.name,))
-        if source.root and runtime in ("torch_module", "adapter", "torchscript"):
+        if source.root and runtime in _WITH_SOURCE:
             imports += external_imports(Path(source.root).absolute(), source.files)
+        if source.root and runtime == "lightning":
+            files = [file for _, file in modules_in(Path(source.root))]
+            imports += external_imports(Path(source.root).absolute(), files)
         if runtime == "transformers" and _has_own_code(inspection):
             files = [role.path for role in inspection.files if role.role == "code" and role.path.endswith(".py")]
             imports += external_imports(Path(inspection.path).absolute(), files)
@@ -94,7 +100,7 @@ def _merged(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
     return tuple(merged.values())
 
 
-def _options(inspection: Inspection, identity: Identity, source: SourceTree) -> dict[str, Any]:
+def _options(runtime: str, inspection: Inspection, identity: Identity, source: SourceTree) -> dict[str, Any]:
     """Return what the harness's runtime is told: plain JSON values only."""
     best, hints = identity.best, inspection.io_hints
     options: dict[str, Any] = {
@@ -112,6 +118,8 @@ def _options(inspection: Inspection, identity: Identity, source: SourceTree) -> 
     }
     if source.main:
         options["main"] = source.main
+    if runtime == "lightning":
+        options["classes"] = [name for name, _ in modules_in(Path(source.root))]
     return {**options, **dict(_own_keys(inspection))}
 
 

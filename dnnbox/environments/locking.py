@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dnnbox import codec, process, uv
+from dnnbox import catalog, codec, process, uv
 from dnnbox.environments.torch_build import CONFIGURED
 from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
 from dnnbox.events import Progress
@@ -133,6 +133,9 @@ def _what(spec: EnvSpec) -> str:
 def _explained(error: DnnboxError, spec: EnvSpec, *, offline: bool) -> DnnboxError:
     """Say more where the network failed for a machine that needs torch's own index."""
     error.phase = "resolve"
+    advice = catalog.runtime(spec.runtime).no_wheel
+    if isinstance(error, EnvFailed) and advice and "usable wheels" in error.what:
+        error.hint = advice
     pinned = next((url for url in spec.indexes.pinned.values() if url.startswith("https://download.pytorch.org/")), "")
     if isinstance(error, NetworkFailed) and pinned and not offline:
         build = pinned.rstrip("/").rpartition("/")[2]

@@ -12,9 +12,15 @@ _READS: Mapping[str, frozenset[str]] = {
         ("onnxruntime", "torchscript", "torch_export", "torch_module", "timm", "torchvision"),
         frozenset(("image", "tensor")),
     ),
+    **dict.fromkeys(("open_clip", "ultralytics", "lightning"), frozenset(("image", "tensor"))),
+    **dict.fromkeys(
+        ("litert", "openvino", "keras", "tensorflow", "executorch", "ncnn", "mnn", "paddle", "jax", "tensorrt"),
+        frozenset(("tensor",)),
+    ),
+    **dict.fromkeys(("diffusers", "llama_cpp"), frozenset(("text",))),
     "transformers": _ALL,
     "sentence_transformers": frozenset(("text",)),
-    "adapter": _ALL,
+    **dict.fromkeys(("adapter", "mmengine", "nemo", "flax"), _ALL),
 }
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dnnbox import boxes, dependencies, devices, environments, inputs, results, sources
+from dnnbox import boxes, catalog, dependencies, devices, environments, inputs, results, sources
 from dnnbox.errors import ConsentNeeded, DnnboxError, UnsafeCheckpoint, Usage
 from dnnbox.events import Progress
 from dnnbox.pipeline import planning
@@ -102,6 +102,8 @@ def prepare(
     with timed(seconds, "dependencies"):
         derived = dependencies.derive(inspection, inspection.identity, source, adapter=options.adapter)
         derived = _with_consents(derived, options)
+        usable = catalog.runtime(derived.runtime).devices
+        device = devices.fitted(device, usable, options.device, derived.runtime)
         choices = inputs.choose(
             inspection,
             inspection.io_hints,

@@ -35,3 +35,17 @@ def test_resolve__absent_gpu_by_name__is_an_error(name):
 def test_resolve__unknown_name__is_usage(name):
     with pytest.raises(Usage):
         devices.resolve(name)
+
+
+def test_fitted__runtime_for_the_cpu_only__auto_takes_the_cpu_and_a_name_is_an_error():
+    gpu = devices.Device("cuda:1", "cuda", "cuda is there")
+
+    assert devices.fitted(gpu, ("cpu", "cuda"), "auto", "jax") is gpu
+    assert devices.fitted(gpu, ("cpu",), "auto", "ncnn").name == "cpu"
+    with pytest.raises(GpuUnavailable, match="ncnn needs cpu, asked for cuda:1"):
+        devices.fitted(gpu, ("cpu",), "cuda:1", "ncnn")
+
+
+def test_fitted__runtime_for_a_gpu_only__a_machine_without_is_an_error():
+    with pytest.raises(GpuUnavailable, match="tensorrt needs cuda, this machine has none"):
+        devices.fitted(devices.Device("cpu", "cpu", ""), ("cuda",), "auto", "tensorrt")

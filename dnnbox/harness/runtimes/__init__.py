@@ -21,10 +21,29 @@ RUNTIMES = {
     "torchvision": ".torchvision:Torchvision",
     "transformers": ".transformers:Transformers",
     "sentence_transformers": ".sentence_transformers:SentenceTransformers",
+    "diffusers": ".diffusers:Diffusers",
+    "open_clip": ".open_clip:OpenClip",
+    "ultralytics": ".ultralytics:Ultralytics",
+    "lightning": ".lightning:Lightning",
+    "keras": ".keras:Keras",
+    "tensorflow": ".tensorflow:TensorFlow",
+    "llama_cpp": ".llama_cpp:LlamaCpp",
+    "executorch": ".executorch:ExecuTorch",
+    "ncnn": ".ncnn:Ncnn",
+    "mnn": ".mnn:Mnn",
+    "paddle": ".paddle:Paddle",
+    "jax": ".jax:JaxExport",
+    "tensorrt": ".tensorrt:TensorRt",
+    "mmengine": ".adapter:AdapterRuntime",
+    "nemo": ".adapter:AdapterRuntime",
+    "flax": ".adapter:AdapterRuntime",
     "torch_module": ".torch_module:TorchModule",
     "adapter": ".adapter:AdapterRuntime",
 }
-"""Name -> ``module:class``. A test keeps the names equal to the files in envs/ and to the documentation."""
+"""Name -> ``module:class``; those without a class of their own bring the requirements of a library for an adapter.
+
+A test keeps the names equal to the files in envs/ and to the documentation.
+"""
 
 
 def create(request: RunRequest) -> "Runtime":

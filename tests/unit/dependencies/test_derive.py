@@ -56,6 +56,20 @@ def names(dependencies: Dependencies) -> set[str]:
         (folder_of({}, kind="sentence-transformers"), named("sentence-transformers", "BertModel", "config"),
          "sentence_transformers"),
         (file_of("torch-zip", verdict="needs-code", needs_code=("net.Net",)), Identity(), "torch_module"),
+        (file_of("torch-zip", verdict="needs-code", needs_code=("ultralytics.nn.tasks.DetectionModel",),
+                 metadata={"top_class": "ultralytics.nn.tasks.DetectionModel"}), Identity(), "ultralytics"),
+        (file_of("keras-v3"), Identity(), "keras"),
+        (file_of("keras-h5", metadata={"model_config": {}}), Identity(), "keras"),
+        (folder_of({}, kind="tf-saved-model"), Identity(), "tensorflow"),
+        (folder_of({}, kind="diffusers"), named("diffusers", "DDPMPipeline", "config"), "diffusers"),
+        (folder_of({}, kind="open-clip-directory"), named("open_clip", "CLIP", "config"), "open_clip"),
+        (file_of("gguf"), Identity(), "llama_cpp"),
+        (file_of("executorch"), Identity(), "executorch"),
+        (file_of("ncnn-param"), Identity(), "ncnn"),
+        (file_of("mnn"), Identity(), "mnn"),
+        (folder_of({}, kind="paddle"), Identity(), "paddle"),
+        (file_of("jax-export"), Identity(), "jax"),
+        (file_of("tensorrt"), Identity(), "tensorrt"),
     ],
 )  # fmt: skip
 def test_derive__what_it_is__its_runtime(inspection: Inspection, identity: Identity, runtime: str) -> None:
@@ -102,8 +116,8 @@ def test_derive__adapter_given__runs_anything_with_its_imports(tmp_path: Path) -
 
 
 def test_derive__format_without_a_runtime__unsupported() -> None:
-    with pytest.raises(Unsupported, match="gguf"):
-        derive(file_of("gguf"), Identity(), NO_SOURCE)
+    with pytest.raises(Unsupported, match="rknn"):
+        derive(file_of("rknn"), Identity(), NO_SOURCE)
 
 
 def test_derive__lone_file_of_a_transformers_directory__says_give_the_directory() -> None:
@@ -244,3 +258,58 @@ def test_derive__two_reasons_for_one_package__one_requirement_with_both() -> Non
     (pillow,) = (r for r in derive(inspection, BERT, NO_SOURCE).requirements if r.name == "pillow")
 
     assert [evidence.source for evidence in pillow.evidence] == ["io hints", "preprocessor_config.json"]
+
+
+@pytest.mark.parametrize(
+    ("inspection", "runtime"),
+    [
+        (file_of("torch-zip", metadata={"meta": {"mmengine_version": "0.10.7"}}), "mmengine"),
+        (file_of("nemo"), "nemo"),
+        (file_of("flax-msgpack"), "flax"),
+        (folder_of({}, kind="orbax"), "flax"),
+        (file_of("torch-zip"), "adapter"),
+    ],
+)
+def test_derive__adapter_given__requirements_of_the_checkpoints_library(
+    tmp_path: Path, inspection: Inspection, runtime: str
+) -> None:
+    adapter = tmp_path / "adapter.py"
+    adapter.write_text("class Adapter: ...\n")
+
+    assert derive(inspection, Identity(), NO_SOURCE, adapter=adapter).runtime == runtime
+
+
+def test_derive__keras_with_own_layers__adapter_needed_names_them() -> None:
+    own = file_of("keras-v3", verdict="needs-code", needs_code=("mine>Scale",))
+
+    with pytest.raises(AdapterNeeded, match="mine>Scale"):
+        derive(own, Identity(), NO_SOURCE)
+
+
+def test_derive__keras_weights_without_configuration__adapter_needed() -> None:
+    with pytest.raises(AdapterNeeded, match="weights only"):
+        derive(file_of("keras-h5"), Identity(), NO_SOURCE)
+
+
+LIGHTNING = {"pytorch-lightning_version": "2.6.6"}
+MODULE = "import lightning as L\n\nclass {}(L.LightningModule):\n    pass\n"
+
+
+def test_derive__lightning_with_its_source__its_one_module(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "net.py").write_text(MODULE.format("Net"))
+    (tmp_path / "other.py").write_text("class Net:\n    pass\n")
+
+    derived = derive(file_of("torch-zip", metadata=LIGHTNING), Identity(), SourceTree("given", str(tmp_path)))
+
+    assert (derived.runtime, derived.options["classes"]) == ("lightning", ["models.net.Net"])
+
+
+def test_derive__lightning_with_two_modules_or_none__adapter_needed(tmp_path: Path) -> None:
+    weights = file_of("torch-zip", metadata=LIGHTNING)
+    with pytest.raises(AdapterNeeded):
+        derive(weights, Identity(), NO_SOURCE)
+    for name in ("One", "Two"):
+        (tmp_path / f"{name.lower()}.py").write_text(MODULE.format(name))
+    with pytest.raises(AdapterNeeded):
+        derive(weights, Identity(), SourceTree("given", str(tmp_path)))
