@@ -17,6 +17,7 @@ from dnnbox.records.dependencies import Group, Requirement
 from dnnbox.records.evidence import Evidence
 
 IMPORT_NAMES = "import_names"
+_TABLES = (IMPORT_NAMES, "version_bounds")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def data_dir(kind: Literal["envs", "dockerfiles"]) -> Path:
 @lru_cache(maxsize=1)
 def runtimes() -> tuple[str, ...]:
     """Return the names of all runtimes, sorted."""
-    return tuple(sorted(path.stem for path in data_dir("envs").glob("*.toml") if path.stem != IMPORT_NAMES))
+    return tuple(sorted(path.stem for path in data_dir("envs").glob("*.toml") if path.stem not in _TABLES))
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,15 @@ from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
 
-__all__ = ["builds_from_library", "derive"]
+__all__ = ["builds_from_library", "derive", "mend"]
+
+
+def mend(dependencies: Dependencies, failure: str, missing: str, source_root: str) -> tuple[str, Dependencies] | None:
+    """Return what is different and the dependencies for another try, None where nothing is known to help."""
+    from dnnbox.dependencies.mending import mended  # only after a failure
+
+    found = mended(dependencies, failure, missing, source_root)
+    return (found.what, found.dependencies) if found else None
 
 
 def derive(

@@ -1,4 +1,5 @@
-"""What a source tree declares for itself: requirements files and pyproject.toml, read as data.
+"""What a source tree declares for itself, read as data: requirements files, pyproject, setup.py and setup.cfg, conda
+environments, and pip lines of its README.
 
 A line that would leave the index (a URL, a path, an option) is never followed; it is reported by its place.
 """
@@ -6,17 +7,18 @@ A line that would leave the index (a URL, a path, an option) is never followed; 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from dnnbox.dependencies import declarations
 from dnnbox.records.dependencies import Requirement
 from dnnbox.records.evidence import Evidence
 
 _LARGEST_FILE_BYTES = 1 << 20
-_FILES = ("requirements.txt", "requirements-*.txt", "requirements_*.txt", "requirements/*.txt")
+_FILES = ("requirement*.txt", "requirements/*.txt")
 _NOT_FOR_RUNNING = re.compile(r"(dev|test|doc|lint|train|ci)", re.IGNORECASE)
+_CONDA = ("environment*.y*ml", "conda*.y*ml")
+_README = ("README*", "INSTALL*")
 
 
 def declared(root: Path) -> tuple[tuple[Requirement, ...], tuple[Evidence, ...]]:
@@ -33,35 +35,43 @@ def declared(root: Path) -> tuple[tuple[Requirement, ...], tuple[Evidence, ...]]
 
 
 def _lines(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield (requirement line, place) of all files that are about running the code."""
+    """Yield (requirement line, place) of all files that are about running the code, the most exact first."""
     for pattern in _FILES:
         for path in sorted(root.glob(pattern)):
-            if not _NOT_FOR_RUNNING.search(path.stem.partition("requirements")[2]):
+            if not _NOT_FOR_RUNNING.search(re.sub(r"^requirements?", "", path.stem)):
                 yield from _text_lines(path, path.relative_to(root).as_posix())
-    project = _toml(root / "pyproject.toml").get("project", {})
-    listed = project.get("dependencies", ()) if isinstance(project, dict) else ()
-    for line in listed if isinstance(listed, list) else ():
-        yield str(line), "pyproject.toml"
+    for name, read in (
+        ("pyproject.toml", declarations.of_pyproject),
+        ("setup.cfg", declarations.of_setup_cfg),
+        ("setup.py", declarations.of_setup_py),
+    ):
+        yield from _read(root / name, name, read)
+    for pattern in _CONDA:
+        for path in sorted(root.glob(pattern)):
+            yield from _read(path, path.name, declarations.of_conda)
+    for pattern in _README:
+        for path in sorted(root.glob(pattern)):
+            yield from _read(path, path.name, declarations.of_readme)
+
+
+def _read(path: Path, name: str, read: declarations.Read) -> Iterator[tuple[str, str]]:
+    text = _text(path)
+    for line, number in read(text) if text else ():
+        yield line, f"{name}:{number}" if number else name
 
 
 def _text_lines(path: Path, name: str) -> Iterator[tuple[str, str]]:
-    try:
-        if path.stat().st_size > _LARGEST_FILE_BYTES:
-            return
-        text = path.read_text("utf-8", "replace").replace("\\\n", " ")
-    except OSError:
-        return
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(_text(path).replace("\\\n", " ").splitlines(), 1):
         line = re.sub(r"(^|\s)#.*", "", raw).strip()
         if line:
             yield re.sub(r"\s--hash=\S+", "", line), f"{name}:{number}"
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_text("utf-8")) if path.stat().st_size <= _LARGEST_FILE_BYTES else {}
-    except (OSError, ValueError):
-        return {}
+        return path.read_text("utf-8-sig", "replace") if path.stat().st_size <= _LARGEST_FILE_BYTES else ""
+    except OSError:
+        return ""
 
 
 def _parsed(line: str, place: str) -> Requirement | None:

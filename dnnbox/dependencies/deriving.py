@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnnbox import catalog
+from dnnbox.dependencies import grouping
 from dnnbox.dependencies.choosing import Chosen
-from dnnbox.dependencies.extras import document, extras, pinned_by_config
+from dnnbox.dependencies.extras import document, extras, need, pinned_by_config
 from dnnbox.dependencies.lightning import modules_in
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection, IoField
-from dnnbox.records.source import SourceTree
+from dnnbox.records.source import Recipe, SourceTree
 
 if TYPE_CHECKING:
     from dnnbox.dependencies.imports import Import
@@ -64,7 +65,7 @@ class _Code:
         if adapter is not None:
             imports += external_imports(adapter.parent.absolute(), (adapter.name,))
         if source.root and runtime in _WITH_SOURCE:
-            imports += external_imports(Path(source.root).absolute(), source.files)
+            imports += _of_source(source)
         if source.root and runtime == "lightning":
             files = [file for _, file in modules_in(Path(source.root))]
             imports += external_imports(Path(source.root).absolute(), files)
@@ -72,9 +73,44 @@ class _Code:
             files = [role.path for role in inspection.files if role.role == "code" and role.path.endswith(".py")]
             imports += external_imports(Path(inspection.path).absolute(), files)
         required, unknown = requirements_of(imports, known)
+        required = grouping.grouped((*required, *_of_recipe(source.recipe)))
         names = {_normal(requirement.name) for requirement in required} | {"torch", "torchvision", "numpy"}
         pinned = tuple(pin for pin in pins if pin.specifier and _normal(pin.name) in names)
         return cls(required, pinned, (*unknown, *refused))
+
+
+def _of_source(source: SourceTree) -> tuple[Import, ...]:
+    """Return what the source's code imports: from the recipe's build, else from the classes that it names."""
+    from dnnbox.dependencies.imports import external_imports
+
+    root, recipe = Path(source.root).absolute(), source.recipe
+    if recipe is None:
+        names = {name.rpartition(".")[2] for name in source.classes}
+        return external_imports(root, source.files, names=names)
+    module = recipe.cls.rpartition(".")[0].replace(".", "/")
+    files = [name for name in (f"{module}.py", f"{module}/__init__.py") if (root / name).is_file()]
+    found = external_imports(
+        root, files, names={recipe.cls.rpartition(".")[2]}, code=f"{recipe.build}\n{recipe.call}", bare=recipe.bare
+    )
+    return tuple(
+        item for item in found if item.module.partition(".")[0] not in {s.partition(".")[0] for s in recipe.stubs}
+    )
+
+
+def _of_recipe(recipe: Recipe | None) -> tuple[Requirement, ...]:
+    """Return what the catalogue adds: imports that no line shows, bounds beyond which upstream's code breaks."""
+    if recipe is None:
+        return ()
+    from packaging.requirements import Requirement as Parsed
+
+    place = "catalogue of known families"
+    late = [need(name, place, f"{recipe.title} imports it while it runs") for name in recipe.requires]
+    lines = [Parsed(line) for line in recipe.bounds]
+    return (
+        need("torch", place, f"{recipe.title} is built with it", "runtime"),
+        *late,
+        *(need(line.name, place, "newer versions break it", "model", str(line.specifier)) for line in lines),
+    )
 
 
 def _has_own_code(inspection: Inspection) -> bool:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnnbox import catalog
+from dnnbox.dependencies.mending import module_bounds
+from dnnbox.dependencies.reaching import Reach
 from dnnbox.records.dependencies import Requirement
 from dnnbox.records.evidence import Evidence
 
@@ -34,21 +36,58 @@ class Import:
 class _Walk:
     root: Path
     queue: list[Path]
+    bare: frozenset[Path] = frozenset()
     seen: set[Path] = field(default_factory=set)
     imports: list[Import] = field(default_factory=list)
+    reach: Reach = field(default_factory=Reach)
 
 
-def external_imports(root: Path, files: Iterable[str]) -> tuple[Import, ...]:
-    """Return the imports of other people's modules that ``files`` (relative to ``root``) and what they import need."""
-    walk = _Walk(root, [path for name in files for path in _with_packages(root, name)])
+def external_imports(
+    root: Path, files: Iterable[str], *, names: Iterable[str] = (), code: str = "", bare: Iterable[str] = ()
+) -> tuple[Import, ...]:
+    """Return the imports of other people's modules that ``files`` (relative to ``root``) and what they import need.
+
+    Functions count where code that runs mentions them: with ``names`` (classes, builders) only what these lead to,
+    without them everything in ``files``. ``code`` is more code that runs, with its imports. ``bare`` are packages
+    whose ``__init__`` is not run.
+    """
+    wanted = frozenset(root.joinpath(*name.split("."), "__init__.py") for name in bare)
+    walk = _Walk(root, [path for name in files for path in _with_packages(root, name)], wanted)
+    starts = [root / name for name in files]
+    if code and (tree := _tree(code.encode(), "adapter.py")) is not None:
+        _collect(walk, root / "adapter.py", "adapter.py", tree.body, lazy=False)
+        _follow(walk, walk.reach.load("adapter.py", tree.body))
+    _follow(walk, walk.reach.mention(set(names)))
     while walk.queue and len(walk.seen) < _MOST_FILES:
         path = walk.queue.pop(0)
-        if path in walk.seen:
+        if path in walk.seen or path in walk.bare:
             continue
         walk.seen.add(path)
         if (tree := _parsed(path)) is not None:
-            _collect(walk, path, tree)
+            place = path.relative_to(root).as_posix()
+            walk.queue.extend(_scanned(path, tree))
+            _collect(walk, path, place, tree.body, lazy=False)
+            _follow(walk, walk.reach.load(place, tree.body))
+            if path in starts and not names:
+                _follow(walk, walk.reach.mention(set(walk.reach.waiting)))
     return tuple(walk.imports)
+
+
+def _follow(walk: _Walk, reached: Iterable[tuple[str, list[ast.stmt]]]) -> None:
+    """Take the imports inside functions that are reached."""
+    for place, body in reached:
+        _collect(walk, walk.root / place, place, body, lazy=True)
+
+
+def _scanned(path: Path, tree: ast.Module) -> list[Path]:
+    """Return the modules that a package imports by looking into its own folder, as registries of models do."""
+    if path.name != "__init__.py" or "import_module" not in (text := ast.unparse(tree)):
+        return []
+    if not any(word in text for word in ("scandir", "listdir", "glob", "iter_modules", "walk_packages")):
+        return []
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    ends = [value for value in constants if isinstance(value, str) and value.endswith(".py") and len(value) > 3]
+    return sorted(file for file in path.parent.glob("*.py") if not ends or file.name.endswith(tuple(ends)))
 
 
 def _with_packages(root: Path, name: str) -> Iterator[Path]:
@@ -63,21 +102,28 @@ def _with_packages(root: Path, name: str) -> Iterator[Path]:
 
 def _parsed(path: Path) -> ast.Module | None:
     """Return the syntax tree, None for a file that is too large, unreadable or no Python of today."""
-    import warnings
-
     try:
-        if path.stat().st_size > _LARGEST_FILE_BYTES:
-            return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # foreign code with invalid escapes and the like
-            return ast.parse(path.read_bytes(), filename=path.name)
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return _tree(path.read_bytes(), path.name) if path.stat().st_size <= _LARGEST_FILE_BYTES else None
+    except OSError:
         return None
 
 
-def _collect(walk: _Walk, path: Path, tree: ast.Module) -> None:
-    place = path.relative_to(walk.root).as_posix()
-    for node, optional, lazy in _imports(tree.body, optional=False, lazy=False):
+def _tree(data: bytes, name: str) -> ast.Module | None:
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # foreign code with invalid escapes and the like
+            return ast.parse(data, filename=name)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _collect(walk: _Walk, path: Path, place: str, body: Iterable[ast.stmt], *, lazy: bool) -> None:
+    """Note the imports of statements; at a module's top level those inside functions wait until they are reached."""
+    for node, optional, inner in _imports(body, optional=False, lazy=lazy):
+        if inner and not lazy:
+            continue
         for names, level in _modules(node):
             own = [found for name in names if (found := _own_files(walk.root, path, name, level)) is not None]
             walk.queue.extend(file for files in own for file in files)
@@ -215,4 +261,5 @@ def _requirement(name: str, found: list[Import]) -> Requirement:
         Evidence(f"{name} is needed", item.place, f"import {item.module}"[:_DETAIL_CHARS], 0.6 if item.lazy else 0.9)
         for item in shown
     )
-    return Requirement(name, "", "model", evidence)
+    specifier = next((bound for item in found if (bound := module_bounds().get(item.module.partition(".")[0]))), "")
+    return Requirement(name, specifier, "model", evidence)

@@ -39,7 +39,9 @@ def plan(
         EnvFailed: a requirement would leave the indexes, or no interpreter fits.
     """
     spec = catalog.runtime(dependencies.runtime)
-    lines = tuple(sorted(set(_replaced((r.line() for r in dependencies.requirements), spec.replace.get(device, {})))))
+    # Acceleration has no use, and often no wheel, where there is nothing to accelerate with.
+    wanted = [r.line() for r in dependencies.requirements if r.group != "acceleration" or device != "cpu"]
+    lines = tuple(sorted(set(_replaced(wanted, spec.replace.get(device, {})))))
     platform = platform or platform_of_host()
     indexes = indexes_of(workspace)
     for line in (*lines, *indexes.constraints):

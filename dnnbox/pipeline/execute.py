@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dnnbox import boxes, environments, inputs, sources
+from dnnbox import boxes, dependencies, environments, inputs, sources
 from dnnbox.boxes.base import Box
 from dnnbox.errors import DnnboxError, InputLimit, RunFailed
 from dnnbox.events import Progress
@@ -19,11 +19,13 @@ from dnnbox.files import write_atomic
 from dnnbox.pipeline import planning
 from dnnbox.pipeline.jobs import Execution, Jobs, limits_of
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared
+from dnnbox.records.dependencies import Dependencies
 from dnnbox.records.environment import Attempt, Mount
 from dnnbox.store import Store
 from dnnbox.text import redact
 
 ENVIRONMENT_LOG = "environment.log"
+_MOST_TRIES = 5  # of mending
 _HOST_FOLDERS = re.compile(r"(?<![\w:/.…])/(?:[^\s/\"'=]+/)+")
 """The folders of an absolute path; a URL's path comes behind a colon or another slash."""
 
@@ -66,7 +68,7 @@ def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: 
     with experiment.stage("inputs"):
         execution.files.extend(inputs.materialise(prepared.inputs, experiment.inputs))
     try:
-        _attempt(experiment, prepared, store, progress, execution, "latest")
+        prepared = _mending(experiment, prepared, store, progress, execution)
     except RunFailed as error:
         if not prepared.dependencies.fallback or execution.verified:
             raise
@@ -79,17 +81,57 @@ def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: 
         _attempt(experiment, pinned, store, progress, execution, "pins")
 
 
+def _mending(
+    experiment: Experiment, prepared: Prepared, store: Store, progress: Progress, execution: Execution
+) -> Prepared:
+    """Try the latest versions; a known package that was missing, or a known break, is mended within the same consent.
+
+    Only where the environment is dnnbox's own: the user's is changed once, as was agreed.
+    """
+    for _ in range(_MOST_TRIES):
+        try:
+            _attempt(experiment, prepared, store, progress, execution, "latest")
+            return prepared
+        except RunFailed as error:
+            found = None if execution.verified or prepared.lock is None else _mended(prepared, execution)
+            if found is None:
+                raise
+            progress.note(f"{error.what}; trying again, {found[0]}")
+            prepared = _resolved(replace(prepared, dependencies=found[1]), store, progress)
+    _attempt(experiment, prepared, store, progress, execution, "latest")
+    return prepared
+
+
+def _mended(prepared: Prepared, execution: Execution) -> tuple[str, Dependencies] | None:
+    outcome = execution.outcomes[-1] if execution.outcomes else None
+    failed = outcome.result.error if outcome is not None and outcome.result is not None else None
+    if failed is None:
+        return None
+    missing = failed.detail if failed.kind == "missing_module" else ""
+    text = f"{failed.detail}\n{failed.traceback}"
+    return dependencies.mend(prepared.dependencies, text, missing, prepared.source.root)
+
+
 def _pinned(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
     """Return the same run with upstream's documented versions, resolved within the same consent."""
     pins = {requirement.name: requirement for requirement in prepared.dependencies.fallback}
     requirements = tuple(pins.get(r.name, r) for r in prepared.dependencies.requirements)
     derived = replace(prepared.dependencies, requirements=requirements, fallback=())
+    return _resolved(replace(prepared, dependencies=derived), store, progress)
+
+
+def _resolved(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
+    """Return the run with the environment that its dependencies ask for now."""
     spec = environments.plan(
-        derived, prepared.workspace, box=prepared.box, device=prepared.device.accelerator, python=prepared.spec.python
+        prepared.dependencies,
+        prepared.workspace,
+        box=prepared.box,
+        device=prepared.device.accelerator,
+        python=prepared.spec.python,
     )
     spec = replace(spec, base_image=prepared.spec.base_image)
     lock = environments.resolve(spec, store, offline=prepared.options.offline, progress=progress)
-    return replace(prepared, dependencies=derived, spec=spec, lock=lock)
+    return replace(prepared, spec=spec, lock=lock)
 
 
 def _attempt(

@@ -144,3 +144,69 @@ def test_declared__line_that_leaves_the_index__not_taken_but_told(line: str, tmp
     assert [requirement.name for requirement in found] == ["einops"]
     assert [evidence.source for evidence in refused] == ["requirements.txt:2"]
     assert line not in refused[0].claim + refused[0].detail
+
+
+def test_external_imports__named_class__leaves_out_functions_that_nobody_mentions(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        net="""
+class Base:
+    def __init__(self):
+        import einops
+
+class Net(Base):
+    def __init__(self):
+        self.body = helper()
+
+    def forward(self, x):
+        return self.attend(x)
+
+    def attend(self, x):
+        import scipy
+
+def helper():
+    import timm
+
+def plot():
+    import matplotlib
+
+class Other:
+    def __init__(self):
+        import wandb
+""",
+    )
+    found = {item.module for item in external_imports(tmp_path, ["net.py"], names={"Net"})}
+    assert found == {"einops", "scipy", "timm"}
+
+
+def test_external_imports__file_behind_a_function__is_followed_when_it_runs(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        net="class Net:\n  def forward(self):\n    from tools import show\n    show()\ndef save():\n  import late\n",
+        tools="import cv2\ndef show():\n    import tqdm\n",
+        late="import pandas\n",
+    )
+    found = {item.module for item in external_imports(tmp_path, ["net.py"], names={"Net"})}
+    assert found == {"cv2", "tqdm"}
+
+
+def test_external_imports__package_scans_its_folder__takes_what_it_scans(tmp_path: Path) -> None:
+    write(tmp_path, archs__one_arch="import einops\n", archs__two_arch="import timm\n", archs__notes="import wandb\n")
+    (tmp_path / "archs" / "__init__.py").write_text(
+        "import importlib, os\nfor f in os.scandir('.'):\n    if f.name.endswith('_arch.py'):\n"
+        "        importlib.import_module(f'archs.{f.name}')\n"
+    )
+    assert modules(tmp_path, "archs/one_arch.py") == ["einops", "timm"]
+
+
+def test_external_imports__bare_package__does_not_run_its_init(tmp_path: Path) -> None:
+    write(tmp_path, pack__net="import einops\n")
+    (tmp_path / "pack" / "__init__.py").write_text("import wandb\n")
+    found = {item.module for item in external_imports(tmp_path, ["pack/net.py"], bare=["pack"])}
+    assert found == {"einops"}
+
+
+def test_external_imports__code_of_an_adapter__starts_the_walk(tmp_path: Path) -> None:
+    write(tmp_path, net="def build():\n    import timm\ndef other():\n    import wandb\n")
+    found = {item.module for item in external_imports(tmp_path, [], code="from net import build\nreturn build()\n")}
+    assert found == {"timm"}
