@@ -24,6 +24,10 @@ STAGE_KINDS = {
     "measure": "infer_failed",
     "memory": "infer_failed",
     "profile": "infer_failed",
+    "evaluate": "infer_failed",
+    "train": "infer_failed",
+    "sizes": "infer_failed",
+    "export": "infer_failed",
     "postprocess": "infer_failed",
 }
 """What an unexplained exception means, by the stage that it came from; anything else is a bug in the harness."""

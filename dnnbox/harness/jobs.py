@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import re
 import time
 from typing import Any, Callable, Dict, List
 
-from . import checks, contract, measure, memory, probe, profilers, trees
+from . import checks, contract, measure, memory, probe, profilers, sizes, trees
 from .arrays import Array, write_npy
 from .failures import Failure
 from .noise import NoiseLog
@@ -191,6 +192,9 @@ def memory_job(context: Context) -> None:
             context.progress.show("memory", index + 1, MEMORY_RUNS)
         log.end_phase("run")
         context.fields["memory"] = dict(log.record(), **trees.plain(session.runtime.device_memory()))
+        given = context.request.work.get("contract")
+        if given:
+            context.fields["findings"] = {"fed_back": trees.plain(sizes.feed_back(session, given))}
         context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
 
 
@@ -209,6 +213,15 @@ def profile_job(context: Context) -> None:
         context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
 
 
+def _of(module: str, name: str) -> Callable[[Context], None]:
+    """Return a job that lies in a module of its own, imported when it is asked for."""
+
+    def job(context: Context) -> None:
+        getattr(importlib.import_module(module, __package__), name)(context)
+
+    return job
+
+
 JOBS = {
     "probe": probe_job,
     "infer": infer_job,
@@ -216,6 +229,10 @@ JOBS = {
     "cold": cold_job,
     "memory": memory_job,
     "profile": profile_job,
+    "evaluate": _of(".evaluation", "evaluate_job"),
+    "train": _of(".training", "train_job"),
+    "sizes": _of(".sizes", "sizes_job"),
+    "export": _of(".exporting", "export_job"),
 }
 
 

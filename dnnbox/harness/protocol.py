@@ -16,10 +16,12 @@ PROTOCOL = 1
 REQUEST, RESULT, EVENTS = "request.json", "result.json", "events.jsonl"
 ARRAYS, ARTIFACTS = "arrays", "artifacts"
 
-JOBS = ("probe", "infer", "measure", "cold", "memory", "profile")
+JOBS = ("probe", "infer", "measure", "cold", "memory", "profile", "evaluate", "train", "sizes", "export")
 """probe: interpreter, packages, devices · infer: load, run, check, decode, keep outputs · measure: warm latency
 · cold: load and first inference only · memory: peak memory of load and run, nothing timed
-· profile: operators, work and a trace of a few calls, never a latency."""
+· profile: operators, work and a trace of a few calls, never a latency
+· evaluate: the model over labelled items, and what the metrics say · train: a few steps on one batch
+· sizes: which sizes of its inputs run · export: the model written as ONNX. These four read ``RunRequest.work``."""
 
 ERROR_KINDS = (
     "protocol",  # the request is not of this protocol
@@ -82,6 +84,7 @@ class RunRequest:
     inputs: List[InputFile] = field(default_factory=list)
     sys_path: List[str] = field(default_factory=list)
     plan: MeasurePlan = field(default_factory=MeasurePlan)
+    work: Dict[str, Any] = field(default_factory=dict)  # what evaluate, train and sizes are to do
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ class RunResult:
     postprocessing: List[Dict[str, Any]] = field(default_factory=list)
     profile: Dict[str, Any] = field(default_factory=dict)  # per call: ns, bytes, flops; see harness/profilers
     decoded: List[Dict[str, Any]] = field(default_factory=list)  # what the outputs mean, for people
+    findings: Dict[str, Any] = field(default_factory=dict)  # what evaluate, train and sizes found
     notes: List[str] = field(default_factory=list)
     error: Optional[RunError] = None
 

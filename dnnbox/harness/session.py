@@ -77,13 +77,20 @@ class Session:
         finally:
             self.context.describe(self.runtime)
 
+    def climb_to_train(self) -> None:
+        """Run the ladder with a model that can be trained, and prepare one batch."""
+        self._rungs(self.runtime.place_to_train, lambda _: None)
+
     def climb(self, after: Callable[[str], None] = lambda _: None) -> None:
         """Run the cold ladder up to the model on its device, and prepare the inputs."""
+        self._rungs(self.runtime.place, after)
+
+    def _rungs(self, place: Callable[[], None], after: Callable[[str], None]) -> None:
         rungs = (
             ("import", self.runtime.import_libraries),
             ("context", self.runtime.open_context),
             ("load", self.runtime.load),
-            ("to_device", self.runtime.place),
+            ("to_device", place),
         )
         for stage, action in rungs:
             with self.context.timed(stage):

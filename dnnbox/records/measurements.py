@@ -188,6 +188,8 @@ class Target:
     method: str
     required: bool = True
     interval: tuple[float, float] | None = None
+    definition: str = ""
+    needed: str = ""  # what would have to change for it to be met, or to be judged
 
 
 @dataclass(frozen=True)

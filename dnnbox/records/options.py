@@ -46,7 +46,19 @@ class RunOptions:
     profile: bool | None = None  # None: yes, but not with ``quick``
     allow: tuple[str, ...] = ()
     base_image: str = ""
+    dataset: Path | None = None
+    metrics: Path | None = None
+    reference: str = ""  # "", "onnx", or a path
+    train_check: bool = False
+    contract: Path | None = None
+    sizes: bool | None = None  # None: yes, but not with ``quick``
+    endpoint: str = ""
     command: tuple[str, ...] = ()
+
+    @property
+    def wants_sizes(self) -> bool:
+        """Whether the run tries which sizes of its inputs the model takes."""
+        return not self.quick if self.sizes is None else self.sizes
 
     @property
     def wants_profile(self) -> bool:

@@ -10,6 +10,8 @@ import tempfile
 from types import ModuleType
 from typing import Any, Dict, List, Sequence
 
+from .. import trees
+from ..arrays import Array
 from ..failures import Failure
 from ..protocol import Check, InputFile
 from .base import Decoded, Runtime
@@ -90,6 +92,34 @@ class AdapterRuntime(Runtime):
         """Return the adapter's inputs for the files."""
         return self._stub(lambda: self.adapter.preprocess([item.path for item in items]))
 
+    def run_arrays(self, named: Dict[str, Array], like: Any) -> Any:
+        """Run the adapter on plain arrays, in the nesting and the library's tensors of a call that ran."""
+        left = list(named.values())
+        return self.adapter.infer(trees.convert(like, lambda leaf: _as(leaf, left.pop(0)) if left else leaf))
+
+    def place_to_train(self) -> None:
+        """Refuse where the adapter cannot train."""
+        if not callable(getattr(self.adapter, "train_step", None)):
+            raise Failure(
+                "unsupported", "class Adapter has no method train_step, so there is nothing to train", "train"
+            )
+
+    def trainer(self, inputs: Any) -> Any:
+        """Return a trainer around the adapter's ``train_step``, which does forward, loss and backward."""
+        from .. import training
+
+        torch = sys.modules.get("torch")
+        kept = list(vars(self.adapter).values())
+        modules = [value for value in kept if torch is not None and isinstance(value, torch.nn.Module)]
+        if torch is None or not modules:
+            raise Failure("unsupported", "the adapter keeps no torch module as an attribute", "train")
+        for module in modules:
+            module.train()
+        own = next((value for value in kept if isinstance(value, torch.optim.Optimizer)), None)
+        return training.Trainer(
+            torch, modules, lambda: self.adapter.train_step(inputs), "train_step of the adapter", own
+        )
+
     def infer(self, inputs: Any) -> Any:
         """Run the adapter's timed call."""
         return self.adapter.infer(inputs)
@@ -158,3 +188,14 @@ class AdapterRuntime(Runtime):
         facts.update(device=self.request.device, threads=threads or self.request.threads or None)
         facts["source"] = "stated by the adapter"
         return facts
+
+
+def _as(leaf: Any, array: Array) -> Any:
+    """Return a plain array as a tensor of the leaf's library."""
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    if torch is not None and isinstance(leaf, torch.Tensor):
+        flat = torch.frombuffer(bytearray(array.data), dtype=getattr(torch, array.dtype))
+        return flat.reshape(tuple(array.shape)).to(leaf.device).to(leaf.dtype)
+    if numpy is not None:
+        return numpy.frombuffer(bytes(array.data), dtype=array.dtype).reshape(array.shape)
+    return leaf

@@ -134,6 +134,23 @@ class Runtime:
         """Turn outputs in host memory into the model's answer; timed as the stage ``postprocess``."""
         return outputs
 
+    def run_arrays(self, named: Dict[str, Array], like: Any) -> Any:
+        """Return the outputs in host memory for plain arrays, untimed; ``like`` are the inputs of a call that ran."""
+        self.reset()
+        outputs = self.infer(self.to_device(self.of_arrays(named)))
+        self.synchronize()
+        return self.to_host(outputs)
+
+    # Training, of which most runtimes know nothing.
+
+    def place_to_train(self) -> None:
+        """Move the model to the device and make it ready for training."""
+        raise Failure("unsupported", "this runtime is for inference only, so there is nothing to train", "train")
+
+    def trainer(self, inputs: Any) -> Any:
+        """Return what does one training step on these inputs; see harness/training.py."""
+        raise Failure("unsupported", "this runtime is for inference only, so there is nothing to train", "train")
+
     # Around it.
 
     def reset(self) -> None:
@@ -185,6 +202,10 @@ class Runtime:
     def labels(self) -> List[str]:
         """Return the class names that the host knows, or an empty list."""
         return [str(label) for label in self.options.get("labels") or []]
+
+    def class_names(self) -> List[str]:
+        """Return the names of the model's classes as far as anybody knows them."""
+        return self.labels()
 
     def arguments(self) -> Dict[str, Any]:
         """Return the constructor arguments that the host derived."""

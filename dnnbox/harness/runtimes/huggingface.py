@@ -199,13 +199,14 @@ def answer(runtime: Any, outputs: Any, items: Sequence[Any]) -> Decoded:
     if name.endswith("MaskedLM"):
         return _fillings(runtime, logits, items)
     if logits.ndim == 2 and not name.endswith("QuestionAnswering"):
-        labels = runtime.labels() or _config_labels(runtime.config)
+        labels = runtime.labels() or config_labels(runtime.config)
         runtime.step("postprocessing", "softmax", {"top": 5}, "declared", "config.json id2label")
         return _with_text(best_classes(logits.float().tolist(), labels, items), items)
     return [{"kind": "logits", "shape": list(logits.shape), "most_likely": logits.argmax(-1)[0].tolist()[:32]}]
 
 
-def _config_labels(config: Any) -> List[str]:
+def config_labels(config: Any) -> List[str]:
+    """Return the class names of a config, in order."""
     table = getattr(config, "id2label", None) or {}
     return [str(table[key]) for key in sorted(table, key=int)]
 

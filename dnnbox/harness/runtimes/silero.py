@@ -185,6 +185,10 @@ class SileroOnnx(VoiceActivity, OnnxRuntime):
         """Nothing moves after it."""
         return outputs
 
+    def run_arrays(self, named: Dict[str, Array], like: Any) -> Any:
+        """Hear one frame that was given, with the state that was given."""
+        return dict(zip(self.output_names, self.session.run(None, self.of_arrays(named))))
+
     def probability(self, outputs: Any) -> float:
         """Return the first probability."""
         return float(outputs["output"].reshape(-1)[0])
@@ -216,6 +220,11 @@ class SileroScript(VoiceActivity, TorchScript):
     def infer(self, inputs: Any) -> Any:
         """Hear one frame."""
         return {"output": self.model(self.next_frame(), self.rate)}
+
+    def run_arrays(self, named: Dict[str, Array], like: Any) -> Any:
+        """Hear one frame that was given."""
+        self.reset()
+        return {"output": self.model(*self.of_arrays(named).values(), self.rate)}
 
     def probability(self, outputs: Any) -> float:
         """Return the first probability."""

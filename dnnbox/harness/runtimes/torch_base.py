@@ -80,6 +80,21 @@ class TorchRuntime(Runtime):
         for mode in modes:
             mode.__enter__()
 
+    def place_to_train(self) -> None:
+        """Move the model in training mode; nothing is switched off."""
+        self._set_precision()
+        self._move()
+        self.modes = []
+
+    def trainer(self, inputs: Any) -> Any:
+        """Return a trainer over all outputs."""
+        from .. import training
+
+        if not any(weight.requires_grad for weight in self.parameters()):
+            raise Failure("unsupported", "no weight of this file takes a gradient", "train")
+        placed = self.to_device(inputs)
+        return training.trainer_of(self.torch, self.model, lambda: self.infer(placed), self.request.seed)
+
     def _set_precision(self) -> None:
         precision = self.request.precision
         if precision not in ("auto", "fp32", *HALF):

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Sequence
 from ..failures import Failure
 from ..protocol import Check, InputFile
 from .base import Decoded
-from .huggingface import TextInputs, answer, load_feeder
+from .huggingface import TextInputs, answer, config_labels, load_feeder
 from .torch_base import HALF
 from .torchvision_import import import_if_there
 from .vision import Pipeline
@@ -188,6 +188,10 @@ class Transformers(TextInputs):
         return outputs if logits is None else logits.argmax(-1)
 
     # What it means.
+
+    def class_names(self) -> List[str]:
+        """Return the host's labels, else those of the folder's config."""
+        return self.labels() or config_labels(self.config)
 
     def postprocess(self, outputs: Any, items: Sequence[Any], out_dir: str) -> Decoded:
         """Return labels, fillings, a continuation or facts about vectors, by the model's head."""

@@ -74,11 +74,19 @@ class Pipeline(NamedTuple):
             text = "%s is not a readable picture: %s" % (os.path.basename(path), error)
             raise Failure("input_failed", text, "input") from error
         method = getattr(getattr(Image, "Resampling", Image), self.interpolation.upper(), 2)
-        scale = max(self.resize / min(rgb.size), self.width / rgb.width, self.height / rgb.height)
-        size = (max(self.width, round(rgb.width * scale)), max(self.height, round(rgb.height * scale)))
-        resized = rgb.resize(size, method)
+        return self._framed(rgb, method).tobytes(), self.height, self.width
+
+    def _framed(self, picture: Any, method: int) -> Any:
+        """Return a picture after resize and crop."""
+        scale = max(self.resize / min(picture.size), self.width / picture.width, self.height / picture.height)
+        size = (max(self.width, round(picture.width * scale)), max(self.height, round(picture.height * scale)))
+        resized = picture.resize(size, method)
         left, top = (resized.width - self.width) // 2, (resized.height - self.height) // 2
-        return resized.crop((left, top, left + self.width, top + self.height)).tobytes(), self.height, self.width
+        return resized.crop((left, top, left + self.width, top + self.height))
+
+    def mask(self, picture: Any) -> Any:
+        """Return a picture of class numbers after the same resize and crop, nearest neighbour."""
+        return self._framed(picture, 0)
 
     def example(self, channels: int, batch_size: int, seed: int) -> List[float]:
         """Return made-up pictures as normalised values in order [batch, channels, height, width]."""
