@@ -20,6 +20,8 @@ _PLACES: Mapping[str, str] = {
     "stats": "dnnbox.records.measurements:Stats",
     "profile": "dnnbox.records.measurements:Profile",
     "io_contract": "dnnbox.records.measurements:Contract",
+    "metrics": "dnnbox.records.evaluation:Quality",
+    "training": "dnnbox.records.evaluation:TrainingCheck",
     "verdict": "dnnbox.records.measurements:Verdict",
 }
 

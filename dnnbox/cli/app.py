@@ -80,6 +80,27 @@ Resume = Annotated[
     Path | None,
     typer.Option(metavar="EXP", help="Go on with an experiment that was cut off or failed; CKPT may be left out."),
 ]
+Dataset = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR|CSV|JSON", help="Labelled data: class folders, path and label columns, or COCO's JSON."),
+]
+Metrics = Annotated[
+    Path | None, typer.Option(metavar="FILE.py", help="Your own metrics: a function metrics(items), run in the box.")
+]
+Reference = Annotated[
+    str,
+    typer.Option(
+        metavar="PATH|onnx", help="Compare outputs: another checkpoint, saved .npy files, or its own ONNX export."
+    ),
+]
+TrainCheck = Annotated[bool, typer.Option("--train-check", help="Twenty steps on one batch: gradients, loss, memory.")]
+ContractOption = Annotated[
+    Path | None, typer.Option("--contract", metavar="FILE", help="What you know of inputs and outputs, as JSON.")
+]
+Sizes = Annotated[
+    bool | None,
+    typer.Option("--sizes/--no-sizes", help="Try which batch and input sizes run; not with --quick."),
+]
 BaseImage = Annotated[str, typer.Option(metavar="IMAGE", help="Base image of a container box.")]
 
 
@@ -130,7 +151,9 @@ def plan(
     refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1", threads: Threads = 0,
     target: Targets = None, want: Wants = None, out: Out = None, memory: MemoryOption = "", cpus: Cpus = "",
     shm_size: Shm = "", quick: Quick = False, profile: Profile = None, allow: Allow = None,
-    base_image: BaseImage = "", progress: ProgressOption = "auto", json: Json = False,
+    base_image: BaseImage = "", dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "",
+    train_check: TrainCheck = False, contract: ContractOption = None, sizes: Sizes = None,
+    progress: ProgressOption = "auto", json: Json = False,
 ) -> Action:  # fmt: skip
     """Show everything that `run` would do, and do nothing."""
     return _later("plan", values=dict(locals()))
@@ -165,7 +188,9 @@ def run(
     threads: Threads = 0, target: Targets = None, want: Wants = None, provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
     quick: Quick = False, profile: Profile = None, allow: Allow = None, base_image: BaseImage = "",
-    progress: ProgressOption = "auto", resume: Resume = None, json: Json = False,
+    dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,
+    contract: ContractOption = None, sizes: Sizes = None, progress: ProgressOption = "auto", resume: Resume = None,
+    json: Json = False,
 ) -> Action:  # fmt: skip
     """Run the whole experiment: plan, one question, environment, inference, figures, reports."""
     return _later("run", values=dict(locals()))

@@ -27,7 +27,7 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         checkpoint=values["checkpoint"],
         workspace=Path.cwd(),
         source=values["source"],
-        adapter=_adapter(values["adapter"]),
+        adapter=_file("--adapter", values["adapter"], "give the Python file with the class Adapter"),
         family=values["family"],
         task=values["task"],
         inputs=tuple(values["input"] or ()),
@@ -54,6 +54,12 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         profile=values.get("profile"),
         allow=risks,
         base_image=values["base_image"],
+        dataset=values.get("dataset"),
+        metrics=_file("--metrics", values.get("metrics"), "give the Python file with metrics(items)"),
+        reference=values.get("reference", ""),
+        train_check=values.get("train_check", False),
+        contract=_file("--contract", values.get("contract"), "give a JSON file like outputs/io_contract.json"),
+        sizes=values.get("sizes"),
         command=_command(sys.argv[1:], values["checkpoint"]),
     )
 
@@ -83,7 +89,7 @@ def export_options(values: Mapping[str, Any]) -> RunOptions:
         checkpoint=values["checkpoint"],
         workspace=Path.cwd(),
         source=values["source"],
-        adapter=_adapter(values["adapter"]),
+        adapter=_file("--adapter", values["adapter"], "give the Python file with the class Adapter"),
         family=values["family"],
         task=values["task"],
         deps="new",
@@ -133,9 +139,9 @@ def pairs(text: str) -> dict[str, str]:
     return found
 
 
-def _adapter(path: Path | None) -> Path | None:
+def _file(option: str, path: Path | None, hint: str) -> Path | None:
     if path is not None and not path.is_file():
-        raise Usage(f"--adapter {path.name} is not a file", hint="give the Python file with the class Adapter")
+        raise Usage(f"{option} {path.name} is not a file", hint=hint)
     return path
 
 

@@ -1,12 +1,13 @@
-"""The model written as an ONNX file beside its results, so that the two can be compared on the same inputs."""
+"""The model written as an ONNX file and run by ONNX Runtime on the same inputs, so that the two can be compared."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from typing import Any, Dict
 
-from . import trees
+from . import jobs, trees
 from .failures import Failure
-from .protocol import ARTIFACTS
 from .session import Context, Session
 
 FILE = "reference.onnx"
@@ -22,7 +23,7 @@ def export_job(context: Context) -> None:
         torch, model = getattr(runtime, "torch", None), getattr(runtime, "model", None)
         if torch is None or model is None or not hasattr(model, "parameters"):
             raise Failure("unsupported", "only a torch model can be written as ONNX", "export")
-        path = os.path.join(context.folder(ARTIFACTS), FILE)
+        path = os.path.join(tempfile.mkdtemp(prefix="dnnbox-"), FILE)
         inputs = {name: value.clone() for name, value in session.inputs.items()}
         by_name = bool(getattr(runtime, "by_name", False))
         arguments = {"args": (), "kwargs": inputs} if by_name else {"args": tuple(inputs.values())}
@@ -30,5 +31,15 @@ def export_job(context: Context) -> None:
             torch.onnx.export(
                 model, f=path, dynamo=True, external_data=False, input_names=list(inputs), verbose=False, **arguments
             )
-        context.fields["artifacts"] = [{"path": "%s/%s" % (ARTIFACTS, FILE), "kind": "file", "title": FILE}]
         context.fields["findings"] = trees.plain({"bytes": os.path.getsize(path), "inputs": list(inputs)})
+        named, _ = trees.named_arrays(_run(path, inputs))
+        jobs.keep_arrays(context, "output", named)
+
+
+def _run(path: str, inputs: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what ONNX Runtime makes of the file on the same inputs."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    fed = {field.name: inputs[field.name].cpu().numpy() for field in session.get_inputs()}
+    return dict(zip([field.name for field in session.get_outputs()], session.run(None, fed)))

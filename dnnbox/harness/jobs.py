@@ -9,7 +9,7 @@ import re
 import time
 from typing import Any, Callable, Dict, List
 
-from . import checks, contract, measure, memory, probe, profilers, sizes, trees
+from . import checks, colours, contract, measure, memory, probe, profilers, sizes, trees
 from .arrays import Array, write_npy
 from .failures import Failure
 from .noise import NoiseLog
@@ -53,6 +53,7 @@ def infer_job(context: Context) -> None:
         inputs, _ = trees.named_arrays(session.inputs, "input")
         named = session.verify(outputs)
         contract.describe(session, inputs, named)
+        context.fields["findings"] = {"inputs": trees.plain(colours.look(session, inputs))}
         context.enter("postprocess")
         keep_arrays(context, "input", inputs)
         keep_arrays(context, "output", named)

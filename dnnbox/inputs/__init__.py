@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from dnnbox.inputs.choosing import choose
 from dnnbox.inputs.copying import materialise
+from dnnbox.inputs.labelled import labelled
 
-__all__ = ["choose", "materialise"]
+__all__ = ["choose", "labelled", "materialise"]

@@ -17,6 +17,7 @@ from dnnbox.events import Progress
 from dnnbox.experiment import Experiment, utc_now
 from dnnbox.files import write_atomic
 from dnnbox.harness.protocol import RunRequest
+from dnnbox.pipeline import further
 from dnnbox.pipeline.execute import Execution
 from dnnbox.pipeline.planning import sandbox_of
 from dnnbox.pipeline.prepare import Prepared
@@ -66,14 +67,25 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     options, first = prepared.options, execution.first
     verified = first if execution.verified else None
     stats = results.measure(
-        execution.outcomes,
+        further.measuring(execution.outcomes),
         plan="quick" if options.quick else "full",
         batch=options.batches[0],
         precision=prepared.plan.precision,
         threads=options.threads or None,
     )
-    contract = results.contract(verified, prepared.inspection.io_hints)
-    verdict = results.judge(stats, contract, options.targets, options.wants, failed=failed)
+    contract = further.contract_of(prepared, execution)
+    found = further.collected(prepared, execution)
+    verdict = results.judge(
+        stats,
+        contract,
+        options.targets,
+        options.wants,
+        failed=failed,
+        quality=found.quality,
+        training=found.training,
+        has_own=options.metrics is not None,
+    )
+    further.save(experiment, found)
     experiment.save("stats", stats)
     reason = execution.profile_reason or ("the run stopped before it" if failed else "")
     profile = results.profile(execution.outcomes, stats, reason=reason, trace=execution.trace)

@@ -16,7 +16,7 @@ from dnnbox.errors import DnnboxError, InputLimit, RunFailed
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.files import write_atomic
-from dnnbox.pipeline import planning
+from dnnbox.pipeline import planning, reference
 from dnnbox.pipeline.jobs import Execution, Jobs, limits_of
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared
 from dnnbox.records.dependencies import Dependencies
@@ -79,6 +79,9 @@ def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: 
             execution.attempts.append(Attempt("pins", False, unresolved.what))
             raise error from unresolved
         _attempt(experiment, pinned, store, progress, execution, "pins")
+    if prepared.asked.reference is not None:
+        other = prepared.asked.reference
+        reference.run(experiment, other, execution, progress, lambda: _open(other, store, progress, experiment))
 
 
 def _mending(
@@ -223,6 +226,7 @@ def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:
     if prepared.options.adapter:
         adapter = prepared.options.adapter.resolve()
         mounts.append(Mount(str(adapter), f"/dnnbox/adapter/{adapter.name}"))
+    mounts += prepared.asked.mounts()
     return tuple(mounts)
 
 

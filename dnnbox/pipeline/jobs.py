@@ -17,9 +17,10 @@ from dnnbox.errors import BadOutput, DnnboxError, OutOfMemory, RunFailed, TimedO
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.harness.protocol import ARTIFACTS, InputFile, RunRequest
-from dnnbox.pipeline import finished, planning
+from dnnbox.pipeline import finished, further, planning
 from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.environment import Attempt, Limits, Lock
+from dnnbox.records.evaluation import Agreement
 from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
 
@@ -42,6 +43,8 @@ class Execution:
     request: RunRequest | None = None
     profile_reason: str = ""  # why there is no profile
     trace: str = ""  # where the profiler's trace lies in the experiment
+    reasons: dict[str, str] = field(default_factory=dict)  # why a further job gave nothing, by its name
+    agreement: Agreement | None = None
 
     @property
     def first(self) -> RunOutcome | None:
@@ -88,6 +91,7 @@ class Jobs:
         # Nothing is timed while the gate is passed: the one job beside which the host may work.
         with self.experiment.stage("infer"), _beside(reports.preload):
             first = self._job("infer", request, settle=self._verified)
+            further.hold_against_stated(self, first)
             self.execution.verified = True
         request = _without_guessing(request, first)
         cold, warm = planning.process_counts(self.prepared.options.quick)
@@ -100,8 +104,13 @@ class Jobs:
             for batch in self.prepared.options.batches[1:]:
                 self._batch(replace(request, batch_size=batch))
         with self.experiment.stage("memory"):
-            self._job("memory", request)
+            self._job("memory", further.with_contract(self, request))
         self._profile(request)
+        further.run(self, request)
+
+    def further(self, job: str, request: RunRequest, text: str = "") -> RunOutcome:
+        """Run one job that the user asked for beyond the measuring; see :mod:`dnnbox.pipeline.further`."""
+        return self._job(job, request, text)
 
     def _batch(self, request: RunRequest) -> None:
         """Measure one more batch; one that the model or the memory refuses is a finding, not the end of the run."""

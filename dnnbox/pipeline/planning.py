@@ -126,6 +126,7 @@ def _will(prepared: Prepared, exists: bool) -> Iterator[str]:
     if prepared.inspection.verdict in ("needs-code", "dangerous"):
         names = ", ".join(visible(name, 60) for name in prepared.inspection.needs_code[:3])
         yield f"run code that the checkpoint names ({names}) inside the box"
+    yield from prepared.asked.will()
     yield "write to the experiment folder only"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dnnbox import boxes, catalog, dependencies, devices, environments, inputs, results, sources
 from dnnbox.errors import ConsentNeeded, DnnboxError, UnsafeCheckpoint, Usage
 from dnnbox.events import Progress
-from dnnbox.pipeline import planning
+from dnnbox.pipeline import asked, planning
+from dnnbox.pipeline.asked import Asked
 from dnnbox.pipeline.inspecting import identified, local_path
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.environment import BoxKind, EnvSpec, Lock, Workspace
@@ -46,6 +47,7 @@ class Prepared:
     missing: tuple[Requirement, ...]
     plan: Plan
     seconds: dict[str, float]
+    asked: Asked = field(default_factory=Asked)
 
 
 @contextmanager
@@ -84,7 +86,8 @@ def prepare(
     with timed(seconds, "inspect"):
         device = devices.resolve(options.device)
         for expression in (*options.targets, *options.wants):
-            results.parse(expression)
+            results.parse(expression, has_own=options.metrics is not None)
+        wanted = asked.read(options)
         path = local_path(options.checkpoint)
         inspection = identified(path, family=options.family, with_hash=True)
         _refuse_unsafe(inspection, options)
@@ -104,6 +107,7 @@ def prepare(
         derived = _with_consents(derived, options)
         usable = catalog.runtime(derived.runtime).devices
         device = devices.fitted(device, usable, options.device, derived.runtime)
+        derived = asked.with_stated(derived, wanted)
         choices = inputs.choose(
             inspection,
             inspection.io_hints,
@@ -112,6 +116,8 @@ def prepare(
             runtime=derived.runtime,
         )
         derived = _with_input_needs(derived, choices)
+        wanted = asked.labelled(wanted, options, inspection.io_hints.task)
+        derived = asked.with_needs(derived, wanted, options)
     with timed(seconds, "plan"):
         workspace = environments.detect(options.workspace)
         box, reason = choose_box(options, workspace)
@@ -132,7 +138,8 @@ def prepare(
         progress.end("resolve", f"{len(lock.packages)} packages, lock {lock.sha256[:6]}", seconds["resolve"])
     prepared = Prepared(
         options, path, inspection, source, derived, workspace, box, reason, image, device, spec, lock, choices, missing,
-        Plan(), seconds,
+        Plan(), seconds, asked.with_reference(wanted, options, lambda other: prepare(other, progress, resolve=resolve,
+                                                                                     store=store)),
     )  # fmt: skip
     return replace(prepared, plan=planning.describe(prepared, store))
 

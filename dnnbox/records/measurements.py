@@ -150,6 +150,7 @@ class ContractField:
     range: tuple[float, float] | None = None
     status: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
+    colour_order: str | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,17 @@ class ContractStep:
 
 
 @dataclass(frozen=True)
+class SizeTried:
+    """One size of one dimension that was tried by running: whether it ran, and how it failed."""
+
+    dimension: str
+    size: int
+    runs: bool
+    problem: str = ""
+    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Contract:
     """``outputs/io_contract.json``."""
 
@@ -173,6 +185,11 @@ class Contract:
     postprocessing: tuple[ContractStep, ...] = ()
     checks: tuple[Mapping[str, Any], ...] = ()
     decoded: tuple[Mapping[str, Any], ...] = ()
+    labels: tuple[str, ...] = ()
+    fed_back: Mapping[str, Any] = field(default_factory=dict)  # {"runs", "detail"}: inputs made from this file alone
+    sizes: tuple[SizeTried, ...] = ()
+    sizes_reason: str = ""  # why no sizes were tried, or not all
+    warnings: tuple[Mapping[str, str], ...] = ()  # {"field", "expected", "found", "text"}: doubtful preprocessing
 
 
 @dataclass(frozen=True)

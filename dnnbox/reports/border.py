@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from dnnbox.records.measurements import ContractField, ContractStep
-from dnnbox.reports import numbers, words
+from dnnbox.reports import numbers, quality, words
 from dnnbox.reports.blocks import Beside, Block, Cell, Chip, Column, Gallery, Pairs, Section, Status, Table, Words
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
@@ -33,6 +33,7 @@ def contract(outputs: Outputs) -> Section | None:
         blocks.append(Beside(tuple(steps), checks))
     else:
         blocks += [*steps, *checks]
+    blocks += quality.sizes(outputs)
     blocks += _remarks(outputs)
     return Section(
         "contract",

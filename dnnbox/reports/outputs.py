@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from dnnbox import codec, text
 from dnnbox.records.dependencies import Dependencies
 from dnnbox.records.environment import EnvironmentRecord
+from dnnbox.records.evaluation import Quality, TrainingCheck
 from dnnbox.records.experiment import Artifact, Decision, ExperimentIndex
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
@@ -50,6 +51,8 @@ class Outputs:
     verdict: Verdict = field(default_factory=Verdict)
     samples: Mapping[str, Any] = field(default_factory=dict)
     failure: Mapping[str, Any] = field(default_factory=dict)
+    quality: Quality | None = None
+    training: TrainingCheck | None = None
     unread: tuple[str, ...] = ()
 
     @property
@@ -102,6 +105,8 @@ def load(experiment: Path) -> Outputs:
         verdict=reader.record(Verdict, "verdict") or Verdict(),
         samples=_mapping(reader.plain("samples")),
         failure=_mapping(reader.plain("failure")),
+        quality=reader.record(Quality, "metrics"),
+        training=reader.record(TrainingCheck, "training"),
         unread=tuple(reader.unread),
     )
 

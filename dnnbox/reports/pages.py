@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from dnnbox.reports import border, failed, profile, sections, speed, summary
+from dnnbox.reports import border, failed, profile, quality, sections, speed, summary
 from dnnbox.reports.blocks import Gallery, Page, Picture, Section
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import code, data, say
@@ -25,6 +25,8 @@ def experiment(outputs: Outputs, root: Path) -> Page:
         profile.profile(outputs),
         speed.cold(outputs),
         border.contract(outputs),
+        quality.quality(outputs),
+        quality.training(outputs),
         border.examples(outputs, pictures(outputs, root)),
         sections.environment(outputs),
         sections.repeat(outputs),

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dnnbox.results.agreement import compare, kept_outputs, saved_outputs
 from dnnbox.results.collected import artifacts, failure, params
 from dnnbox.results.contracts import contract
 from dnnbox.results.measuring import measure, samples
 from dnnbox.results.profiling import profile
+from dnnbox.results.quality import answers, quality
 from dnnbox.results.targets import METRICS, judge, parse
 from dnnbox.results.traces import keep as keep_trace
+from dnnbox.results.training import training
 
 __all__ = [
     "METRICS",
+    "answers",
     "artifacts",
+    "compare",
     "contract",
     "failure",
     "judge",
     "keep_trace",
+    "kept_outputs",
     "measure",
     "params",
     "parse",
     "profile",
+    "quality",
     "samples",
+    "saved_outputs",
+    "training",
 ]

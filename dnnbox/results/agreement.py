@@ -38,7 +38,7 @@ def saved_outputs(path: Path) -> list[tuple[str, Array]]:
 
 def compare(ours: Named, theirs: Named) -> tuple[TensorAgreement, ...]:
     """Compare by name where the names agree, else in order; an output without a partner says so."""
-    by_name = {name: array for name, array in theirs}
+    by_name = dict(theirs)
     left = list(theirs)
     found = []
     for place, (name, array) in enumerate(ours):

@@ -133,7 +133,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 def _drawn(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Return the 95 % interval of sum over sum, by drawing the items again."""
-    rng, n = random.Random(0), len(pairs)
+    rng, n = random.Random(0), len(pairs)  # noqa: S311 - a statistic, no secret
     found = []
     for _ in range(RESAMPLES):
         drawn = rng.choices(pairs, k=n)

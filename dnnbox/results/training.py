@@ -48,13 +48,17 @@ def training(outcome: RunOutcome | None, *, wanted: bool, reason: str = "") -> T
         },
         definitions=_DEFINITIONS,
         reasons={"memory.vram_peak_mib": "no GPU"} if sizes.get("vram_peak_bytes") is None else {},
-        **{name: _number(found.get(name)) for name in _REALS},
-        **{name: int(_number(found.get(name)) or 0) for name in _COUNTS},  # type: ignore[arg-type]
+        **_numbers(found),
     )
 
 
 _REALS = ("learning_rate", "weight_decay", "first_loss", "last_loss", "gradient_norm", "step_ms", "first_step_ms")
 _COUNTS = ("batch", "steps", "trained_weights", "frozen_weights", "parameters", "zero_gradient_n")
+
+
+def _numbers(found: Mapping[str, Any]) -> dict[str, Any]:
+    reals = {name: _number(found.get(name)) for name in _REALS}
+    return {**reals, **{name: int(_number(found.get(name)) or 0) for name in _COUNTS}}
 
 
 def _list(value: Any) -> list[Any]:
