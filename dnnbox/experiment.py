@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnnbox import codec
-from dnnbox.errors import Busy, Corrupt, DnnboxError, NotReadable, Usage
+from dnnbox.errors import Busy, Corrupt, DnnboxError, HostPermission, NotReadable, Usage
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.records.experiment import ExperimentIndex, StageRecord
 from dnnbox.text import visible
@@ -56,7 +56,7 @@ class Experiment:
             Busy: another dnnbox works on it.
         """
         if root.exists() and not root.is_dir():
-            raise Usage(f"--out {root.name} is a file", hint="give a directory that does not exist yet")
+            raise _file(root)
         experiment = cls(root, replace(index, id=index.id or new_id(), created_utc=utc_now()))
         with host_errors(root):
             root.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ class Experiment:
 
     def _lay_out(self) -> None:
         if any(path.name != _LOCK for path in self.root.iterdir()):
-            raise Usage(f"--out {self.root.name} is not empty", hint="give a directory that does not exist yet")
+            raise _not_empty(self.root)
         self.save_index()  # first: from here on the experiment can be resumed
         self._make_folders()
 
@@ -233,11 +233,33 @@ def read_index(root: Path) -> ExperimentIndex:
 
 
 def refuse_taken(root: Path) -> None:
-    """Refuse a folder that another dnnbox works on, before anything else is done for it.
+    """Refuse a place for a new experiment before anything else is done for it.
 
     Raises:
-        Busy: somebody holds its lock.
+        Busy: another dnnbox works there.
+        Usage: it is a file, or a folder that holds something.
+        HostPermission: it cannot be written.
     """
+    if root.exists() and not root.is_dir():
+        raise _file(root)
+    there = next(place for place in (root, *root.absolute().parents) if place.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise HostPermission(f"{visible(there.name, 80)} cannot be written", hint="choose another place with `--out`")
+    _refuse_busy(root)
+    with host_errors(root):
+        if root.is_dir() and any(path.name != _LOCK for path in root.iterdir()):
+            raise _not_empty(root)
+
+
+def _file(root: Path) -> Usage:
+    return Usage(f"--out {visible(root.name, 80)} is a file", hint="give a directory that does not exist yet")
+
+
+def _not_empty(root: Path) -> Usage:
+    return Usage(f"--out {visible(root.name, 80)} is not empty", hint="give a directory that does not exist yet")
+
+
+def _refuse_busy(root: Path) -> None:
     try:
         handle = os.open(root / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -12,20 +12,31 @@ from typing import IO
 
 from dnnbox.errors import HostFull, HostPermission
 
+_REFUSALS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG,
+)  # fmt: skip
+
 
 @contextmanager
 def host_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk and a missing permission into their own errors."""
+    """Turn a full disk, a missing permission and a disk that fails into their own errors."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise HostFull(f"no space left while writing {path.name}", hint="free space, then run again") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise HostPermission(
-                f"cannot write {path.name}: {error.strerror}", hint="choose another place with `--out`"
-            ) from error
-        raise
+        told = host_error(error, path.name)
+        if told is None:
+            raise
+        raise told from error
+
+
+def host_error(error: OSError, name: str = "") -> HostFull | HostPermission | None:
+    """Return what an error of the operating system means for whoever writes, None where it means something else."""
+    name = name or Path(os.fsdecode(error.filename or "a file")).name
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HostFull(f"no space left while writing {name}", hint="free space, then run again")
+    if error.errno in _REFUSALS:
+        return HostPermission(f"cannot write {name}: {error.strerror}", hint="choose another place with `--out`")
+    return None
 
 
 def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, durable: bool = True) -> None:
@@ -55,6 +66,11 @@ def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterato
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def expanded(text: str) -> Path:
+    """Return a path as it was typed, ``~`` resolved; the home of somebody who does not exist is a name like others."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises there
 
 
 def sha256_file(path: Path) -> str:

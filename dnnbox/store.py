@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dnnbox.errors import HostPermission
-from dnnbox.files import host_errors, write_atomic
+from dnnbox.files import expanded, host_errors, write_atomic
 
 MARKER = ".dnnbox-entry.json"
 _SCHEMA = 1
@@ -50,7 +50,7 @@ class Store:
         """Return the user's store: ``$DNNBOX_HOME``, else the platform's cache directory."""
         home = os.environ.get("DNNBOX_HOME")
         if home:
-            return cls(Path(home).expanduser().absolute())
+            return cls(expanded(home).absolute())
         import platformdirs
 
         return cls(platformdirs.user_cache_path("dnnbox"))

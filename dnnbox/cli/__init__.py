@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from dnnbox.errors import SIGNAL_CODES, DnnboxError, Terminated, Usage
 
+_LINE = 300  # characters of an error on stderr
 _INSPECT_FLAGS = {"json": "json", "with_hash": "hash", "tensors": "tensors"}
 
 
@@ -37,6 +38,8 @@ def run(argv: list[str]) -> int:
         return _stopped(stop, argv)
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        return _host_failed(error, argv)
     except Exception:  # the last line of defence: a bug must not show a traceback as if it were the user's mistake
         return _internal(argv)
 
@@ -83,7 +86,9 @@ def fail(error: DnnboxError, argv: list[str]) -> int:
     """Show an error once, in one line (and as JSON where that was asked for); return its code."""
     from dnnbox.text import visible
 
-    print(f"dnnbox: {visible(error.line(), 600)}", file=sys.stderr)
+    tail = f"; {visible(error.hint, 140)}" if error.hint else ""
+    head = visible(f"error[{error.name}]: {error.what}", _LINE - len("dnnbox: …") - len(tail))
+    print(f"dnnbox: {head}{tail}", file=sys.stderr)
     if "--json" in argv:
         show_json({"experiment": None, "status": "failed", "exit_code": error.code, "error": error.as_json()})
     return error.code
@@ -109,6 +114,14 @@ def _stopped(stop: KeyboardInterrupt, argv: list[str]) -> int:
         status = getattr(stop, "status", "failed")
         show_json({"experiment": experiment, "status": status, "exit_code": code, "error": error})
     return code
+
+
+def _host_failed(error: OSError, argv: list[str]) -> int:
+    """Say what the operating system refused; what is no matter of the host is a bug."""
+    from dnnbox.files import host_error
+
+    told = host_error(error)
+    return _internal(argv) if told is None else fail(told, argv)
 
 
 def _internal(argv: list[str]) -> int:

@@ -220,6 +220,8 @@ def clean(*, everything: bool, older: str, json: bool) -> int:
 
     try:
         days = float(older.removesuffix("d"))
+        if not 0 <= days < 1e6:
+            raise ValueError
     except ValueError as error:
         raise Usage(f"--older `{older}` is not a number of days", hint="for example --older 30") from error
     containers = [

@@ -123,7 +123,7 @@ def size_bytes(option: str, text: str) -> int:
     if not text:
         return 0
     match = _SIZE.match(text.strip())
-    if not match:
+    if not match or len(text) > 30:
         raise Usage(f"{option} `{text}` is not a size", hint="for example 512M or 8G")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 

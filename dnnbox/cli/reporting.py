@@ -8,6 +8,7 @@ from pathlib import Path
 from dnnbox import reports
 from dnnbox.cli import parsing, show_json
 from dnnbox.errors import BadOutput, NotReadable, Usage
+from dnnbox.experiment import read_index
 from dnnbox.text import visible
 
 
@@ -18,6 +19,7 @@ def report(experiment: Path, formats: str, *, check: bool, writer: str, force: b
         parsing.one_of("--format", part, ("md", "html"))
     if not (experiment / "experiment.json").is_file():
         raise Usage(f"{experiment.name} is no experiment folder", hint="give the folder that holds experiment.json")
+    read_index(experiment)
     if check:
         if writer:
             raise Usage("--check and --writer exclude each other", hint="what a writer writes is checked anyway")

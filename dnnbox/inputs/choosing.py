@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnnbox.errors import NotReadable, Usage
+from dnnbox.files import expanded
 from dnnbox.inputs.feeding import obstacle
 from dnnbox.inputs.kinds import SUFFIXES, Content, holds_sentences, look_into
 from dnnbox.records.inspection import Inspection, IoField, IoHints
@@ -70,8 +71,8 @@ def _split(argument: str) -> tuple[str, Path]:
     """Return (the model's name for the input, path); a file that is really called ``a=@b`` wins."""
     name, separator, rest = argument.partition("=@")
     if separator and not Path(argument).exists():
-        return name, Path(rest).expanduser()
-    return "", Path(argument).expanduser()
+        return name, expanded(rest)
+    return "", expanded(argument)
 
 
 def _recognised(path: Path) -> Content:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dnnbox import checkpoints, identify
 from dnnbox.errors import AdapterNeeded, DnnboxError, NotReadable, SourceNotFound, Unsupported
+from dnnbox.files import expanded
 from dnnbox.records.inspection import Finding, Inspection
 from dnnbox.records.source import SourceTree
 from dnnbox.text import visible
@@ -28,7 +29,7 @@ def local_path(argument: str) -> Path:
             hint="download it to checkpoints/ yourself and give the path",
             phase="inspect",
         )
-    path = Path(argument).expanduser()
+    path = expanded(argument)
     if not argument or not os.path.lexists(path):
         raise NotReadable(
             f"`{visible(argument, 120)}` does not exist", hint="give a local file or directory", phase="inspect"

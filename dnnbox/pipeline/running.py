@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from dnnbox import __version__, boxes, consent
 from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, ConsentNeeded, DnnboxError, TargetMissed
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
+from dnnbox.files import host_error
 from dnnbox.pipeline import conclude, fitting, resuming, undecided
 from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
@@ -165,9 +166,11 @@ def _guarded(
         error = failure
     except KeyboardInterrupt as interrupt:
         stop = interrupt
-    except BaseException:
-        experiment.finish("failed", 70, {"code": 70, "name": "INTERNAL", "message": "a bug in dnnbox"})
-        raise
+    except BaseException as failure:
+        error = host_error(failure) if isinstance(failure, OSError) else None
+        if error is None:
+            experiment.finish("failed", 70, {"code": 70, "name": "INTERNAL", "message": "a bug in dnnbox"})
+            raise
     with _undisturbed(stop is not None):
         error = _finish(experiment, prepared, execution, error, stop, progress)
     if stop is not None:
@@ -207,10 +210,18 @@ def _finish(
         conclude.report(experiment, prepared, execution, progress)
         if not stopped:
             resuming.forget(experiment.index.id, Store.default())
-    except DnnboxError as failure:  # malformed samples, a full disk: the first error stays the one that is told
-        error = error or failure
-        _write_status(experiment, execution, error, stop, stopped=True)
+    except (DnnboxError, OSError) as failure:  # malformed samples, a full disk: the first error is the one that is told
+        error = error or _told(failure)
+        with suppress(DnnboxError, OSError):  # the disk may still be full: then the status stays "running"
+            _write_status(experiment, execution, error, stop, stopped=True)
     return error
+
+
+def _told(failure: DnnboxError | OSError) -> DnnboxError:
+    told = host_error(failure) if isinstance(failure, OSError) else failure
+    if told is None:
+        raise failure
+    return told
 
 
 def _write_status(

@@ -9,7 +9,7 @@ from dnnbox import __version__, codec, reports
 from dnnbox.dependencies.skeleton import adapter_skeleton
 from dnnbox.errors import AdapterNeeded
 from dnnbox.experiment import Experiment, default_root, utc_now
-from dnnbox.files import write_atomic
+from dnnbox.files import expanded, write_atomic
 from dnnbox.pipeline.inspecting import identified
 from dnnbox.records.experiment import ExperimentIndex
 from dnnbox.records.options import RunOptions
@@ -23,7 +23,7 @@ def leave_skeleton(options: RunOptions, error: AdapterNeeded) -> tuple[Path, Exp
 
     The error's hint then names the skeleton as the user may type it.
     """
-    path = Path(options.checkpoint).expanduser()
+    path = expanded(options.checkpoint)
     inspection = identified(path, family=options.family, with_hash=True)
     root = options.out or default_root(options.workspace, path.name)
     experiment = Experiment.create(

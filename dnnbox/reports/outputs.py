@@ -135,8 +135,10 @@ class _Reader:
 
     def record(self, cls: type[Record], name: str, path: Path | None = None) -> Record | None:
         """Return one record; a file of another shape is named in ``unread``."""
-        value = self.plain(name, path)
+        known, value = len(self.unread), self.plain(name, path)
         if value is None:
+            if len(self.unread) == known and (path or self._outputs / f"{name}.json").exists():
+                self.unread.append(f"{name}.json")
             return None
         try:
             return codec.from_json(cls, value)

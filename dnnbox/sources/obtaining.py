@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dnnbox.errors import NotReadable, SourceNotFound
+from dnnbox.files import expanded
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
@@ -70,7 +71,7 @@ def obtain(
 
 
 def _given(given: str, names: Sequence[str], refs_dir: Path | None) -> SourceTree:
-    return _from_git(given, names, refs_dir) if _is_url(given) else _from_path(Path(given).expanduser(), names)
+    return _from_git(given, names, refs_dir) if _is_url(given) else _from_path(expanded(given), names)
 
 
 def _with_recipe(tree: SourceTree, recipe: Recipe | None) -> SourceTree:
