@@ -148,6 +148,8 @@ class Session:
             waiter.start()
             waiter.join(max(0.0, deadline - time.monotonic()))
             if waiter.is_alive():
+                if self._has_ended(container.id):
+                    return timed_out  # only the answer did not come
                 timed_out = True
                 self._stop(container)
                 waiter.join(_CALL_S)
@@ -177,14 +179,24 @@ class Session:
                 time.sleep(0.5)
 
     def _remove(self, name: str) -> None:
-        """Remove by name: the answer to ``create`` may have been lost while the container was made."""
+        """Remove by name: the answer to ``create`` may have been lost while the container was made.
+
+        Tried twice, the second time over a new connection; what an engine then still keeps is found by its labels at
+        the next start.
+        """
         from docker.errors import APIError, NotFound
         from requests.exceptions import RequestException
 
-        if not engine_answers(self.kind):
-            return  # it keeps the container; the next start's sweep finds that by its labels
-        with contextlib.suppress(NotFound, APIError, RequestException):
-            self.client.api.remove_container(name, force=True, v=True)
+        for last in (False, True):
+            try:
+                if engine_answers(self.kind):
+                    client = _connect(self._url) if last else self.client
+                    client.api.remove_container(name, force=True, v=True)
+                    return
+            except NotFound:
+                return
+            except (APIError, RequestException, EngineUnavailable):
+                continue
 
 
 _STREAMS = ("stdout", "stderr")
