@@ -49,6 +49,9 @@ FILE_READERS = {
     "mnn": f"{_HERE}.edge_files:Mnn",
     "darknet": f"{_HERE}.edge_files:Darknet",
     "jax-export": f"{_HERE}.jax_export:JaxExport",
+    "litert-lm": f"{_HERE}.edge_containers:LiteRtLm",
+    "rknn": f"{_HERE}.edge_containers:Rknn",
+    "compressed": f"{_HERE}.compressed:Compressed",
     "recognised": f"{_HERE}.recognised:Recognised",
 }
 FOLDER_READERS = {

@@ -13,7 +13,6 @@ from dnnbox.errors import Corrupt, DnnboxError, Unsupported
 from dnnbox.text import visible
 
 _PACKED = (
-    (b"\x1f\x8b", "a gzip file", "unpack it first (gunzip)"),
     (b"BZh", "a bzip2 file", "unpack it first (bunzip2)"),
     (b"\xfd7zXZ\x00", "an xz file", "unpack it first (unxz)"),
     (b"\x28\xb5\x2f\xfd", "a zstandard file", "unpack it first (unzstd)"),

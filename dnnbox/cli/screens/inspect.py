@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from dnnbox.cli.screens.layout import PLAIN, Cell, Look, grid, heading, listed, shorten
 from dnnbox.records.identity import Candidate
-from dnnbox.records.inspection import Finding, Inspection, IoField, TensorInfo
+from dnnbox.records.inspection import Finding, Inspection, IoField
 from dnnbox.reports import numbers
 from dnnbox.text import redact, visible
 
@@ -53,7 +53,9 @@ def inspect_screen(inspection: Inspection, seconds: float, *, tensors: bool = Fa
         _next(look, inspection),
     ]
     if tensors:
-        blocks.insert(-1, _tensor_table(look, inspection.tensor_list))
+        from dnnbox.cli.screens.tensor_tree import tensor_tree
+
+        blocks.insert(-1, tensor_tree(look, inspection.tensor_list))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -263,16 +265,3 @@ def _next(look: Look, inspection: Inspection) -> list[str]:
 
 def _tops(names: Sequence[str]) -> str:
     return listed(sorted({visible(name.partition(".")[0], 40) for name in names}), 3)
-
-
-def _tensor_table(look: Look, tensors: Sequence[TensorInfo]) -> list[str]:
-    rows = [
-        (
-            visible(info.name, 120),
-            Cell(visible(info.dtype, 12), "quiet"),
-            f"[{', '.join(map(str, info.shape))}]",
-            Cell(f"= {visible(info.tied_to, 60)}" if info.tied_to else visible(info.file, 40), "quiet"),
-        )
-        for info in tensors
-    ]
-    return grid(look, (0, 9, 20, 16), rows)

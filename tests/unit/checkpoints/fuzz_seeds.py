@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 from pathlib import Path
 
+from tests.unit.checkpoints.test_containers import SAMPLE, rknn
 from tests.unit.checkpoints.test_embedded import NEMO, tar
 from tests.unit.checkpoints.test_graph_files import GRAPH, NCNN, PADDLE, PNNX
 from tests.unit.checkpoints.test_header_readers import COREML, FLAX, INDEX
@@ -28,6 +30,12 @@ def _npz() -> bytes:
     return buffer.getvalue()
 
 
+def _short_litertlm() -> bytes:
+    """Return the header of a LiteRT-LM file with its model right behind, without the blocks' padding."""
+    data = SAMPLE.read_bytes()
+    return data[:2048] + data[16_384:]
+
+
 def by_format() -> dict[str, list[bytes]]:
     """Return the seeds of each format."""
     return {
@@ -42,5 +50,6 @@ def by_format() -> dict[str, list[bytes]]:
         "coreml": [COREML],
         "graphs": [GRAPH, PADDLE, NCNN.encode(), PNNX.encode()],
         "tar": [tar(NEMO)],
+        "containers": [_short_litertlm(), rknn(), rknn(version=1), gzip.compress(tar(NEMO))],
         "keras": _sample("functional.keras"),
     }

@@ -13,6 +13,7 @@ import copyreg
 import functools
 import io
 import json
+import os
 import pickle
 import random
 import resource
@@ -20,7 +21,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self
 
@@ -293,38 +296,82 @@ def run(part: str, mutants: int, seed: int, seconds: float) -> Figures:
     return fuzz_files(by_format()[part], mutants, seed, seconds)
 
 
+SLICE = 25_000
+"""Mutants that are made in one go, so that all processes are busy to the end."""
+MAIN_PARTS = ("pickle", "zip", "safetensors", "gguf", "onnx")
+"""Those with the full number of mutants; the other formats get ``--others`` each."""
+
+
+def run_slice(part: str, mutants: int, seed: int, seconds: float) -> tuple[Figures, float, int]:
+    """Return the figures of a slice with the seconds that it took and the peak MiB of its process."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # CPython's, about escapes that mutants made up
+    start = time.monotonic()
+    figures = run(part, mutants, seed, seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    if peak > MOST_MIB:
+        figures.faults.append(f"{part}: {peak} MiB")
+    return figures, time.monotonic() - start, peak
+
+
+def slices(part: str, mutants: int, seed: int) -> list[tuple[str, int, int]]:
+    """Return (part, mutants, seed) of each slice; every slice has a seed of its own, the same in every run."""
+    sizes = [min(SLICE, mutants - start) for start in range(0, mutants, SLICE)]
+    return [(part, size, seed * 100_003 + number) for number, size in enumerate(sizes)]
+
+
+def merged(results: list[tuple[Figures, float, int]]) -> tuple[Figures, float, int]:
+    """Return the figures of all slices of a part: sums, the slowest and the largest."""
+    whole = Figures()
+    for figures, _, _ in results:
+        whole.mutants += figures.mutants
+        whole.harmless += figures.harmless
+        whole.slowest_seconds = max(whole.slowest_seconds, figures.slowest_seconds)
+        whole.faults += figures.faults
+    return whole, sum(took for _, took, _ in results), max(peak for _, _, peak in results)
+
+
 def main() -> int:
     """Run from the command line."""
     from tests.unit.checkpoints.fuzz_seeds import by_format
 
     parts = ("pickle", *by_format())
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mutants", type=int, default=200_000, help="of each part")
+    parser.add_argument("--mutants", type=int, default=200_000, help=f"of each of {', '.join(MAIN_PARTS)}")
+    parser.add_argument("--others", type=int, help="of each other part; as many as --mutants without it")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=3600.0, help="at most, for each part")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="of processor time at most, for each part")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
     parser.add_argument("--only", choices=parts, action="append", help="this part; may be given again")
     parser.add_argument("--record", type=Path, help="a file to which the lines are added")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", DeprecationWarning)  # CPython's, about escapes that mutants made up
+    others = options.mutants if options.others is None else options.others
     failed = False
-    for part in options.only or parts:
-        start = time.monotonic()
-        figures = run(part, options.mutants, options.seed, options.seconds)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-        if peak > MOST_MIB:
-            figures.faults.append(f"{part}: {peak} MiB")
-        line = json.dumps({
-            "date": time.strftime("%Y-%m-%d", time.gmtime()), "seed": options.seed, "part": part,
-            "mutants": figures.mutants, "harmless": figures.harmless, "seconds": round(time.monotonic() - start, 1),
-            "slowest_s": round(figures.slowest_seconds, 3), "peak_mib": peak, "faults": len(figures.faults),
-        })  # fmt: skip
-        print(line, flush=True)
-        print("\n".join(figures.faults[:20]), file=sys.stderr, end="\n" if figures.faults else "")
-        if options.record:
-            with options.record.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        failed = failed or bool(figures.faults)
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        waiting = {}
+        for part in options.only or parts:
+            pieces = slices(part, options.mutants if part in MAIN_PARTS else others, options.seed)
+            share = options.seconds / max(1, len(pieces))
+            waiting[part] = [pool.submit(run_slice, *piece, share) for piece in pieces]
+        for part, futures in waiting.items():
+            if futures:
+                failed |= _report(part, merged([future.result() for future in futures]), options)
     return 1 if failed else 0
+
+
+def _report(part: str, result: tuple[Figures, float, int], options: argparse.Namespace) -> bool:
+    """Print and record one line; return whether there were faults."""
+    figures, took, peak = result
+    line = json.dumps({
+        "date": time.strftime("%Y-%m-%d", time.gmtime()), "seed": options.seed, "part": part,
+        "mutants": figures.mutants, "harmless": figures.harmless, "seconds": round(took, 1),
+        "slowest_s": round(figures.slowest_seconds, 3), "peak_mib": peak, "faults": len(figures.faults),
+    })  # fmt: skip
+    print(line, flush=True)
+    print("\n".join(figures.faults[:20]), file=sys.stderr, end="\n" if figures.faults else "")
+    if options.record:
+        with options.record.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    return bool(figures.faults)
 
 
 if __name__ == "__main__":

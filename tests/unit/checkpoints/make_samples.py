@@ -1,6 +1,7 @@
 """Makes the small files in ``samples/`` with the libraries that write them; run by hand, the files are committed.
 
-Needs torch, onnx and onnxruntime (as in .venv-zoo), and h5py 3.16, keras 3.15, ai-edge-litert 2.3, flatbuffers 25:
+Needs torch, onnx and onnxruntime (as in .venv-zoo), and h5py 3.16, keras 3.15, ai-edge-litert 2.3, flatbuffers 25,
+litert-lm-builder 0.18:
 ``PYTHONPATH=WRITERS .venv-zoo/bin/python tests/unit/checkpoints/make_samples.py``.
 """
 
@@ -142,6 +143,21 @@ def executorch() -> None:
     (HERE / "dense.pte").write_bytes(builder.Output())
 
 
+def litertlm() -> None:
+    """A container of one TFLite model and some bytes, as litert-lm-builder 0.18 writes it."""
+    from litert_lm_builder import DType, LitertLmFileBuilder, Metadata, TfLiteModelType
+
+    builder = LitertLmFileBuilder()
+    builder.add_system_metadata(Metadata(key="author", value="samples", dtype=DType.STRING))
+    builder.add_system_metadata(Metadata(key="build", value=7, dtype=DType.INT32))
+    builder.add_tflite_model(str(HERE / "dense.tflite"), TfLiteModelType.PREFILL_DECODE)
+    (HERE / "note.bin").write_bytes(b"note")
+    builder.add_generic_binary_data(str(HERE / "note.bin"))
+    with (HERE / "small.litertlm").open("wb") as file:
+        builder.build(file)
+    (HERE / "note.bin").unlink()
+
+
 def mnn() -> None:
     """A net of one Input operator, built by hand after MNN's schema."""
     import flatbuffers
@@ -189,6 +205,6 @@ def distributed() -> None:
 
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
-    for make in (hdf5, keras, tflite, onnxruntime, executorch, mnn, distributed):
+    for make in (hdf5, keras, tflite, onnxruntime, executorch, litertlm, mnn, distributed):
         if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
             make()

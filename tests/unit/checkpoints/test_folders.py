@@ -168,7 +168,7 @@ def test_not_readable__missing_fifo_device_unreadable(tmp_path: Path) -> None:
         ("a.json", b'{"images": [], "annotations": []}', "COCO annotation file"),
         ("a.pth", b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
         ("a.pth", b"<!DOCTYPE html><html>", "HTML page"),
-        ("a.pt.gz", b"\x1f\x8b\x08" + b"\0" * 20, "gzip"),
+        ("a.pt.gz", b"\x1f\x8b\x08" + b"\0" * 20, "compressed stream is broken"),
         ("a.pt", b"\x89PNG\r\n\x1a\n" + b"\0" * 20, "PNG image"),
         ("a.pt", b"\0" * 100, "zeros"),
         ("a.py", b"import os\n", "Python source"),
