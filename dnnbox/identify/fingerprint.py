@@ -146,13 +146,25 @@ def candidate(index: Index, weighed: Weighed, hints: list[names.NameHint], forma
     return Candidate(
         library=chosen.library,
         architecture=chosen.name,
-        match=weighed.kind,
+        match="family" if weighed.kind == "body" and not accounted(comparison, inferred) else weighed.kind,
         score=comparison.share(explained_tensors(comparison, inferred), gone),
         arguments=inferred.arguments,
         same_weights=tuple(same),
         evidence=(*evidence, reason) if reason else tuple(evidence),
         prefix=weighed.hit.prefix,
     )
+
+
+def accounted(comparison: Comparison, inferred: Inferred) -> bool:
+    """Tell whether the architecture, built with these arguments, has exactly the checkpoint's tensors.
+
+    A head that differs in more than the number of its classes may be that of a relative that the index does not know.
+    """
+    odd = [*comparison.reshaped, *comparison.unexpected, *comparison.body_missing]
+    headless = len(comparison.missing) > len(comparison.body_missing)
+    return len(odd) == explained_tensors(comparison, inferred) + sum(
+        name in inferred.explained for name, _ in comparison.body_missing
+    ) and (not headless or inferred.arguments.get("num_classes") == 0)
 
 
 def explained_tensors(comparison: Comparison, inferred: Inferred) -> int:

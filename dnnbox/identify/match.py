@@ -14,6 +14,7 @@ from dnnbox.records.identity import Candidate, Identity
 from dnnbox.records.inspection import Inspection
 
 MOST_TENSORS = 200_000  # beyond any architecture; a file with more is not compared
+ALL_BUT_THE_HEAD = 0.9  # a family with so many of the tensors says more than a pattern or a class
 SURE = ("config", "exact", "body", "similar", "family")
 
 
@@ -47,7 +48,7 @@ def candidates(known: Index, inspection: Inspection, hints: list[names.NameHint]
         if named is not None and named.match in SURE:
             return [named]
     prints = fingerprint.candidates(known, pairs, hints, inspection.format) if described_by_keys(inspection) else []
-    if prints and prints[0].match != "family":
+    if prints and (prints[0].match != "family" or prints[0].score >= ALL_BUT_THE_HEAD):
         return [with_class(prints[0], pickled), *prints[1:]]
     found = [c for c in (pickled, pattern) if c is not None]
     found += prints
