@@ -23,6 +23,8 @@ def visible(s: str | bytes, limit: int = 200) -> str:
 
     Hidden characters and bytes that are not UTF-8 are shown as ``\\x1b``, ``\\u202e``, ``\\U000e0041``.
     """
+    if isinstance(s, str) and len(s) <= limit and s.isascii() and s.isprintable():
+        return s  # nearly always
     text = s[: 4 * limit + 4].decode("utf-8", "surrogateescape") if isinstance(s, bytes) else s
     shown: list[str] = []
     length = marks = 0
@@ -127,29 +129,37 @@ _SECRET = (
     rf"(?:{_TOKEN}token(?!_type|_ids?\b)|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|credentials?|auth|signature|sig)"
 )
-_REPLACEMENTS: tuple[tuple[str, str], ...] = (
-    (r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", "***"),
-    # scheme://user:password@host, the password may hold an @ itself
-    (r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]{1,512}@", r"\1***@"),
-    # user:password@host without a scheme, as in proxy settings; image@sha256:… is no credential
-    (r"(?<![\w:/@.-])[^\s:/@\"'=]{1,64}:[^\s:/@\"']{1,128}@(?!sha\d+:)(?=[\w\[])", "***@"),
+# (what has to be in the text, in lower case, for the pattern to match; the pattern; what stands there instead)
+_REPLACEMENTS: tuple[tuple[str, str, str], ...] = (
     (
+        "private key",
+        r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+        "***",
+    ),
+    # scheme://user:password@host, the password may hold an @ itself
+    ("@", r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]{1,512}@", r"\1***@"),
+    # user:password@host without a scheme, as in proxy settings; image@sha256:… is no credential
+    ("@", r"(?<![\w:/@.-])[^\s:/@\"'=]{1,64}:[^\s:/@\"']{1,128}@(?!sha\d+:)(?=[\w\[])", "***@"),
+    (
+        "authorization",
         r"(?i)\b((?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?:(basic|bearer|token|digest)\s+)?[^\s\"',;]+",
         r"\1***",
     ),
-    (r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),
-    (r"(?i)\b((?:set-)?cookie\s{0,4}:\s{0,4})[^\r\n]+", r"\1***"),
+    ("bearer", r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),
+    ("cookie", r"(?i)\b((?:set-)?cookie\s{0,4}:\s{0,4})[^\r\n]+", r"\1***"),
     # key=value and key: value, also --key value, "key": "value", ?key=value
     (
+        "",
         r"(?i)((?:^|[\s?&;,{(\[\"'`_.\-/])(?:[\w.\-]{0,40}?)"
         + _SECRET
         + r"(?:[_\-][\w\-]{0,40})?[\"']?\s{0,4}[=:]\s{0,4}[\"']?)"
         r"(?!\*\*\*)[^\s\"'&#,;})\]]+",
         r"\1***",
     ),
-    (r"(?i)(--?(?:[\w\-]{0,40}-)?" + _SECRET + r"\s+)(?![-*])[^\s\"']+", r"\1***"),
-    (r"(?i)\b(machine\s+\S+\s+login\s+\S+\s+password\s+)\S+", r"\1***"),
+    ("-", r"(?i)(--?(?:[\w\-]{0,40}-)?" + _SECRET + r"\s+)(?![-*])[^\s\"']+", r"\1***"),
+    ("machine", r"(?i)\b(machine\s+\S+\s+login\s+\S+\s+password\s+)\S+", r"\1***"),
     (
+        "",
         (
             r"hf_[A-Za-z0-9]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w\-]{10,}|sk-[A-Za-z0-9_\-]{16,}"
             r"|(?:AKIA|ASIA)[0-9A-Z]{16}|xox[abeprs]-[\w\-]{10,}|pypi-[A-Za-z0-9_\-]{16,}|npm_[A-Za-z0-9]{20,}|AIza[\w\-]{30,}"
@@ -161,13 +171,14 @@ _REPLACEMENTS: tuple[tuple[str, str], ...] = (
 
 
 @cache
-def _secrets() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return the patterns, compiled when first asked for: most commands end without."""
-    return tuple((re.compile(pattern), replacement) for pattern, replacement in _REPLACEMENTS)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 def redact(s: str) -> str:
     """Return ``s`` without credentials: user parts of URLs, secret parameters, known token shapes, private keys."""
-    for pattern, replacement in _secrets():
-        s = pattern.sub(replacement, s)
+    lowered = s.lower()
+    for needle, pattern, replacement in _REPLACEMENTS:
+        if needle in lowered:  # compiling all patterns takes longer than a whole `dnnbox inspect` may
+            s = _compiled(pattern).sub(replacement, s)
     return s

@@ -48,9 +48,8 @@ def _dispatch(argv: list[str]) -> int:
     if (plain := _plain_inspect(argv)) is not None:
         import gc
 
-        from dnnbox.cli import inspecting
-
         gc.disable()  # nothing here makes cycles, and looking for them takes a tenth of the time
+        from dnnbox.cli import inspecting
 
         wanted = {name: f"--{flag}" in argv for name, flag in _INSPECT_FLAGS.items()}
         return inspecting.inspect(plain, **wanted, family="")

@@ -39,8 +39,15 @@ _PLACES: tuple[tuple[str, str, str], ...] = (
 
 
 @cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str, str], ...]:
-    return tuple((re.compile(prefix), place, part) for prefix, place, part in _PLACES)
+def _compiled(prefix: str) -> re.Pattern[str]:
+    return re.compile(prefix)
+
+
+def _possible(pairs: Sequence[Pair]) -> list[tuple[re.Pattern[str], str, str]]:
+    """Return the places of which a word occurs at all: most checkpoints have none, and nothing need be compiled."""
+    text = "\n".join(name for name, _ in pairs)
+    rows = [row for row in _PLACES if any(word in text for word in set(re.findall("[a-z_]{3,}", row[0])) - {"model"})]
+    return [(_compiled(prefix), place, part) for prefix, place, part in rows]
 
 
 def components(known: Index, inspection: Inspection, pairs: Sequence[Pair]) -> tuple[Component, ...]:
@@ -73,8 +80,9 @@ def _declared(names: Mapping[str, Any], pairs: Sequence[Pair]) -> dict[Group, li
 
 def _placed(pairs: Sequence[Pair]) -> dict[Group, list[Pair]]:
     found: dict[Group, list[Pair]] = defaultdict(list)
+    possible = _possible(pairs)
     for name, shape in pairs:
-        for pattern, place, part in _patterns():
+        for pattern, place, part in possible:
             if match := pattern.match(name):
                 found[match[0], place, part].append((name[match.end() :], shape))
                 break
