@@ -37,8 +37,8 @@ test-long: setup zoo ## the tests that take minutes: faults, whole sweeps, many 
 unit: setup ## the fast tests: no network, no engine, no frameworks
 	$(PYTEST) tests -m 'not engine and not zoo and not slow'
 
-check: N = 3000
-check: S = 5
+check: OTHERS = 10000
+check: S = 400
 check: lint fuzz test-long test ## what CI runs
 
 lint: setup ## style, format, types
@@ -63,18 +63,21 @@ bench-fidelity: setup zoo ## compare the reported p50 with a hand-written loop, 
 	.venv/bin/python benchmarks/fidelity.py
 
 bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files beside the peers, in one run
+	.venv/bin/python -m compileall -q dnnbox
 	.venv/bin/python benchmarks/inspect_large.py --python .venv-zoo/bin/python --peers .venv-peers/bin/python \
 		--record benchmarks/results/inspect.json
 .venv-peers/.made: .venv/.made benchmarks/peers.txt
 	.venv/bin/uv venv -q --allow-existing --python 3.11 .venv-peers
-	.venv/bin/uv pip install -q --python .venv-peers/bin/python -r benchmarks/peers.txt
+	.venv/bin/uv pip install -q --compile-bytecode --python .venv-peers/bin/python -r benchmarks/peers.txt
 	@touch $@
 
-# Mutants and seconds at most of each part. CI takes the short form; 5,000,000 pickles take half an hour.
+# N mutants of each of pickles, zips, safetensors, GGUF and ONNX, OTHERS of each other format; S seconds at most for a
+# part. CI takes 200,000 and 10,000; 5,000,000 pickles take some minutes.
 N ?= 200000
+OTHERS ?= $(N)
 S ?= 3600
-fuzz: setup ## mutate pickles, zips and headers; N=mutants and S=seconds of each part
-	.venv/bin/python -m tests.unit.checkpoints.fuzzing --mutants $(N) --seconds $(S)
+fuzz: setup ## mutate pickles, zips and headers on every core; N and OTHERS = mutants, S = seconds of each part
+	.venv/bin/python -m tests.unit.checkpoints.fuzzing --mutants $(N) --others $(OTHERS) --seconds $(S)
 
 # kill -9 in the middle of whole runs; the record lies under benchmarks/results/. CI takes a short form.
 fault-kill: N = 200

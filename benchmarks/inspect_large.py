@@ -47,6 +47,9 @@ SCANNERS = {
         "modelscan": "import sys; from modelscan.modelscan import ModelScan; ModelScan().scan(sys.argv[1])",
         "fickling": "import sys, fickling; fickling.scan_zip_archive(sys.argv[1])",
     },
+    ".safetensors": {
+        "modelscan": "import sys; from modelscan.modelscan import ModelScan; ModelScan().scan(sys.argv[1])",
+    },
 }
 
 
@@ -175,7 +178,7 @@ def reader_ms(path: Path) -> dict[str, float]:
 def commands(suffix: str, path: Path, python: str, peers: str) -> Iterator[tuple[str, list[str]]]:
     """Yield what is measured for one file: dnnbox's command first."""
     yield "dnnbox, reading without naming", [sys.executable, "-c", READING, str(path)]
-    yield "dnnbox inspect", [sys.executable, "-m", "dnnbox", "inspect", str(path)]
+    yield "dnnbox inspect", [str(Path(sys.executable).with_name("dnnbox")), "inspect", str(path)]
     for interpreter, codes in ((python, FRAMEWORKS), (peers, SCANNERS)):
         for name, code in codes.get(suffix, {}).items() if interpreter else ():
             yield name, [interpreter, "-c", code, str(path)]
