@@ -82,9 +82,9 @@ def run(values: Mapping[str, Any]) -> int:
     from dnnbox.pipeline import running
 
     resume = values.get("resume")
-    if not values["checkpoint"] and resume is None:
+    if not (values["checkpoint"] or values["endpoint"]) and resume is None:
         raise Usage("Missing argument 'CKPT'", hint="see `dnnbox run --help`")
-    options = parsing.run_options(values) if values["checkpoint"] else None
+    options = parsing.run_options(values) if values["checkpoint"] or values["endpoint"] else None
     if options is None:
         parsing.refuse_others(values)
     with progress(values["progress"]) as display:

@@ -97,6 +97,10 @@ TrainCheck = Annotated[bool, typer.Option("--train-check", help="Twenty steps on
 ContractOption = Annotated[
     Path | None, typer.Option("--contract", metavar="FILE", help="What you know of inputs and outputs, as JSON.")
 ]
+Endpoint = Annotated[
+    str,
+    typer.Option(metavar="URL", help="A served model instead of CKPT: Open Inference Protocol v2, OpenAI-compatible."),
+]
 Sizes = Annotated[
     bool | None,
     typer.Option("--sizes/--no-sizes", help="Try which batch and input sizes run; not with --quick."),
@@ -189,8 +193,8 @@ def run(
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
     quick: Quick = False, profile: Profile = None, allow: Allow = None, base_image: BaseImage = "",
     dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,
-    contract: ContractOption = None, sizes: Sizes = None, progress: ProgressOption = "auto", resume: Resume = None,
-    json: Json = False,
+    contract: ContractOption = None, sizes: Sizes = None, endpoint: Endpoint = "",
+    progress: ProgressOption = "auto", resume: Resume = None, json: Json = False,
 ) -> Action:  # fmt: skip
     """Run the whole experiment: plan, one question, environment, inference, figures, reports."""
     return _later("run", values=dict(locals()))

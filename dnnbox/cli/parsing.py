@@ -60,6 +60,7 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         train_check=values.get("train_check", False),
         contract=_file("--contract", values.get("contract"), "give a JSON file like outputs/io_contract.json"),
         sizes=values.get("sizes"),
+        endpoint=values.get("endpoint", ""),
         command=_command(sys.argv[1:], values["checkpoint"]),
     )
 

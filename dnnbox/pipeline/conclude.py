@@ -185,7 +185,7 @@ def report(experiment: Experiment, prepared: Prepared, execution: Execution, pro
     progress.begin("report")
     start = time.monotonic()
     with experiment.stage("report"):
-        if execution.request is not None:
+        if execution.request is not None and not prepared.options.endpoint:
             _scripts(experiment, prepared, execution.request)
         outputs = load(experiment.root)
         readmes.update(experiment.root, _changes(experiment, execution), when=utc_now(), outputs=outputs)

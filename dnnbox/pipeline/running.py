@@ -14,7 +14,7 @@ from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, ConsentNeeded, DnnboxErro
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
 from dnnbox.files import host_error
-from dnnbox.pipeline import conclude, fitting, resuming, undecided
+from dnnbox.pipeline import conclude, fitting, resuming, serving, undecided
 from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
@@ -47,14 +47,19 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
     _sweep(store)
     with scratch() as refs:
         try:
-            prepared, decision = _agree(options, ask, progress, store, refs)
+            if options.endpoint:
+                prepared = serving.prepared_endpoint(options, progress, store)
+                decision = serving.decision_of(prepared)
+            else:
+                prepared, decision = _agree(options, ask, progress, store, refs)
         except AdapterNeeded as stop:
             if options.adapter is not None:
                 raise
             return Finished(*undecided.leave_skeleton(options, stop), time.monotonic() - start)
         fitting.refuse(prepared.plan.fit)
         index = _index(prepared)
-        resuming.remember(index.id, prepared, store)  # before the experiment is there, so that each can be resumed
+        if not options.endpoint:
+            resuming.remember(index.id, prepared, store)  # before the experiment is there, so that each can be resumed
         experiment = Experiment.create(_place(prepared), index)
         try:
             error = _guarded(experiment, prepared, decision, store, progress)
@@ -161,7 +166,8 @@ def _guarded(
     try:
         prepared = with_adapter(experiment, with_source(experiment, prepared))
         conclude.save_findings(experiment, prepared, decision)
-        execute(experiment, prepared, store, progress, execution)
+        work = serving.execute_endpoint if prepared.options.endpoint else execute
+        work(experiment, prepared, store, progress, execution)
     except DnnboxError as failure:
         error = failure
     except KeyboardInterrupt as interrupt:

@@ -38,6 +38,7 @@ RUNTIMES = {
     "nemo": ".adapter:AdapterRuntime",
     "flax": ".adapter:AdapterRuntime",
     "torch_module": ".torch_module:TorchModule",
+    "endpoint": ".endpoint:Endpoint",
     "adapter": ".adapter:AdapterRuntime",
 }
 """Name -> ``module:class``; those without a class of their own bring the requirements of a library for an adapter.
