@@ -99,11 +99,11 @@ def classifiers(model: Model) -> tuple[str, ...]:
 
 
 def head_is_missing(model: Model, expected: Sequence[Pair], comparison: Comparison) -> bool:
-    """Tell whether the architecture has a classifier of which the checkpoint has nothing."""
+    """Tell whether exactly the architecture's classifier is missing: ``num_classes=0`` takes away nothing else."""
     roots = tuple(f"{name}." for name in classifiers(model))
     wanted = [name for name, _ in expected if roots and name.startswith(roots)]
     missing = {name for name, _ in comparison.missing}
-    return bool(wanted) and all(name in missing for name in wanted)
+    return bool(wanted) and missing == set(wanted)
 
 
 def input_channels(model: Model, expected: Sequence[Pair], comparison: Comparison, found: Inferred) -> None:

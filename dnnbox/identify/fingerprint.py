@@ -45,7 +45,8 @@ class Weighed(NamedTuple):
         layout = self.hit.layout if self.kind == "family" else 1.0
         part_only = self.kind in ("exact", "body") and comparison.outside > 0
         sureness = list(CLAIM).index("similar" if part_only else self.kind)
-        return (sureness, -round(layout, 2), -round(close, 4), self.model.plainness)
+        open_head = self.kind == "body" and not accounted(comparison, self.inferred)
+        return (sureness, open_head, -round(layout, 2), -round(close, 4), self.model.plainness)
 
 
 def candidates(index: Index, pairs: Sequence[Pair], hints: list[names.NameHint], format_name: str) -> list[Candidate]:
@@ -57,7 +58,7 @@ def candidates(index: Index, pairs: Sequence[Pair], hints: list[names.NameHint],
     weighed.sort(key=lambda w: w.rank)
     if not weighed:
         return []
-    ties = [w for w in weighed if w.rank[:3] == weighed[0].rank[:3]]
+    ties = [w for w in weighed if w.rank[:4] == weighed[0].rank[:4]]
     found = [candidate(index, w, hints, format_name) for w in weighed[:MOST]]
     found = [c for c in found if c.match != "family" or found[0].match == "family" or c.score >= LOOSE]
     if len(ties) > 1 and (settled := names.settle([w.model.name for w in ties], hints)) and settled[0] < len(found):

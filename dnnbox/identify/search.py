@@ -60,8 +60,9 @@ def exact_or_body(index: Index, parts: dict[str, list[Pair]], total: int) -> lis
             body.append((len(part), prefix, members))
     if not body:
         return []
-    _, prefix, members = max(body, key=lambda item: item[0])
-    return ranked(index, members, prefix, parts[prefix], total, "body")
+    longest = max(size for size, _, _ in body)  # under two prefixes: a backbone, and a whole that has lost its head
+    found = [(prefix, members) for size, prefix, members in body if size == longest]
+    return [hit for prefix, members in found for hit in ranked(index, members, prefix, parts[prefix], total, "body")]
 
 
 def ranked(

@@ -12,6 +12,8 @@ import pytest
 
 from dnnbox.checkpoints import inspect
 from dnnbox.errors import Corrupt, DnnboxError, InputLimit, UnsafeCheckpoint, Unsupported
+from dnnbox.identify import identify
+from tests.unit.checkpoints.conftest import Made
 from tests.unit.checkpoints.fuzz_seeds import by_format
 from tests.unit.checkpoints.hostile import DANGEROUS, EXHAUSTING, SYSTEM_CALL
 
@@ -86,7 +88,17 @@ def test_inspect__hostile_and_benign__only_opens_for_reading(tmp_path: Path) -> 
         path = tmp_path / f"{number}.pt"
         path.write_bytes(data[: 1 << 20])
         files.append(path)
-    _all(files)  # the readers themselves are imported on first use
+    _only_reads(files)
+
+
+@pytest.mark.zoo
+def test_inspect__torchs_own_layouts__only_opens_for_reading(made: Made) -> None:
+    _only_reads([made.path(layout) for layout in made.expected])
+
+
+def _only_reads(files: list[Path]) -> None:
+    """Fail on any event that is not a file opened for reading or a directory looked into."""
+    _all([path for path in files if path.is_dir() or path.stat().st_size < 1 << 14])  # imports happen on first use
     recorder = _Recorder()
     modules = set(sys.modules)
     recorder.on = True
@@ -106,6 +118,6 @@ def test_inspect__hostile_and_benign__only_opens_for_reading(tmp_path: Path) -> 
 def _all(files: list[Path]) -> None:
     for path in files:
         try:
-            inspect(path)
+            identify(inspect(path))
         except DnnboxError:
             continue

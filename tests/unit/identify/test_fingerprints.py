@@ -206,3 +206,16 @@ def test_identify__onnx_with_module_like_names__is_not_matched() -> None:
 def test_identify__wrong_scheme__says_what_to_do() -> None:
     with pytest.raises(ValueError, match="build_fingerprints"):
         index.Index({"scheme": -1, "name": []}, b"")
+
+
+def test_identify__backbone_without_head__is_no_segmenter_that_lost_its_own() -> None:
+    tensors = [(f"backbone.{n}", s) for n, s in pairs("timm", "resnet101") if not n.startswith("fc.")]
+    found = best(*tensors, path="runs/last.safetensors", format_name="safetensors")
+    assert (found.library, found.architecture, found.match) == ("timm", "resnet101", "body")
+    assert (found.arguments, found.prefix) == ({"num_classes": 0}, "backbone.")
+
+
+def test_identify__head_that_no_argument_explains__is_a_family() -> None:
+    changed = [(n, (7, 99) if n == "head.fc.weight" else s) for n, s in pairs("timm", "convnext_atto")]
+    found = best(*changed)
+    assert (found.architecture, found.match) == ("convnext_atto", "family")
