@@ -45,7 +45,9 @@ class Weighed(NamedTuple):
         layout = self.hit.layout if self.kind == "family" else 1.0
         part_only = self.kind in ("exact", "body") and comparison.outside > 0
         sureness = list(CLAIM).index("similar" if part_only else self.kind)
-        open_head = self.kind == "body" and not accounted(comparison, self.inferred)
+        open_head = 0  # a head that nothing accounts for: the whole goes before a part of it
+        if self.kind == "body" and not accounted(comparison, self.inferred):
+            open_head = 1 + self.hit.prefix.count(".")
         return (sureness, open_head, -round(layout, 2), -round(close, 4), self.model.plainness)
 
 

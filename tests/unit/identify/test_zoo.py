@@ -38,7 +38,7 @@ def test_zoo__self_describing_file_of_no_family__is_unknown(zoo: Zoo, name: str)
     assert identify(inspect(zoo.path(name))).unknown
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_accuracy__small_sample_of_rebuilt_models__is_right(zoo: Zoo) -> None:
     script = ROOT / "benchmarks" / "identify_accuracy.py"
     command = [str(zoo.python), "-B", str(script), "--sample", "6", "--seed", "3", "--only", "none", "num_classes"]
