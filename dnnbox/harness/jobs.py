@@ -9,7 +9,7 @@ import re
 import time
 from typing import Any, Callable, Dict, List
 
-from . import checks, colours, contract, measure, memory, probe, profilers, sizes, trees
+from . import checks, colours, contract, drawing, measure, memory, probe, profilers, sizes, trees
 from .arrays import Array, write_npy
 from .failures import Failure
 from .noise import NoiseLog
@@ -71,8 +71,14 @@ def _decode(session: Session) -> None:
     batches = session.batches or [[]]
     for index, batch in enumerate(batches[:DECODED_CALLS]):
         context.progress.show("postprocess", index, min(len(batches), DECODED_CALLS))
-        outputs = session.call(runtime.preprocess(batch) if index and batch else None)
-        for entry in _explained(session, lambda: runtime.postprocess(outputs, batch, out_dir)):  # noqa: B023 - at once
+        inputs = runtime.preprocess(batch) if index and batch else session.inputs
+        outputs = session.call(inputs)
+        said = _explained(session, lambda: runtime.postprocess(outputs, batch, out_dir))  # noqa: B023 - at once
+        first = index * max(1, context.request.batch_size)
+        if first < drawing.MOST_ITEMS:
+            say = lambda: drawing.draw(runtime, inputs, outputs, batch, said, out_dir, first)  # noqa: B023, E731 - at once
+            decoded += _drawn(session, say)
+        for entry in said:
             if isinstance(entry.get("item"), int):
                 entry["item"] += index * max(1, context.request.batch_size)
             decoded.append(entry)
@@ -80,6 +86,15 @@ def _decode(session: Session) -> None:
         runtime.note("only the first %d of %d batches of inputs were decoded" % (DECODED_CALLS, len(batches)))
     context.fields["decoded"] = trees.plain(decoded + _explained(session, lambda: runtime.conclude(out_dir)))
     context.fields["artifacts"] = list_artifacts(out_dir)
+
+
+def _drawn(session: Session, draw: Callable[[], List[Dict[str, Any]]]) -> List[Dict[str, Any]]:
+    """Return what was drawn; pictures are for people, so a failure to draw is a note whosever code made the output."""
+    try:
+        return draw()
+    except Exception as error:
+        session.runtime.note("the output could not be drawn (%s: %s)" % (type(error).__name__, str(error)[:200]))
+        return []
 
 
 def _explained(session: Session, explain: Callable[[], List[Dict[str, Any]]]) -> List[Dict[str, Any]]:

@@ -27,12 +27,19 @@ _LOOKS_INTO = 400  # files opened in one search
 
 
 def choose(
-    inspection: Inspection, io: IoHints, *, given: Sequence[str] = (), workspace: Path, runtime: str = ""
+    inspection: Inspection,
+    io: IoHints,
+    *,
+    given: Sequence[str] = (),
+    workspace: Path,
+    runtime: str = "",
+    source: str = "",
 ) -> tuple[InputChoice, ...]:
     """Return the inputs of the run, each with the reason for it.
 
     ``given`` holds FILE, DIR or NAME=@FILE as typed. Without any, files that fit the model's modality are looked for
-    beside the checkpoint and in the workspace's data folders.
+    beside the checkpoint, among the samples of its own repository (``source`` is the root), and in the workspace's
+    data folders.
 
     Raises:
         NotReadable: a given file is not there or cannot be read.
@@ -43,7 +50,7 @@ def choose(
     modality = io.modality or "tensor"
     if problem := obstacle(runtime, modality, inspection, io):
         return (InputChoice("synthesised", "tensor", reason=f"{problem}, so they are made up"),)
-    places = tuple(_places(Path(inspection.path), workspace))
+    places = tuple(_places(Path(inspection.path), workspace, source))
     found = _found(places, modality, io)
     if found:
         return found
@@ -144,11 +151,14 @@ class _Place:
     label: str
 
 
-def _places(checkpoint: Path, workspace: Path) -> Iterator[_Place]:
+def _places(checkpoint: Path, workspace: Path, source: str = "") -> Iterator[_Place]:
     """Yield each place once: beside the checkpoint first, for such files come with the model."""
     beside = checkpoint if checkpoint.is_dir() else checkpoint.parent
     candidates = [_Place(beside, 0, "beside the checkpoint")]
     candidates += [_Place(beside / name, 2, f"in {name}/ beside the checkpoint") for name in DATA_FOLDERS]
+    if source:
+        samples = (*DATA_FOLDERS, "docs", "figures", "imgs", "test_images")
+        candidates += [_Place(Path(source) / name, 2, f"in {name}/ of the model's own source") for name in samples]
     candidates += [_Place(workspace / name, 3, f"in {name}/ of the workspace") for name in DATA_FOLDERS]
     seen: set[Path] = set()
     for place in candidates:

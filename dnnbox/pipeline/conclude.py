@@ -100,7 +100,10 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
         log = f"logs/{last:02d}-{execution.outcomes[-1].job}.stderr.txt"
         experiment.save("failure", results.failure(execution.outcomes[-1], log=log))
     artifacts = results.artifacts(experiment.root, inputs=execution.files, outcome=verified)
-    experiment.save("artifacts", {"schema": "dnnbox.artifacts/1", "artifacts": artifacts})
+    experiment.save(
+        "artifacts",
+        {"schema": "dnnbox.artifacts/1", "artifacts": artifacts, "mappings": results.mappings(artifacts, verified)},
+    )
     request = execution.request or _asked(prepared)
     params = results.params(request, verified, targets=(*options.targets, *options.wants))
     experiment.save("params", params)

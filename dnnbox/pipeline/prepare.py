@@ -114,6 +114,7 @@ def prepare(
             given=options.inputs,
             workspace=options.workspace,
             runtime=derived.runtime,
+            source=source.root,
         )
         derived = _with_input_needs(derived, choices)
         wanted = asked.labelled(wanted, options, inspection.io_hints.task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnnbox.results.agreement import compare, kept_outputs, saved_outputs
-from dnnbox.results.collected import artifacts, failure, params
+from dnnbox.results.collected import artifacts, failure, mappings, params
 from dnnbox.results.contracts import contract
 from dnnbox.results.measuring import measure, samples
 from dnnbox.results.profiling import profile
@@ -22,6 +22,7 @@ __all__ = [
     "judge",
     "keep_trace",
     "kept_outputs",
+    "mappings",
     "measure",
     "params",
     "parse",

@@ -14,6 +14,7 @@ from dnnbox.records.experiment import Artifact
 from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
 
+_MOST_ITEMS = 256
 _KINDS = {".npy": "tensor", ".png": "image", ".jpg": "image", ".jpeg": "image", ".webp": "image", ".wav": "audio",
           ".flac": "audio", ".txt": "text", ".json": "json"}  # fmt: skip
 
@@ -29,6 +30,37 @@ def artifacts(
     if outcome is not None and outcome.result is not None:
         found += _left(root, outcome.result, outcome.files)
     return tuple(artifact for artifact in found if artifact is not None)
+
+
+def mappings(artifacts: Sequence[Artifact], outcome: RunOutcome | None) -> list[dict[str, Any]]:
+    """Return which input led to which output: an entry for each item, with its files and what was decoded of it.
+
+    An array that holds a whole batch belongs to all of its items.
+    """
+    if outcome is None or outcome.result is None:
+        return []
+    decoded = outcome.result.decoded
+    arrays = [a for a in artifacts if a.kind == "tensor"]
+    given = [a.path for a in artifacts if a.role == "input" and a.kind != "tensor"]
+    numbers = {number for entry in decoded if isinstance(number := entry.get("item"), int)}
+    found = []
+    for item in sorted(numbers or {0})[:_MOST_ITEMS]:
+        drawn = [a.path for a in artifacts if a.role == "output" and PurePosixPath(a.path).stem.endswith(f"-{item}")]
+        found.append(
+            {
+                "item": item,
+                "inputs": [given[item]] if item < len(given) else given[:1],
+                "input_arrays": [a.path for a in arrays if a.role == "input"],
+                "output_arrays": [a.path for a in arrays if a.role == "output"],
+                "outputs": drawn,
+                "decoded": [place for place, entry in enumerate(decoded) if entry.get("item", item) == item],
+                "preprocessing": [str(step.get("step", "")) for step in outcome.result.preprocessing],
+                "device": text.visible(str(outcome.result.effective.get("device") or ""), 80),
+                "precision": text.visible(str(outcome.result.effective.get("precision") or ""), 40),
+                "batch": outcome.settings.get("batch_size"),
+            }
+        )
+    return found
 
 
 def _left(root: Path, result: RunResult, files: Mapping[str, str]) -> list[Artifact | None]:

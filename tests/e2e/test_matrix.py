@@ -104,6 +104,10 @@ def check_outputs(experiment: Path, kind: Kind) -> None:
     contract = read(experiment, "io_contract")
     assert contract["inputs"]
     assert contract["outputs"]
+    assert contract["fed_back"]["runs"] is True, contract["fed_back"]
+    artifacts = read(experiment, "artifacts")
+    assert all(mapping["input_arrays"] and mapping["output_arrays"] for mapping in artifacts["mappings"])
+    assert artifacts["mappings"]
 
 
 def check_output_before_timing(experiment: Path) -> None:

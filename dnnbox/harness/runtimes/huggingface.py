@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 from .. import examples
 from ..failures import Failure
 from ..protocol import InputFile
+from . import heads
 from .base import Decoded
 from .torch_base import TorchRuntime
 from .vision import Pipeline, best_classes
@@ -193,6 +194,9 @@ def answer(runtime: Any, outputs: Any, items: Sequence[Any]) -> Decoded:
     name = type(runtime.model).__name__
     if runtime.is_generative():
         return [continuation(runtime)]
+    found = heads.special(runtime, outputs, items)
+    if found is not None:
+        return list(found)
     logits = outputs.get("logits")
     if logits is None:
         return _vectors(outputs, items)

@@ -53,6 +53,19 @@ class ImageInputs(TorchRuntime):
             stack.append((pixels.permute(2, 0, 1).float() / 255 - mean) / std)
         return self.cast(torch.stack(stack))
 
+    def whole_picture(self, path: str) -> Any:
+        """Return a picture file as [3, height, width] in [0, 1], in its own size."""
+        from PIL import Image
+
+        try:
+            with Image.open(path) as picture:
+                rgb = picture.convert("RGB")
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            name = path.rpartition("/")[2]
+            raise Failure("input_failed", "%s is not a readable picture: %s" % (name, error), "input") from error
+        pixels = self.torch.frombuffer(bytearray(rgb.tobytes()), dtype=self.torch.uint8)
+        return self.cast(pixels.reshape(rgb.height, rgb.width, 3).permute(2, 0, 1).float() / 255)
+
     def example_pictures(self, batch_size: int, channels: int = 3) -> Any:
         """Return made-up pictures as one tensor, normalised as the pipeline does."""
         pipeline = self.pipeline()

@@ -49,6 +49,9 @@ class Torchvision(ImageInputs):
 
     def pipeline(self) -> Pipeline:
         """Return the pipeline of the transforms that belong to the architecture's default weights."""
+        if self.family == "detection":
+            size = self.image_size()
+            return Pipeline(size[0], size[1], min(size), status="declared", source="torchvision detectors scale inside")
         preset = self._preset()
         if preset is None or not hasattr(preset, "mean"):
             return super().pipeline()
@@ -73,7 +76,11 @@ class Torchvision(ImageInputs):
         return "x"
 
     def preprocess(self, items: Sequence[InputFile]) -> Any:
-        """Return pictures from files."""
+        """Return pictures from files; detectors take each in its own size."""
+        if self.family == "detection" and {item.kind for item in items} == {"image"}:
+            facts = {"from": [0, 255], "to": [0, 1]}
+            self.step("preprocessing", "scale", facts, "declared", "torchvision detectors scale inside")
+            return {"x": [self.whole_picture(item.path) for item in items]}
         return self.from_files(items)
 
     def infer(self, inputs: Any) -> Any:
@@ -96,7 +103,7 @@ class Torchvision(ImageInputs):
     def postprocess(self, outputs: Any, items: Sequence[Any], out_dir: str) -> Decoded:
         """Return classes, or boxes, or the share of each class in a segmentation."""
         if self.family == "detection":
-            return [self._boxes(found) for found in outputs]
+            return [dict(self._boxes(found), item=place) for place, found in enumerate(outputs)]
         if isinstance(outputs, dict):
             return [{"kind": "segmentation", "classes": self._shares(plane)} for plane in outputs["out"]]
         if isinstance(outputs, self.torch.Tensor) and outputs.ndim == 2:
@@ -107,7 +114,7 @@ class Torchvision(ImageInputs):
     def _boxes(self, found: Any) -> Dict[str, Any]:
         labels = self.labels()
         boxes = []
-        for box, score, label in list(zip(found["boxes"], found["scores"], found["labels"]))[:20]:
+        for box, score, label in list(zip(found["boxes"], found["scores"], found["labels"]))[:100]:
             place = int(label)
             name = labels[place] if place < len(labels) else None
             corners = [round(float(side), 1) for side in box]

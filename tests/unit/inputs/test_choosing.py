@@ -265,3 +265,20 @@ def test_choose__given_what_is_no_input__is_refused_in_one_line(workspace: Path,
 )
 def test_look_into__broken_headers__are_nothing(tmp_path: Path, data: bytes) -> None:
     assert look_into(media.write(tmp_path / "x", data)) is None
+
+
+def test_choose__sample_of_the_models_own_source__wins_over_the_workspace(
+    workspace: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    media.png(workspace / "data" / "far.png")
+    media.png(tmp_path / "repository" / "assets" / "near.png")
+    inspection = Inspection(str(checkpoint), "file", "onnx", "onnx", 4, "no-code")
+    (choice,) = choose(
+        inspection,
+        IoHints(modality="image"),
+        workspace=workspace,
+        runtime="adapter",
+        source=str(tmp_path / "repository"),
+    )
+    assert Path(choice.path).name == "near.png"
+    assert choice.reason == "64 × 48, in assets/ of the model's own source"
