@@ -107,6 +107,34 @@ def run(
     )
 
 
+class Service:
+    """A process that runs beside this one until :meth:`end`; it gets its own session, so Ctrl-C does not reach it."""
+
+    def __init__(self, argv: Sequence[str | Path], cwd: Path) -> None:
+        """Start it, without input and output.
+
+        Raises:
+            OSError: the program could not be started.
+        """
+        command = [os.fspath(part) for part in argv]
+        _log.debug("start %s", shlex.join(command))
+        nothing = subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            command, stdin=nothing, stdout=nothing, stderr=nothing, cwd=cwd, start_new_session=True
+        )
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """End it and what it started in its session, and wait for that."""
+        if self.runs:
+            _ladder(self._process, _group_killer(self._process.pid), 3.0)
+        self._process.wait()
+
+
 class LogSink:
     """Keeps the end of one stream, and copies it to a file up to a limit."""
 

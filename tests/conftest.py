@@ -67,6 +67,17 @@ def docker_problem() -> str:
     return f"no docker engine answers: {done.stderr.strip()[-200:]}"
 
 
+def podman_problem() -> str:
+    """Return why tests with Podman cannot run here, or ""."""
+    if shutil.which("podman") is None:
+        return "podman is not installed: `make engines PODMAN=1`"
+    command = ["podman", "image", "exists", BASE_IMAGE]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode == 0:
+        return ""
+    return f"podman lacks the image {BASE_IMAGE}: `make engines PODMAN=1` ({done.stderr.strip()[-200:]})"
+
+
 def bubblewrap_problem() -> str:
     """Return why sandbox tests cannot run here, or ""."""
     bwrap = shutil.which("bwrap")
@@ -81,6 +92,14 @@ def bubblewrap_problem() -> str:
 def docker_engine() -> str:
     """Return the base image's name; skips where no engine answers or the image is missing."""
     if problem := docker_problem():
+        refuse_or_skip(problem)
+    return BASE_IMAGE
+
+
+@pytest.fixture(scope="session")
+def podman_engine() -> str:
+    """Return the base image's name; skips where podman is not installed or lacks the image."""
+    if problem := podman_problem():
         refuse_or_skip(problem)
     return BASE_IMAGE
 

@@ -26,7 +26,10 @@ fi
 if ! { answers && docker image inspect "$image" >/dev/null 2>&1; }; then
     have debootstrap || want debootstrap
 fi
-if [ "${PODMAN:-0}" = 1 ] && ! have podman; then want podman runc fuse-overlayfs slirp4netns uidmap; fi
+if [ "${PODMAN:-0}" = 1 ]; then
+    have podman || want podman runc fuse-overlayfs slirp4netns uidmap
+    have catatonit || want catatonit # the first process of podman's containers
+fi
 
 # --- say it first ---------------------------------------------------------------------------------------------
 if [ -n "$packages" ]; then say "will install:$packages"; fi
@@ -88,4 +91,12 @@ if ! docker image inspect "$image" >/dev/null 2>&1; then
     $as_root mkdir -p "$tree/var/cache/apt/archives/partial" "$tree/var/lib/apt/lists/partial"
     $as_root tar -C "$tree" -c . | docker import --change 'CMD ["python3"]' --message "debootstrap bookworm minbase" - "$image" >/dev/null
 fi
-say "ready: $(docker version --format 'Docker {{.Server.Version}}'), $image, $(bwrap --version)"
+podman=
+if [ "${PODMAN:-0}" = 1 ]; then
+    if ! podman image exists "$image"; then
+        say "copying $image to podman"
+        docker save "$image" | podman load -q >/dev/null
+    fi
+    podman=", $(podman --version)"
+fi
+say "ready: $(docker version --format 'Docker {{.Server.Version}}')$podman, $image, $(bwrap --version)"

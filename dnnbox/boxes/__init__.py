@@ -9,6 +9,7 @@ container_env    environments for containers, made by hardened runs
 collect, strict  what a box wrote, taken over as hostile data
 failures         an outcome as the one error that it means
 choose, engines  which box, which engine answers
+podman_service   Podman's API where nobody else serves it
 sweep, facts     dead containers; what doctor says of engines
 ===============  =====================================================================
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 from dnnbox.boxes.choose import choose
 from dnnbox.boxes.container import open_container
 from dnnbox.boxes.container_env import container_env_exists, make_container_env
-from dnnbox.boxes.engines import engine_answers
+from dnnbox.boxes.engines import engine_answers, engine_available
 from dnnbox.boxes.failures import error_of
 from dnnbox.boxes.images import image_facts, image_python, with_digest
 from dnnbox.boxes.limits import default_memory_bytes
@@ -36,6 +37,7 @@ __all__ = [
     "container_env_exists",
     "default_memory_bytes",
     "engine_answers",
+    "engine_available",
     "error_of",
     "image_facts",
     "image_python",

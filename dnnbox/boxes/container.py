@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,7 @@ from dnnbox.scratch import scratch
 from dnnbox.store import Store
 from dnnbox.text import visible
 
+_APART = re.compile(r"[,=\"\\]")  # what separates fields, and quotes, where podman reads a mount
 _SIGNAL_BASE = 128  # how tini, the container's first process, reports a child that died of a signal
 
 
@@ -91,7 +93,7 @@ class ContainerBox:
         self.kind = engine
         self._store = store
         self._image, self._interpreter, self._limits = image, interpreter, limits
-        self._own, self._mounts = tuple(own), tuple(mounts)
+        self._own, self._mounts = tuple(own), tuple(_plainly_named(mount, engine) for mount in mounts)
         self._device, self._gpus, self._harness_dir = device, gpus, harness_dir
         self._stack = contextlib.ExitStack()
 
@@ -123,7 +125,7 @@ class ContainerBox:
         # Compiled by the host's Python: good for an image that has the same version, ignored by any other.
         harness = prepared(self._harness_dir, self._private, store=self._store)
         mounts = [Mount(str(harness), f"{LIB}/{PACKAGE}"), *self._own, *self._shown()]
-        self._all_mounts = tuple(_speakable(mount, self._private, number) for number, mount in enumerate(mounts))
+        self._all_mounts = tuple(self._speakable(mount, number) for number, mount in enumerate(mounts))
 
     def _shown(self) -> Iterator[Mount]:
         for number, mount in enumerate(self._mounts):
@@ -131,6 +133,19 @@ class ContainerBox:
                 yield from readable(mount, self._uid, self._gid, self._private / f"readable-{number}")
             else:
                 yield mount
+
+    def _speakable(self, mount: Mount, name: int | str) -> Mount:
+        """Return a mount whose host path the engine's API can carry: one that it cannot goes through a link."""
+        try:
+            mount.host.encode("utf-8")
+            if self.kind != "podman" or not _APART.search(mount.host):
+                return mount
+        except UnicodeEncodeError:
+            pass  # JSON has no such text
+        link = self._private / f"link-{name}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(mount.host)
+        return replace(mount, host=str(link))
 
     def path(self, host: Path) -> str:
         """Return where the box sees a host path."""
@@ -147,7 +162,7 @@ class ContainerBox:
         with Staging.open(self._renumbered(request), job_dir) as staging:
             if os.getuid() == 0 and self._uid != 0:
                 staging.give_to(self._uid, self._gid)
-            writable = _speakable(Mount(str(staging.path), RUN, writable=True), self._private, "run")
+            writable = self._speakable(Mount(str(staging.path), RUN, writable=True), "run")
             ended = self._session.run(
                 self._wanted(writable),
                 timeout_s=timeout_s,
@@ -219,13 +234,8 @@ class ContainerBox:
         }
 
 
-def _speakable(mount: Mount, private: Path, name: int | str) -> Mount:
-    """Return a mount whose host path the engine's JSON API can carry: one that is not UTF-8 goes through a link."""
-    try:
-        mount.host.encode("utf-8")
-    except UnicodeEncodeError:
-        link = private / f"link-{name}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(mount.host)
-        return replace(mount, host=str(link))
-    return mount
+def _plainly_named(mount: Mount, engine: str) -> Mount:
+    """Return a mount whose place inside podman can carry: its API writes mounts as fields between commas."""
+    if engine != "podman":
+        return mount
+    return replace(mount, inside=_APART.sub("_", mount.inside))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnbox.boxes import cgroup, hardened
+from dnnbox.boxes import cgroup, hardened, oom
 from dnnbox.boxes.engines import base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
 from dnnbox.boxes.hardened import Engine, Wanted
@@ -114,7 +114,11 @@ class Session:
         spawned_ns = time.monotonic_ns()
         with engine_errors(self.kind, wanted.image):
             container.start()
-        with _watched(staging, wanted, container) as watch:
+        figures = _memory_figures(container) if staging is not None or self.kind == "podman" else None
+        with (
+            oom.counting(figures if self.kind == "podman" else None) as kills,
+            _watched(staging, wanted, container, figures) as watch,
+        ):
             timed_out = self._wait(container, spawned_ns / 1e9 + timeout_s)
         ended_ns = time.monotonic_ns()
         with engine_errors(self.kind, wanted.image):
@@ -126,7 +130,7 @@ class Session:
         state = container.attrs["State"]
         return Ended(
             exit_code=int(state["ExitCode"]),
-            oom_killed=bool(state.get("OOMKilled")) or watch.thrashing,
+            oom_killed=bool(state.get("OOMKilled")) or watch.thrashing or kills.seen,
             timed_out=timed_out,
             spawned_ns=spawned_ns,
             wall_s=(ended_ns - spawned_ns) / 1e9,
@@ -202,10 +206,11 @@ class Session:
 _STREAMS = ("stdout", "stderr")
 
 
-def _watched(staging: Path | None, wanted: Wanted, container: Container) -> contextlib.AbstractContextManager[Watch]:
+def _watched(
+    staging: Path | None, wanted: Wanted, container: Container, folder: Path | None
+) -> contextlib.AbstractContextManager[Watch]:
     if staging is None:
         return contextlib.nullcontext(Watch())
-    folder = _memory_figures(container)
     return watching(staging, wanted.limits, lambda: _kill(container), lambda: folder)
 
 
@@ -295,7 +300,8 @@ def engine_errors(kind: str, image: str = "") -> Iterator[None]:
             raise GpuUnavailable(
                 f"{kind} cannot pass a GPU: {words}", hint="`dnnbox doctor` shows what is missing"
             ) from error
-        raise EngineUnavailable(f"{kind}: {words}") from error
+        hint = "install the package catatonit" if "container-init binary" in words else ""
+        raise EngineUnavailable(f"{kind}: {words}", hint=hint) from error
     except (RequestException, DockerException, OSError) as error:
         raise EngineLost(
             f"{kind} went away: {type(error).__name__}", hint="start it again and repeat the run"

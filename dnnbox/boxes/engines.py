@@ -18,27 +18,43 @@ from dnnbox.errors import EngineUnavailable, Usage
 
 Engine = Literal["docker", "podman"]
 ENGINES: tuple[Engine, ...] = ("docker", "podman")
+OWN_SOCKETS: dict[str, Path] = {}
+"""Services that this process has started for itself."""
+
 _PING_S = 1.0
 _ANSWER_S = 10.0
 
 _START = {
     "docker": "start it with `systemctl start docker` (or `dockerd &` as root), or choose `--box venv`",
-    "podman": "start it with `systemctl --user start podman.socket`, or choose `--box venv`",
+    "podman": "install podman (dnnbox starts its service itself), or choose `--box venv`",
 }
 
 
 def engine_answers(engine: str) -> bool:
-    """Return whether the engine answers a ping within a second."""
+    """Return whether the engine answers a ping within a second. Nothing is started."""
     return _problem(engine) == ""
 
 
+def engine_available(engine: str) -> bool:
+    """Return whether the engine can be used, after starting a service for this process where that is all it lacks."""
+    try:
+        return bool(base_url(engine))
+    except EngineUnavailable:
+        return False
+
+
 def base_url(engine: str) -> str:
-    """Return the URL of the engine's API.
+    """Return the URL of the engine's API. Podman needs no daemon: where nobody serves it, this process does.
 
     Raises:
         EngineUnavailable: it does not answer, or this user may not use it; the hint says how to start it.
     """
-    if problem := _problem(engine):
+    problem = _problem(engine)
+    if problem and engine == "podman" and not os.environ.get("CONTAINER_HOST"):
+        from dnnbox.boxes import podman_service
+
+        problem = podman_service.start() or _problem(engine)
+    if problem:
         raise EngineUnavailable(f"{engine}: {problem}", hint=_START[engine])
     return _remote(engine) or f"unix://{next(_sockets(engine))}"
 
@@ -50,7 +66,7 @@ def _problem(engine: str) -> str:
     if _remote(engine):
         return ""  # tcp:// or ssh:// from the user's own configuration: the SDK finds out
     path = next(_sockets(engine), None)
-    return "its socket is not there; the engine is not running" if path is None else _ping(path)
+    return "its socket is not there; the engine is not running" if path is None else ping(path)
 
 
 def _remote(engine: str) -> str:
@@ -68,6 +84,8 @@ def _sockets(engine: str) -> Iterator[Path]:
     }[engine]
     if engine == "docker" and os.access("/var/run/docker.sock", os.W_OK):
         places.insert(0, Path("/var/run/docker.sock"))  # the usual one, where this user may use it
+    if (own := OWN_SOCKETS.get(engine)) is not None:
+        places.insert(0, own)
     if host.startswith("unix://"):
         places = [Path(host.removeprefix("unix://"))]
     for place in places:
@@ -79,7 +97,8 @@ def _sockets(engine: str) -> Iterator[Path]:
             yield place
 
 
-def _ping(path: Path) -> str:
+def ping(path: Path) -> str:
+    """Return why the engine behind a socket cannot be used, "" when it can."""
     try:
         status, body = _get(path, "/_ping", _PING_S)
     except PermissionError:

@@ -7,9 +7,10 @@ about the created container, before anything in it runs.
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dnnbox.boxes.base import HOME
@@ -17,6 +18,11 @@ from dnnbox.boxes.gpu import GpuRequest
 from dnnbox.records.environment import Limits, Mount
 
 _LOG_FILE_BYTES = 16 << 20
+_OWN_IPC = {"docker": ("private",), "podman": ("private", "shareable")}
+"""Podman calls a namespace of its own shareable: only the user himself could join it with another container."""
+
+_MOST_FILES = 1 << 20
+_PID_MAX = 32768  # the kernel's default
 _NO_NEW_PRIVILEGES = "no-new-privileges:true"
 
 
@@ -110,15 +116,13 @@ def create_arguments(engine: Engine, wanted: Wanted) -> dict[str, Any]:
         "security_opt": [_NO_NEW_PRIVILEGES],
         "privileged": False,
         "read_only": True,
-        "tmpfs": _tmpfs(wanted),
+        "tmpfs": _tmpfs(engine, wanted),
         "mem_limit": limits.memory_bytes,
         "pids_limit": limits.pids,
         "shm_size": limits.shm_bytes,
         "cpuset_cpus": limits.cpus,
-        "ulimits": [
-            Ulimit(name=name, soft=value, hard=value) for name, value in (("core", 0), ("fsize", limits.file_bytes))
-        ],
-        "log_config": LogConfig(type="local", config={"max-size": str(_LOG_FILE_BYTES), "max-file": "2"}),
+        "ulimits": [Ulimit(name=name, soft=value, hard=value) for name, value in _ulimits(engine, limits)],
+        "log_config": LogConfig(**_log(engine)),
         "restart_policy": {"Name": "no"},
         "auto_remove": False,  # its end state is read first
         "mounts": [
@@ -142,11 +146,47 @@ def _environment(wanted: Wanted) -> list[str]:
     return [*(f"{name}={value}" for name, value in wanted.environment.items()), *dropped]
 
 
-def _tmpfs(wanted: Wanted) -> dict[str, str]:
+def _ulimits(engine: Engine, limits: Limits) -> list[tuple[str, int]]:
+    """Return the limits of the container's processes.
+
+    Podman would raise files and processes to figures of its own, and then start nothing where it lacks the right to:
+    it gets this process's limits, and of processes no more than the kernel numbers, as its service limits itself.
+    """
+    found = [("core", 0), ("fsize", limits.file_bytes)]
+    if engine.kind == "podman":
+        found.append(("nofile", _own_limit(resource.RLIMIT_NOFILE, _MOST_FILES)))
+        found.append(("nproc", _own_limit(resource.RLIMIT_NPROC, _numbered_processes())))
+    return found
+
+
+def _own_limit(kind: int, most: int) -> int:
+    hard = resource.getrlimit(kind)[1]
+    return most if hard == resource.RLIM_INFINITY else min(hard, most)
+
+
+def _numbered_processes() -> int:
+    try:
+        return int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))
+    except (OSError, ValueError):
+        return _PID_MAX
+
+
+def _log(engine: Engine) -> dict[str, Any]:
+    """Return where the output goes until it is read: a file of bounded size, whatever the engine calls it."""
+    if engine.kind == "podman":
+        return {"type": "k8s-file", "config": {"max-size": str(2 * _LOG_FILE_BYTES)}}
+    return {"type": "local", "config": {"max-size": str(_LOG_FILE_BYTES), "max-file": "2"}}
+
+
+def _tmpfs(engine: Engine, wanted: Wanted) -> dict[str, str]:
     uid, _, gid = wanted.user.partition(":")
+    # Podman takes no owner for a tmpfs; nobody else is in the container to write to a home that all may write to.
+    home = "mode=1777" if engine.kind == "podman" else f"mode=0700,uid={uid},gid={gid}"
     # exec: compilers of kernels (torch.compile, Triton) load what they wrote there.
     options = f"rw,exec,nosuid,nodev,size={wanted.limits.memory_bytes}"
-    return {"/tmp": f"{options},mode=1777", HOME: f"{options},mode=0700,uid={uid},gid={gid}"}  # noqa: S108 — inside
+    places = {"/tmp": f"{options},mode=1777", HOME: f"{options},{home}"}  # noqa: S108 — inside
+    # Podman would make this one of its own accord, for everybody to write to.
+    return {**places, "/var/tmp": "ro,nosuid,nodev,noexec,size=64k"} if engine.kind == "podman" else places  # noqa: S108
 
 
 def differences(engine: Engine, wanted: Wanted, attrs: Mapping[str, Any]) -> list[str]:
@@ -175,7 +215,11 @@ def _settings(
         ("unconfined", [o for o in host.get("SecurityOpt") or () if "unconfined" in o or "disable" in o], []),
         ("pid namespace", host.get("PidMode") in ("", "private", None), True),
         ("uts namespace", host.get("UTSMode") in ("", "private", None), True),
-        ("ipc namespace", host.get("IpcMode"), "private"),
+        (
+            "ipc namespace",
+            host.get("IpcMode") in ("private", *(["shareable"] if engine.kind == "podman" else [])),
+            True,
+        ),
         ("memory", host.get("Memory"), limits.memory_bytes),
         ("number of processes", host.get("PidsLimit"), limits.pids),
         ("shared memory", host.get("ShmSize"), limits.shm_bytes),

@@ -225,7 +225,7 @@ def clean(*, everything: bool, older: str, json: bool) -> int:
     except ValueError as error:
         raise Usage(f"--older `{older}` is not a number of days", hint="for example --older 30") from error
     containers = [
-        name for engine in ("docker", "podman") if boxes.engine_answers(engine) for name in boxes.sweep(engine)
+        name for engine in ("docker", "podman") if boxes.engine_available(engine) for name in boxes.sweep(engine)
     ]
     store, limit = Store.default(), time.time() - (0.0 if everything else days * 86400)
     removed = [entry.path.name for entry in store.entries() if entry.used <= limit and store.remove(entry.path)]

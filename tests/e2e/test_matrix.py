@@ -32,8 +32,13 @@ FOLDERS = ("refs", "scripts", "inputs", "outputs", "logs", "reports")
 def cells() -> list[Any]:
     """Every kind in both boxes. A box is one worker's: two containers that are timed at once disturb each other."""
     return [
-        pytest.param(kind.name, box, id=f"{kind.name}-{box}", marks=pytest.mark.xdist_group(f"box-{box}"))
-        for box in ("venv", "docker")
+        pytest.param(
+            kind.name,
+            box,
+            id=f"{kind.name}-{box}",
+            marks=[pytest.mark.xdist_group(f"box-{box}"), *([pytest.mark.long] if box == "podman" else [])],
+        )
+        for box in ("venv", "docker", "podman")
         for kind in KINDS
     ]
 
@@ -43,7 +48,7 @@ def cells() -> list[Any]:
 def test_run__every_kind_in_every_box__is_a_measured_experiment(
     dnnbox: Cli, zoo: Zoo, request: pytest.FixtureRequest, workspace: Path, name: str, box: str
 ) -> None:
-    request.getfixturevalue("docker_engine" if box == "docker" else "bubblewrap")
+    request.getfixturevalue({"docker": "docker_engine", "podman": "podman_engine", "venv": "bubblewrap"}[box])
     kind, checkpoint = zoo.kind(name), zoo.path(name)
     inputs = [argument for file in kind.inputs for argument in ("--input", str(ROOT / "examples" / file))]
 

@@ -17,7 +17,13 @@ from dnnbox.records.environment import EnvSpec, Indexes, Lock, LockedPackage
 from dnnbox.store import Store
 from tests.engine.boxes.conftest import LIMITS, PROBE, ask, facts
 
-pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("docker_engine")]
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(params=["docker", pytest.param("podman", marks=pytest.mark.long)])
+def engine(request: pytest.FixtureRequest) -> str:
+    request.getfixturevalue(f"{request.param}_engine")
+    return str(request.param)
 
 
 def make_wheel(folder: Path) -> str:
@@ -51,17 +57,17 @@ def spec(tmp_path: Path) -> tuple[EnvSpec, str]:
     return EnvSpec("onnxruntime", ("tinything",), "3.11", "x86_64-manylinux_2_36", indexes=indexes), digest
 
 
-def make(spec: EnvSpec, lock: Lock, store: Store) -> str:
-    return boxes.make_container_env("docker", boxes.DEFAULT_IMAGE, spec, lock, store, offline=True, progress=Silent())
+def make(engine: str, spec: EnvSpec, lock: Lock, store: Store) -> str:
+    return boxes.make_container_env(engine, boxes.DEFAULT_IMAGE, spec, lock, store, offline=True, progress=Silent())
 
 
 def test_make_container_env__locked_wheel__is_there_for_a_job(
-    spec: tuple[EnvSpec, str], tmp_path: Path, job_dir: Path
+    engine: str, spec: tuple[EnvSpec, str], tmp_path: Path, job_dir: Path
 ) -> None:
     store, lock = Store(tmp_path / "store"), locked(f"tinything==1.0 --hash=sha256:{spec[1]}\n")
-    assert not boxes.container_env_exists(spec[0], lock, store, boxes.DEFAULT_IMAGE, "docker")
-    python = make(spec[0], lock, store)
-    assert boxes.container_env_exists(spec[0], lock, store, boxes.DEFAULT_IMAGE, "docker")
+    assert not boxes.container_env_exists(spec[0], lock, store, boxes.DEFAULT_IMAGE, engine)
+    python = make(engine, spec[0], lock, store)
+    assert boxes.container_env_exists(spec[0], lock, store, boxes.DEFAULT_IMAGE, engine)
     code = """
         import sys, tinything
         facts["value"], facts["python"] = tinything.VALUE, sys.executable
@@ -69,19 +75,19 @@ def test_make_container_env__locked_wheel__is_there_for_a_job(
         facts["others"] = sorted(os.listdir("/dnnbox/store")) + sorted(os.listdir("/dnnbox/store/envs"))
         facts["writable"] = os.access(tinything.__file__, os.W_OK)
     """
-    with open_container("docker", boxes.DEFAULT_IMAGE, python, [], LIMITS, store=store, harness_dir=PROBE) as box:
+    with open_container(engine, boxes.DEFAULT_IMAGE, python, [], LIMITS, store=store, harness_dir=PROBE) as box:
         found = facts(ask(box, job_dir, code))
     name = Path(python).parent.parent.name
     assert found == {"value": 42, "python": python, "compiled": True, "others": ["envs", name], "writable": False}
 
 
 def test_make_container_env__second_time__starts_nothing(
-    spec: tuple[EnvSpec, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, spec: tuple[EnvSpec, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, lock = Store(tmp_path / "store"), locked(f"tinything==1.0 --hash=sha256:{spec[1]}\n")
-    first = make(spec[0], lock, store)
+    first = make(engine, spec[0], lock, store)
     monkeypatch.setattr("dnnbox.boxes.container_env.Session", None)
-    assert make(spec[0], lock, store) == first
+    assert make(engine, spec[0], lock, store) == first
 
 
 @pytest.mark.parametrize(
@@ -92,10 +98,10 @@ def test_make_container_env__second_time__starts_nothing(
     ],
 )
 def test_make_container_env__cannot_be_made__leaves_nothing(
-    spec: tuple[EnvSpec, str], tmp_path: Path, line: str, error: type[Exception]
+    engine: str, spec: tuple[EnvSpec, str], tmp_path: Path, line: str, error: type[Exception]
 ) -> None:
     store, lock = Store(tmp_path / "store"), locked(f"{line}\n")
     with pytest.raises(error):
-        make(spec[0], lock, store)
-    assert not boxes.container_env_exists(spec[0], lock, store, boxes.DEFAULT_IMAGE, "docker")
+        make(engine, spec[0], lock, store)
+    assert not boxes.container_env_exists(spec[0], lock, store, boxes.DEFAULT_IMAGE, engine)
     assert [path.name for path in (store.container_root / "envs").iterdir() if path.name != ".locks"] == []
