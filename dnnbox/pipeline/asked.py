@@ -30,7 +30,8 @@ _GOAL_NEEDS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 _ONNX_NEEDS = (("onnx", "writes the model as ONNX"), ("onnxscript", "writes the model as ONNX"),
                ("onnxruntime", "runs the ONNX form"))  # fmt: skip
-_INFERENCE_ONLY = ("onnxruntime", "openvino", "litert", "torch_export")
+_EXPORTABLE = ("timm", "torchvision", "transformers", "torch_module", "lightning")
+_TRAINABLE = (*_EXPORTABLE, "sentence_transformers", "torchscript", "open_clip", "keras", "adapter")
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,13 @@ def with_needs(derived: Dependencies, asked: Asked, options: RunOptions) -> Depe
     Raises:
         Usage: the runtime is for inference only.
     """
-    if options.train_check and derived.runtime in _INFERENCE_ONLY:
+    if options.train_check and derived.runtime not in _TRAINABLE:
         raise Usage(
             f"--train-check: {derived.runtime} is for inference only, so there is nothing to train",
             hint="give the weights from which this file was made, or leave it out",
             phase="dependencies",
         )
-    if asked.is_onnx and derived.runtime in (*_INFERENCE_ONLY, "adapter"):
+    if asked.is_onnx and derived.runtime not in _EXPORTABLE:
         raise Usage(
             f"--reference onnx: {derived.runtime} holds no torch model that could be written as ONNX",
             hint="give an ONNX file as the reference",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _NUMBER = re.compile(
-    r"(?<![\w.#])([−-]?\d+(?:[\u00a0\u202f]\d{3})*(?:\.\d+)*)(?![_\d])"
+    r"(?<![\w.#])([−-]?\d+(?:[\u00a0\u202f]\d{3})*(?:\.\d+)*(?:e[−+-]?\d+)?)(?![_\d])"
     r"(?:[\u00a0 ]?(ms|µs|s|GFLOP/s|TFLOP|GFLOP|MFLOP|kFLOP|GB/s|GiB|MiB|GB|MB|kB|bytes|%|M|B)(?![\w/]))?"
 )
 _UNITS: Mapping[str, tuple[tuple[str, float], ...]] = {
@@ -173,11 +173,12 @@ def _is_known(match: re.Match[str], text: str, known: _Known) -> bool:
         return True
     if digits.count(".") > 1:  # a version
         return False
-    value, decimals = float(digits), len(digits.partition(".")[2])
-    if unit is None and not decimals and abs(value) in known.counts:
+    mantissa, _, exponent = digits.partition("e")
+    value, decimals = float(digits), len(mantissa.partition(".")[2]) - int(exponent or 0)
+    if unit is None and not decimals and not exponent and abs(value) in known.counts:
         return True
     candidates = _candidates(unit or _unit_after(text, match), known)
-    tolerance = 0.5 * 10.0**-decimals * 1.000001 + 1e-12
+    tolerance = 0.5 * 10.0**-decimals * 1.000001 + (0.0 if exponent else 1e-12)
     return any(abs(abs(candidate) - abs(value)) <= tolerance for candidate in candidates)
 
 
