@@ -7,8 +7,6 @@ import importlib.util
 import sys
 from typing import Any, Callable, List
 
-from .base import Runtime
-
 MISMATCH = "operator torchvision::nms does not exist"
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -17,13 +15,13 @@ _SCHEMAS = (
 _kept: List[Any] = []  # a torch Library withdraws its definitions when it is collected
 
 
-def import_if_there(runtime: Runtime) -> None:
+def import_if_there(runtime: Any) -> None:
     """Import torchvision where it is installed, because a library that is imported next would do so and might fail."""
     if importlib.util.find_spec("torchvision") is not None:
         import_torchvision(runtime)
 
 
-def retry(runtime: Runtime, action: Callable[[], Any]) -> Any:
+def retry(runtime: Any, action: Callable[[], Any]) -> Any:
     """Return what ``action`` returns; if it failed over torchvision's operators, import that first and try again."""
     try:
         return action()
@@ -34,7 +32,7 @@ def retry(runtime: Runtime, action: Callable[[], Any]) -> Any:
     return action()
 
 
-def import_torchvision(runtime: Runtime) -> Any:
+def import_torchvision(runtime: Any) -> Any:
     """Return torchvision. A wheel built for CUDA beside a CPU-only torch imports only once two schemas are defined.
 
     Done only after the import failed for that very reason; the note says so. Classification needs neither operator;

@@ -1,0 +1,260 @@
+"""Plain values → Python objects → a module without weights, and how well its names and shapes fit a state dict."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import os
+import signal
+import threading
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from . import standins
+from .importing import Source
+from .weights import Shapes
+
+BUILD_SECONDS = 20
+_ATTRIBUTES = ("model", "net", "module", "network", "net_g", "netG", "generator")
+
+
+class TooLong(BaseException):
+    """One call took longer than it may."""
+
+
+@contextlib.contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Stop Python code after ``seconds``; in another thread than the main one there is no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise TooLong()
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+class Recorded(standins.Settings):
+    """Settings that remember which names were asked for, and which of them were not there."""
+
+    def _note(self, name: Any) -> None:
+        self.__dict__.setdefault("asked", {})[name] = name in self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name] if self._has(name) else self._absent(name, AttributeError)
+
+    def __getitem__(self, name: Any) -> Any:
+        return dict.__getitem__(self, name) if self._has(name) else self._absent(name, KeyError)
+
+    def get(self, name: Any, default: Any = None) -> Any:
+        """Return the value or the default."""
+        return dict.__getitem__(self, name) if self._has(name) else default
+
+    def _has(self, name: Any) -> bool:
+        self._note(name)
+        return name in self
+
+    def _absent(self, name: Any, kind: Any) -> Any:
+        self.__dict__["absent"] = name
+        raise kind(name)
+
+
+class Builder:
+    """Builds modules from recipes. ``tensors`` is what a parameter that wants a state dict gets."""
+
+    def __init__(self, source: Source, tensors: Dict[str, Any]) -> None:
+        self.source = source
+        self.tensors = tensors
+        self.built = 0
+        self.settings: List[Recorded] = []
+
+    def value(self, encoded: Any) -> Any:
+        """Return the object that a plain value stands for."""
+        if isinstance(encoded, list):
+            return [self.value(item) for item in encoded]
+        if not isinstance(encoded, dict):
+            return encoded
+        if "$tuple" in encoded:
+            return tuple(self.value(item) for item in encoded["$tuple"])
+        if "$ref" in encoded:
+            return self.source.resolve(encoded["$ref"])
+        if "$call" in encoded:
+            callee, args, kwargs = encoded["$call"]
+            return self.value(callee)(*self.value(args), **{k: self.value(v) for k, v in kwargs.items()})
+        if "$settings" in encoded:
+            made = _recorded({k: self.value(v) for k, v in encoded["$settings"].items()})
+            self.settings.append(made)
+            return made
+        if "$path" in encoded:
+            paths = [os.path.join(root, encoded["$path"]) for root in self.source.roots]
+            return next((path for path in paths if os.path.exists(path)), paths[0])
+        if "$state_dict" in encoded:
+            return dict(self.tensors)
+        if "$unknown" in encoded:
+            return None
+        return {key: self.value(item) for key, item in encoded.items()}
+
+    def build(self, callee: str, kwargs: Dict[str, Any], args: Sequence[Any] = (), meta: bool = True) -> Any:
+        """Return what the call returns; raises whatever it raises."""
+        import torch
+
+        self.built += 1
+        self.settings = []
+        function = self.source.resolve(callee)
+        with at_most(BUILD_SECONDS), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            with _on_meta() if meta else contextlib.nullcontext(), _without_inits():
+                made_args = [self.value(item) for item in args]
+                made = {name: self.value(item) for name, item in kwargs.items()}
+                return function(*made_args, **made)
+
+
+def _recorded(values: Dict[str, Any]) -> Recorded:
+    made = Recorded()
+    for key, value in values.items():
+        plain = isinstance(value, dict) and not isinstance(value, Recorded)
+        dict.__setitem__(made, key, _recorded(value) if plain else value)
+    return made
+
+
+def _on_meta() -> Any:
+    """Return a mode that makes new tensors without storage, but leaves counting tensors (arange, linspace) alone."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    makers = (torch.empty, torch.zeros, torch.ones, torch.randn, torch.rand, torch.full, torch.eye)
+
+    class Meta(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = dict(kwargs or {})
+            device = str(kwargs.get("device"))
+            if function in makers and (device == "None" or device.startswith(("cpu", "cuda"))):
+                kwargs["device"] = "meta"
+            elif device.startswith("cuda"):
+                kwargs["device"] = "cpu"
+            return function(*args, **kwargs)
+
+    return Meta()
+
+
+@contextlib.contextmanager
+def _without_inits() -> Iterator[None]:
+    """Skip the initialisation of weights and the loading of others': the checkpoint brings them all."""
+    import torch
+
+    names = [name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")]
+    kept = {name: getattr(torch.nn.init, name) for name in names}
+    load = torch.nn.Module.load_state_dict
+    for name in names:
+        setattr(torch.nn.init, name, lambda tensor=None, *a, **k: tensor)
+    torch.nn.Module.load_state_dict = lambda self, *a, **k: ([], [])  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(torch.nn.init, name, function)
+        torch.nn.Module.load_state_dict = load  # type: ignore[method-assign]
+
+
+def modules_in(made: Any) -> List[Tuple[str, Any]]:
+    """Return (how to get at it, module) for the modules in what a call returned: itself, items, usual attributes."""
+    import torch
+
+    found: List[Tuple[str, Any]] = []
+    if isinstance(made, torch.nn.Module):
+        found.append(("", made))
+    if isinstance(made, (tuple, list)):
+        found += [("[%d]" % place, item) for place, item in enumerate(made) if isinstance(item, torch.nn.Module)]
+    for name in _ATTRIBUTES:
+        held = getattr(made, name, None) if not isinstance(made, (dict, str)) else None
+        if isinstance(held, torch.nn.Module):
+            found.append((".%s" % name, held))
+    return found
+
+
+class Fit:
+    """How a module's names and shapes compare with the wanted ones. ``score`` rises towards 1, which is strict."""
+
+    def __init__(self, wanted: Shapes, found: Shapes) -> None:
+        union = len(set(wanted) | set(found)) or 1
+        both = [name for name in found if name in wanted]
+        exact = sum(found[name] == wanted[name] for name in both)
+        sizes = sum(_alike(found[name], wanted[name]) for name in both)
+        self.strict = exact == union and bool(found)
+        self.share = exact / union
+        self.score = 1.0 if self.strict else 0.5 * len(both) / union + 0.3 * exact / union + 0.2 * sizes / union
+        self.missing = [name for name in found if name not in wanted]
+        self.unexpected = [name for name in wanted if name not in found]
+        self.differing = [name for name in both if found[name] != wanted[name]]
+        self.found = found
+
+
+def _alike(found: Tuple[int, ...], wanted: Tuple[int, ...]) -> float:
+    if len(found) != len(wanted):
+        return 0.0
+    return 1.0 if not found else sum(a == b for a, b in zip(found, wanted)) / len(found)
+
+
+def shapes_of(module: Any) -> Shapes:
+    """Return the shapes of a module's state dict."""
+    state = module.state_dict()
+    return {name: tuple(value.shape) for name, value in state.items() if hasattr(value, "shape")}
+
+
+def best_fit(wanted: Shapes, made: Any) -> Tuple[Optional[Fit], str]:
+    """Return the best fit among the modules of a result, and how to get at that module."""
+    best, access = None, ""  # type: Optional[Fit], str
+    for way, module in modules_in(made):
+        fit = Fit(wanted, shapes_of(module))
+        if best is None or fit.score > best.score:
+            best, access = fit, way
+    return best, access
+
+
+def accessed(made: Any, access: str) -> Any:
+    """Return the module at the end of ``access``."""
+    if access.startswith("["):
+        return made[int(access[1:-1])]
+    return getattr(made, access[1:]) if access else made
+
+
+def signature_of(function: Callable[..., Any]) -> Dict[str, inspect.Parameter]:
+    """Return the parameters of a callable; empty where it has no signature."""
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+def constructor_arguments(module: Any, rebuild: Callable[[], Any]) -> Dict[str, str]:
+    """Return the arguments that the module's class really got while it is built again, defaults included, as text."""
+    cls = type(module)
+    original = cls.__init__
+    seen: Dict[str, str] = {}
+
+    def noting(self: Any, *args: Any, **kwargs: Any) -> None:
+        if type(self) is cls and not seen:
+            try:
+                bound = inspect.signature(original).bind(self, *args, **kwargs)
+                bound.apply_defaults()
+                seen.update({k: repr(v)[:300] for k, v in list(bound.arguments.items())[1:]})
+            except (TypeError, ValueError):
+                pass
+        original(self, *args, **kwargs)
+
+    cls.__init__ = noting
+    try:
+        rebuild()
+    except Exception:  # it was built before; without the arguments the match is as good
+        pass
+    finally:
+        cls.__init__ = original
+    return seen

@@ -1,0 +1,195 @@
+"""Calls to try for one class: the recipes with their gaps filled from checkpoint, configurations and options."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .building import signature_of
+from .importing import Source, file_of
+
+_PLAIN = (int, float, bool, str)
+_STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
+_MOST_SETS = 14
+_FILE_NAMES = ("cfg", "config", "yaml", "cfg_path", "config_file", "config_path", "path", "model_cfg", "cfg_file", "yaml_file")
+
+
+class Call:
+    """One call to try. ``origin`` says where it comes from, for people; lower ``order`` is more trusted."""
+
+    def __init__(self, callee: str, kwargs: Dict[str, Any], origin: str, order: int, args: Tuple[Any, ...] = ()) -> None:
+        self.callee, self.kwargs, self.origin, self.order, self.args = callee, kwargs, origin, order, args
+
+    def key(self) -> str:
+        """Return what makes two calls the same."""
+        return repr((self.callee, self.args, sorted(self.kwargs.items(), key=str)))
+
+    def changed(self, kwargs: Dict[str, Any], origin: str = "") -> "Call":
+        """Return it with other arguments."""
+        return Call(self.callee, kwargs, origin or self.origin, self.order, self.args)
+
+
+class Candidates:
+    """Makes the calls for one class of the plan."""
+
+    def __init__(self, source: Source, plan: Dict[str, Any], said: List[Dict[str, Any]]) -> None:
+        self.source, self.plan, self.said = source, plan, said
+        self.sets = [("the checkpoint", values) for values in said]
+        self.sets += [(config["where"], inner) for config in plan["configs"] for inner in _nested(config["values"], 0)]
+        self.tables = [
+            (table["where"], {name: values[0] for name, values in table["values"].items() if values})
+            for table in plan["tables"]
+        ]
+
+    def of_class(self, entry: Dict[str, Any]) -> Iterator[Call]:
+        """Yield the calls for a class, most trusted first, each once."""
+        seen = set()
+        for call in self._of_class(entry):
+            if call.key() not in seen:
+                seen.add(call.key())
+                yield call
+
+    def _of_class(self, entry: Dict[str, Any]) -> Iterator[Call]:
+        by_callee: Dict[str, List[Dict[str, Any]]] = {entry["ref"]: []}
+        for recipe in entry["recipes"]:
+            by_callee.setdefault(recipe["callee"], []).append(recipe)
+        for callee, recipes in by_callee.items():
+            function = self._resolved(callee)
+            if function is None:
+                continue
+            for recipe in recipes:
+                for call in self._completed(callee, function, self._named(function, recipe), recipe["where"]):
+                    yield call
+            for call in self._from_sets(callee, function):
+                yield call
+            if not recipes:
+                for call in self._completed(callee, function, {}, "defaults"):
+                    yield call
+
+    def _resolved(self, callee: str) -> Any:
+        try:
+            return self.source.resolve(callee)
+        except (Exception, SystemExit):  # foreign code; the source notes why its import failed
+            return None
+
+    def _named(self, function: Any, recipe: Dict[str, Any]) -> Dict[str, Any]:
+        """Return a recipe's arguments by name, those that the signature knows."""
+        parameters = signature_of(function)
+        names = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        found = dict(zip(names, recipe["args"]))
+        found.update(recipe["kwargs"])
+        any_name = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+        return {k: v for k, v in found.items() if (k in parameters or any_name) and not _unknown(v)}
+
+    def _completed(self, callee: str, function: Any, given: Dict[str, Any], origin: str) -> Iterator[Call]:
+        """Yield the call with each required parameter filled in every way that is known."""
+        parameters = signature_of(function)
+        if "pretrained" in parameters:
+            given = dict(given, pretrained=False)
+        gaps = [
+            p for p in parameters.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY, p.POSITIONAL_ONLY) and p.name not in given
+        ]
+        order = 0 if origin != "defaults" else 5
+        if not gaps:
+            yield Call(callee, given, origin, order)
+            return
+        for filled, where in self._fillings(callee, function, gaps):
+            yield Call(callee, dict(given, **filled), where or origin, order + 1)
+
+    def _fillings(self, callee: str, function: Any, gaps: List[inspect.Parameter]) -> Iterator[Tuple[Dict[str, Any], str]]:
+        if len(gaps) == 1 and gaps[0].name in _STATE_NAMES:
+            yield {gaps[0].name: {"$state_dict": True}}, "the state dict itself"
+        rest = {gap.name: self._by_name(gap.name) for gap in gaps}
+        for gap in gaps:
+            for value, where in self._structured(callee, function, gap):
+                yield dict(rest, **{gap.name: value}), where
+        yield rest, ""
+
+    def _by_name(self, name: str) -> Any:
+        """Return a value that is called so in the checkpoint or among the options; None is left to the solver."""
+        for values in self.said:
+            if name in values:
+                return values[name]
+        for _, values in self.tables:
+            if values.get(name) is not None:
+                return values[name]
+        return None
+
+    def _structured(self, callee: str, function: Any, gap: inspect.Parameter) -> Iterator[Tuple[Any, str]]:
+        """Yield what a parameter may be that is a set of settings, a configuration or its file."""
+        used = self.plan["uses"].get(callee, {}).get(gap.name, [])
+        for dataclass in self._dataclasses(function, gap):
+            for value in self._of_dataclass(dataclass, function):
+                yield value
+        if used:
+            pool = self.sets + self.tables
+            ranked = sorted(pool, key=lambda entry: -sum(name in entry[1] for name in used))
+            for where, values in ranked[:_MOST_SETS]:
+                if any(name in values for name in used):
+                    yield {"$settings": values}, where
+        if used or gap.name in _FILE_NAMES:
+            for config in self.plan["configs"]:
+                yield config["values"], config["where"]
+                if config["file"]:
+                    yield {"$path": config["where"]}, config["where"]
+        if used:
+            merged: Dict[str, Any] = {}
+            for _, values in reversed(self.sets + self.tables):
+                merged.update(values)
+            yield {"$settings": {name: merged.get(name) for name in used if name in merged}}, "all settings of the source"
+
+    def _dataclasses(self, function: Any, gap: inspect.Parameter) -> List[Any]:
+        annotation = gap.annotation
+        if isinstance(annotation, str):
+            annotation = vars(sys.modules.get(getattr(function, "__module__", ""), sys)).get(annotation)
+        if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+            return [annotation]
+        return []
+
+    def _of_dataclass(self, cls: Any, function: Any) -> Iterator[Tuple[Any, str]]:
+        names = {field.name for field in dataclasses.fields(cls)}
+        module = sys.modules.get(cls.__module__)
+        place = file_of(module, self.source.roots) or cls.__module__
+        ref = {"$ref": "%s:%s" % (place, cls.__qualname__)}
+        for where, values in self.sets + self.tables:
+            shared = {name: values[name] for name in names if name in values}
+            if len(shared) >= 0.6 * len(names):
+                yield {"$call": [ref, [], shared]}, where
+        yield {"$call": [ref, [], {}]}, "defaults of %s" % cls.__name__
+
+    def _from_sets(self, callee: str, function: Any) -> Iterator[Call]:
+        """Yield calls whose keyword arguments stand together in one configuration, or in the checkpoint."""
+        parameters = signature_of(function)
+        known = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        required = [n for n in known if parameters[n].default is inspect.Parameter.empty]
+        for where, values in self.sets + self.tables:
+            shared = {name: values[name] for name in known if name in values}
+            if shared and all(n in shared for n in required) and len(shared) >= min(2, len(known)):
+                order = 0 if where == "the checkpoint" else 2
+                yield Call(callee, dict(shared, **({"pretrained": False} if "pretrained" in known else {})), where, order)
+        name = next((n for n in known if n in _FILE_NAMES), None)
+        if name is not None and required in ([], [name]):
+            for config in self.plan["configs"]:
+                yield Call(callee, {name: config["values"]}, config["where"], 2)
+                if config["file"]:
+                    yield Call(callee, {name: {"$path": config["where"]}}, config["where"], 2)
+
+
+def _unknown(value: Any) -> bool:
+    return isinstance(value, dict) and "$unknown" in value
+
+
+def _nested(values: Dict[str, Any], depth: int) -> Iterator[Dict[str, Any]]:
+    yield values
+    for value in values.values():
+        if isinstance(value, dict) and depth < 4 and value and not any(str(k).startswith("$") for k in value):
+            for inner in _nested(value, depth + 1):
+                yield inner
+
+
+def settings_of(value: Any) -> Optional[Dict[str, Any]]:
+    """Return the mapping inside a ``$settings`` value."""
+    return value["$settings"] if isinstance(value, dict) and "$settings" in value else None

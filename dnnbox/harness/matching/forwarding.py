@@ -1,0 +1,321 @@
+"""Inputs that a built module takes: those that its source shows, else a ladder from its names, layers and attributes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from .building import at_most
+
+FORWARD_SECONDS = 60
+_TEXT = ("text", "tokens", "token", "idx", "ids", "input_ids", "caption", "captions", "prompt", "src", "tgt", "tokenized_text")
+_MEL = ("mel", "mels", "spect", "spec", "spectrogram")
+_FLAGS = ("return_loss", "train", "training", "multimask_output", "return_features", "return_attn", "test_mode", "return_all")
+_METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
+_SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
+SIDES = (64, 224, 256, 128, 32, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
+_LENGTHS = (3000, 1024, 128, 16000)
+
+Spec = Dict[str, Any]
+
+
+def tensor(dtype: str, shape: List[int], high: int = 0) -> Dict[str, Any]:
+    """Return the plain form of a made-up tensor; ``high``: the number of tokens."""
+    return {"$tensor": [dtype, shape, high]}
+
+
+def made(value: Any, seed: int = 0) -> Any:
+    """Return the objects of a plain form; the same seed gives the same numbers."""
+    import torch
+
+    if isinstance(value, list):
+        return [made(item, seed + 1) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$tuple" in value:
+        return tuple(made(item, seed) for item in value["$tuple"])
+    if "$tensor" in value:
+        dtype, shape, high = value["$tensor"]
+        generator = torch.Generator().manual_seed(seed)
+        if dtype == "int64":
+            return torch.randint(0, max(1, high or 100), shape, generator=generator)
+        return torch.rand(shape, generator=generator)
+    return {key: made(item, seed + index) for index, (key, item) in enumerate(value.items())}
+
+
+def call(module: Any, spec: Spec, seed: int = 0) -> Any:
+    """Run a module on made-up inputs."""
+    import torch
+
+    function = getattr(module, spec["method"]) if spec["method"] else module
+    args = [made(value, seed + place) for place, value in enumerate(spec["args"])]
+    kwargs = {name: made(value, seed + 100 + place) for place, (name, value) in enumerate(spec["kwargs"].items())}
+    with torch.no_grad(), at_most(FORWARD_SECONDS):
+        return function(*args, **kwargs)
+
+
+def tensors_of(value: Any) -> List[Any]:
+    """Return all tensors in a result, in order."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return [found for item in value.values() for found in tensors_of(item)]
+    if isinstance(value, (list, tuple)):
+        return [found for item in value for found in tensors_of(item)]
+    return []
+
+
+def find(module: Any, examples: List[Dict[str, Any]], goes_on: Callable[[], bool]) -> Tuple[Optional[Spec], List[str]]:
+    """Return the first inputs that the module takes and answers with tensors, and what was tried in vain."""
+    tried: List[str] = []
+    for spec in _specs(module, examples):
+        if not goes_on():
+            tried.append("no time is left")
+            break
+        try:
+            outputs = tensors_of(call(module, spec))
+        except BaseException as error:  # foreign code may raise anything, and time out
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            tried.append("%s: %s: %s" % (text_of(spec), type(error).__name__, str(error).strip()[:160]))
+            continue
+        if outputs:
+            return spec, tried
+        tried.append("%s: no tensors came out" % text_of(spec))
+    return None, tried
+
+
+def text_of(spec: Spec) -> str:
+    """Return inputs in words: ``forward(float32[1, 3, 224, 224])``."""
+    parts = [_value_text(value) for value in spec["args"]]
+    parts += ["%s=%s" % (name, _value_text(value)) for name, value in spec["kwargs"].items()]
+    return "%s(%s)" % (spec["method"] or "forward", ", ".join(parts))
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, dict) and "$tensor" in value:
+        return "%s%s" % (value["$tensor"][0], value["$tensor"][1])
+    if isinstance(value, list):
+        return "[%s]" % ", ".join(_value_text(item) for item in value)
+    if isinstance(value, dict) and "$tuple" not in value:
+        return "{%s}" % ", ".join("%s: %s" % (key, _value_text(item)) for key, item in value.items())
+    return repr(value)
+
+
+def _specs(module: Any, examples: List[Dict[str, Any]]) -> Iterator[Spec]:
+    for example in examples:
+        spec = _of_example(example)
+        if spec is not None and hasattr(module, spec["method"] or "forward"):
+            yield spec
+    for method in ("",) + tuple(name for name in _METHODS if callable(getattr(module, name, None))):
+        for spec in _of_signature(module, method):
+            yield spec
+
+
+def _of_example(example: Dict[str, Any]) -> Optional[Spec]:
+    """Return a call that the source shows, where its arguments are random, zero or one tensors, or plain values."""
+    args = [_example_value(value) for value in example["args"]]
+    kwargs = {name: _example_value(value) for name, value in example["kwargs"].items()}
+    if any(value is _NO_VALUE for value in list(args) + list(kwargs.values())):
+        return None
+    return {"method": example["method"], "args": args, "kwargs": kwargs, "why": "as %s does" % example["where"]}
+
+
+_NO_VALUE = object()
+
+
+def _example_value(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "$call" not in value:
+        return _NO_VALUE
+    callee, args, kwargs = value["$call"]
+    name = callee.get("$ref", "").rpartition(":")[2]
+    sizes = args[0] if args and isinstance(args[0], list) else args[0]["$tuple"] if args and isinstance(args[0], dict) and "$tuple" in args[0] else args
+    if name in ("randn", "rand", "zeros", "ones") and sizes and all(isinstance(size, int) for size in sizes):
+        return tensor("float32", list(sizes))
+    if name == "randint" and len(args) == 3:
+        shape = args[2]["$tuple"] if isinstance(args[2], dict) and "$tuple" in args[2] else args[2]
+        if isinstance(shape, list) and isinstance(args[1], int):
+            return tensor("int64", list(shape), args[1])
+    return _NO_VALUE
+
+
+def _of_signature(module: Any, method: str) -> Iterator[Spec]:
+    function = getattr(module, method or "forward")
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return
+    needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY)]
+    if not needed:
+        needed = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)][:1]
+    if not needed or len(needed) > 6:
+        return
+    layers = _first_layers(module)
+    for guess in _ladder(module, layers, needed[0].name):
+        args = [_argument(module, layers, p, guess, place, function) for place, p in enumerate(needed)]
+        yield {"method": method, "args": args, "kwargs": {}, "why": "tried: %s" % guess[2]}
+
+
+Guess = Tuple[str, List[int], str, int]
+
+
+def _ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:
+    """Yield shapes to try for the main input."""
+    first = layers["first"]
+    if (name in _TEXT or layers["kind"] == "embedding") and layers["tokens"]:
+        for length in _token_lengths(module):
+            yield "int64", [1, length], "ids of the first embedding", layers["tokens"]
+    if layers["kind"] == "conv2d" or first is None:
+        channels = layers["channels"] or 3
+        for side in _sides(module):
+            yield "float32", [1, channels, side, side], "pictures for the first convolution", 0
+    if layers["kind"] == "conv1d" or layers["mel"]:
+        for length in _LENGTHS + (20,):
+            yield "float32", [1, layers["channels"] or layers["mel"], length], "a series for the first convolution", 0
+    if layers["kind"] == "conv3d":
+        yield "float32", [1, layers["channels"], 16, 112, 112], "a clip for the first convolution", 0
+        yield "float32", [1, layers["channels"], 32, 32, 32], "a volume for the first convolution", 0
+    if layers["kind"] == "linear":
+        width = int(first.in_features)
+        for side in _sides(module)[:6]:  # patches may be cut out before the first layer
+            yield "float32", [1, 3, side, side], "pictures that are cut into patches", 0
+        yield "float32", [1, width], "features of the first layer", 0
+        yield "float32", [1, 16, width], "a series of features of the first layer", 0
+    if layers["kind"] == "recurrent":
+        yield "float32", [1, 16, int(first.input_size)], "a series of features of the first layer", 0
+
+
+def _sides(module: Any) -> List[int]:
+    """Return sides to try, those that the module says first."""
+    found = []
+    for held in [module] + [child for _, child in list(module.named_modules())[1:40]]:
+        for name in _SIZES:
+            value = getattr(held, name, None)
+            value = value[0] if isinstance(value, (tuple, list)) and value else value
+            if isinstance(value, int) and 8 <= value <= 2048:
+                found.append(value)
+    return list(dict.fromkeys(found + list(SIDES)))
+
+
+def _token_lengths(module: Any) -> List[int]:
+    found = [getattr(module, name, None) for name in ("context_length", "block_size", "max_seq_len", "n_text_ctx")]
+    return [16] + [value for value in found if isinstance(value, int) and 0 < value <= 2048]
+
+
+def _first_layers(module: Any) -> Dict[str, Any]:
+    """Return what the first layers with weights tell: their kind, channels, vocabulary."""
+    facts: Dict[str, Any] = {"first": None, "kind": "", "channels": 0, "tokens": 0, "mel": 0}
+    for _, layer in module.named_modules():
+        name, weight = type(layer).__name__, getattr(layer, "weight", None)
+        if name == "Embedding" and not facts["tokens"]:
+            facts["tokens"] = int(layer.num_embeddings)
+        kind = _KINDS.get(name, "")
+        if name == "Conv1d" and not facts["mel"]:
+            facts["mel"] = int(layer.in_channels)
+        if facts["first"] is None and kind and (weight is not None or kind == "recurrent"):
+            facts["first"], facts["kind"] = layer, kind
+            facts["channels"] = int(getattr(layer, "in_channels", 0) or 0)
+    facts["kind"], facts["channels"] = _stem(module, facts)
+    return facts
+
+
+def _stem(module: Any, facts: Dict[str, Any]) -> Tuple[str, int]:
+    """Return (kind, channels); a later convolution that reads 3 channels is where pictures go in."""
+    if facts["kind"] == "conv2d" and facts["channels"] > 4:
+        for _, layer in module.named_modules():
+            if type(layer).__name__ == "Conv2d" and layer.in_channels in (3, 1) and layer.groups == 1:
+                return "conv2d", int(layer.in_channels)
+    return facts["kind"], facts["channels"]
+
+
+_KINDS = {
+    "Conv1d": "conv1d", "Conv2d": "conv2d", "Conv3d": "conv3d", "Linear": "linear", "Embedding": "embedding",
+    "LSTM": "recurrent", "GRU": "recurrent", "RNN": "recurrent",
+}
+
+
+def _argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
+    """Return a plain value for one parameter, by its annotation, its use and its name."""
+    name, annotation = p.name, str(p.annotation)
+    dtype, shape, _, high = guess
+    keys = _item_keys(function, name)
+    if keys:
+        side = shape[-1] if len(shape) == 4 else SIDES[0]
+        return [{key: _item(key, shape[1] if len(shape) == 4 else 3, side) for key in keys}]
+    if annotation in ("<class 'bool'>", "bool") or name in _FLAGS:
+        return False
+    if name in _TEXT and layers["tokens"]:
+        lengths = [getattr(module, n, None) for n in ("context_length",)]
+        length = next((v for v in lengths if isinstance(v, int)), 16)
+        return tensor("int64", [1, shape[1] if dtype == "int64" and place == 0 else length], layers["tokens"])
+    if name in _MEL and layers["mel"] and dtype != "int64":
+        return tensor("float32", [1, layers["mel"], shape[-1]])
+    if "mask" in name and place:
+        return None
+    if name in ("t", "timestep", "timesteps", "sigma", "noise_level"):
+        return tensor("int64", [1], 100)
+    if annotation in ("<class 'int'>", "int"):
+        return 1
+    return tensor(dtype, list(shape), high)
+
+
+def _item_keys(function: Any, name: str) -> List[str]:
+    """Return the keys that a method reads from the items of a list: ``for x in batch: x["image"]``; those always read."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return []
+    items = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.For, ast.comprehension))
+        for target, source in _pairs(node)
+        if isinstance(target, ast.Name) and isinstance(source, ast.Name) and source.id == name
+    }
+    keys = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in items:
+            key = getattr(node.slice, "value", None)
+            key = getattr(key, "value", key)
+            if isinstance(key, str):
+                keys[key] = None
+    tested = {n.left.value for n in ast.walk(tree) if isinstance(n, ast.Compare) and isinstance(n.left, ast.Constant)}
+    return [key for key in keys if key not in tested]
+
+
+def _pairs(node: Any) -> List[Tuple[Any, Any]]:
+    """Return (loop variable, what it runs over), through ``zip``."""
+    source, target = node.iter, node.target
+    if isinstance(source, ast.Call) and getattr(source.func, "id", "") == "zip" and isinstance(target, ast.Tuple):
+        return list(zip(target.elts, source.args))
+    return [(target, source)]
+
+
+def _item(key: str, channels: int, side: int) -> Any:
+    if "size" in key:
+        return {"$tuple": [side, side]}
+    return tensor("float32", [channels, side, side])
+
+
+def seeded(shapes: Dict[str, Any]) -> Dict[str, Any]:
+    """Return made-up weights, the same for the same names: to compare what two classes do with equal weights."""
+    import zlib
+
+    import torch
+
+    found = {}
+    for name, value in shapes.items():
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode("utf-8", "replace")))
+        if not value.is_floating_point():
+            found[name] = torch.zeros(value.shape, dtype=value.dtype)
+            continue
+        numbers = torch.randn(value.shape, generator=generator) * 0.05
+        positive = value.dim() == 1 and name.endswith(("weight", "running_var", "weight_g", "gamma"))
+        found[name] = (numbers + 1).abs() if positive else numbers
+    return found

@@ -1,0 +1,153 @@
+"""Imports of the source inside the box: paths and stand-ins are added only as far as an import asks for them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, Dict, List, Optional, Sequence
+
+from . import standins
+from ..runtimes.torchvision_import import MISMATCH, import_torchvision
+
+_MOST_TRIES = 60
+
+
+class Source:
+    """The import roots of the source. ``folders``: name → folders of the tree that hold a module of that name."""
+
+    def __init__(self, roots: Sequence[str], folders: Dict[str, List[str]]) -> None:
+        self.roots = list(roots)
+        self.folders = folders
+        self.paths: List[str] = list(roots)
+        self.missing: List[str] = []
+        self.lacking: List[str] = []
+        self.errors: List[str] = []
+        self.notes: List[str] = []
+        self._known: Dict[str, Any] = {}
+        for root in reversed(self.roots):
+            if root in sys.path:
+                sys.path.remove(root)
+            sys.path.insert(0, root)
+
+    def resolve(self, ref: str) -> Any:
+        """Return what ``models/net.py:Net``, ``models/net.py:Net.make``, ``…:Exp().get_model`` or ``torch.nn:GELU`` names."""
+        place, _, name = ref.partition(":")
+        module = self.module(place)
+        value = module
+        for part in [part for part in name.split(".") if part]:
+            value = getattr(value, part[:-2])() if part.endswith("()") else getattr(value, part)
+        return value
+
+    def module(self, place: str) -> Any:
+        """Import a file of the tree, or a module of a library; an import that failed once fails again at once."""
+        if place not in self._known:
+            try:
+                self._known[place] = self._import(place)
+            except (Exception, SystemExit) as error:
+                self._known[place] = error
+                self.errors.append("import of %s: %s: %s" % (place, type(error).__name__, str(error)[:200]))
+        found = self._known[place]
+        if isinstance(found, BaseException):
+            raise ImportError("%s does not import: %s" % (place, found)) from found
+        return found
+
+    def dotted(self, place: str) -> str:
+        """Return the module's dotted name."""
+        if not place.endswith(".py"):
+            return place
+        name = place[:-3].replace("/", ".")
+        return name[: -len(".__init__")] if name.endswith(".__init__") else name
+
+    def _import(self, place: str) -> Any:
+        name = self.dotted(place)
+        if place.endswith(".py") and not all(part.isidentifier() for part in name.split(".")):
+            return self._by_path(place)
+        for _ in range(_MOST_TRIES):
+            try:
+                return importlib.import_module(name)
+            except RuntimeError as error:
+                if MISMATCH not in str(error) or self.notes:
+                    raise
+                import_torchvision(self)
+                self._forget()
+            except ImportError as error:
+                if not self._help(error, place):
+                    raise
+                self._forget()
+        raise ImportError("%s: too many modules are missing" % name)
+
+    def note(self, text: str) -> None:
+        """Keep a remark."""
+        self.notes.append(text)
+
+    def _by_path(self, place: str) -> Any:
+        import importlib.util
+
+        path = next(os.path.join(root, place) for root in self.roots if os.path.isfile(os.path.join(root, place)))
+        spec = importlib.util.spec_from_file_location(os.path.basename(place)[:-3].replace("-", "_"), path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def _help(self, error: ImportError, place: str) -> bool:
+        """Add what would let the import go further; False if nothing is left to try."""
+        lacking = standins.missing_name(error)
+        if lacking is not None and lacking not in self.lacking and not self._is_own(lacking.partition(":")[0]):
+            self.lacking.append(lacking)
+            standins.stand_in([], [lacking])
+            return True
+        name = error.name or ""
+        if not isinstance(error, ModuleNotFoundError) or not name:
+            return False
+        top = name.partition(".")[0]
+        if self._add_folder(top, place):
+            return True
+        stood = name if top in sys.modules and not self._is_own(top) else top
+        if stood in self.missing or (self._is_own(top) and top == name and top in self.missing):
+            return False
+        self.missing.append(name if self._is_own(top) else stood)
+        standins.stand_in([self.missing[-1]])
+        return True
+
+    def _add_folder(self, top: str, place: str) -> bool:
+        """Put a folder of the tree on the path that holds the missing module, the nearest to the importing file first."""
+        here = place.rpartition("/")[0]
+        for folder in sorted(self.folders.get(top, []), key=lambda f: (not (here + "/").startswith(f + "/" if f else ""), -len(f))):
+            for root in self.roots:
+                path = os.path.join(root, folder) if folder else root
+                if os.path.isdir(path) and path not in self.paths:
+                    self.paths.append(path)
+                    sys.path.append(path)
+                    return True
+        return False
+
+    def _is_own(self, name: str) -> bool:
+        top = name.partition(".")[0]
+        return top in self.folders or any(os.path.exists(os.path.join(p, top)) for p in self.paths)
+
+    def _forget(self) -> None:
+        """Take the source's own half-imported modules away, so that the next try starts afresh."""
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None) or ""
+            if any(path.startswith(root + os.sep) for root in self.roots):
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
+    def relative_paths(self) -> List[str]:
+        """Return the folders on the path, relative to the first root; other roots as they are."""
+        found = []
+        for path in self.paths:
+            relative = os.path.relpath(path, self.roots[0])
+            found.append("." if relative == "." else path if relative.startswith("..") else relative)
+        return found
+
+
+def file_of(module: Any, roots: Sequence[str]) -> Optional[str]:
+    """Return a module's file relative to one of the roots."""
+    path = getattr(module, "__file__", None) or ""
+    for root in roots:
+        if path.startswith(root + os.sep):
+            return os.path.relpath(path, root)
+    return None

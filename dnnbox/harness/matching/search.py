@@ -1,0 +1,313 @@
+"""The search in the box: try the calls of every class, solve shapes, compare what fits, and say how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from . import forwarding, standins
+from .building import Builder, Fit, TooLong, accessed, best_fit, constructor_arguments
+from .candidates import Call, Candidates
+from .importing import Source
+from .weights import Shapes, read, viewed
+
+SECONDS = 90.0
+_LOOK_FURTHER_SECONDS = 12.0
+_MOST_STRICT = 4  # for each class
+_SOLVED_STARTS = 6
+_SETTING_TRIES = 25
+
+
+class Match:
+    """A call whose module has exactly the wanted names and shapes."""
+
+    def __init__(self, entry: Dict[str, Any], call: Call, access: str, view: Dict[str, Any], cls: Any) -> None:
+        self.entry, self.call, self.access, self.view = entry, call, access, view
+        self.cls = "%s.%s" % (cls.__module__, cls.__qualname__)
+        self.file = getattr(__import__("sys").modules.get(cls.__module__), "__file__", "") or ""
+        self.arguments: Dict[str, str] = {}
+        self.example: Optional[Dict[str, Any]] = None
+        self.tried: List[str] = []
+        self.group = -1
+        self.finite: Optional[bool] = None
+
+
+class Search:
+    """One search. ``plan`` is what ``dnnbox.sources.matching`` read from the source."""
+
+    def __init__(self, plan: Dict[str, Any], roots: List[str], checkpoint: str, entry: str, show: Callable[[str], None]) -> None:
+        self.plan, self.show = plan, show
+        self.tensors, said = read(checkpoint, entry)
+        self.source = Source(roots, plan["modules"])
+        standins.quiet_builds()
+        self.candidates = Candidates(self.source, plan, said)
+        self.deadline = time.monotonic() + float(plan.get("seconds") or SECONDS)
+        self.errors: "Counter[str]" = Counter()
+        self.strict: List[Match] = []
+        self.starts: List[Tuple[float, int, Call, Dict[str, Any]]] = []
+        self.views = {view["name"]: view for view in plan["views"]}
+        self._builders: Dict[str, Builder] = {}
+        self._wanted: Dict[str, Shapes] = {}
+        self.tries = 0
+        self.stop_at = 0.0
+
+    def goes_on(self) -> bool:
+        """Tell whether there is time left."""
+        now = time.monotonic()
+        return now < self.deadline and not (self.stop_at and now > self.stop_at)
+
+    def run(self) -> None:
+        """Try recipes of all classes, then solve the best beginnings, then compare what fits."""
+        for entry in self.plan["classes"]:
+            if not self.goes_on():
+                break
+            self.show("trying %s" % entry["name"])
+            self._recipes(entry)
+            if self.strict and not self.stop_at:
+                self.stop_at = time.monotonic() + _LOOK_FURTHER_SECONDS
+        if not self.strict:
+            self._solve()
+        self.stop_at = 0.0
+        self._compare()
+
+    def wanted(self, view: Dict[str, Any]) -> Shapes:
+        """Return the names and shapes of a view."""
+        if view["name"] not in self._wanted:
+            tensors = viewed(self.tensors, view["prefix"])
+            self._wanted[view["name"]] = {name: tuple(value.shape) for name, value in tensors.items()}
+            self._builders[view["name"]] = Builder(self.source, tensors)
+        return self._wanted[view["name"]]
+
+    def _recipes(self, entry: Dict[str, Any]) -> None:
+        found = 0
+        share = time.monotonic() + max(8.0, (self.deadline - time.monotonic()) * 0.35)
+        calls = sorted(self.candidates.of_class(entry), key=lambda call: call.order)
+        for call in calls:
+            if not self.goes_on() or found >= _MOST_STRICT or time.monotonic() > share:
+                return
+            call, fit = self._settled(entry, call)
+            if fit is not None:
+                self.starts.append((fit.score, len(self.starts), call, entry))
+                found += fit.strict
+
+    def _settled(self, entry: Dict[str, Any], call: Call) -> Tuple[Call, Optional[Fit]]:
+        """Try a call; settings that were asked for and are not there are filled in by name, one after the other."""
+        for _ in range(_SETTING_TRIES):
+            fit = self.attempt(entry, call)
+            lacking = self._lacking(entry)
+            if fit is not None or not lacking or not self.goes_on():
+                return call, fit
+            filled = _filled(call.kwargs, lacking, self._known(lacking))
+            if filled is None:
+                return call, None
+            call = call.changed(filled)
+        return call, None
+
+    def _lacking(self, entry: Dict[str, Any]) -> str:
+        builder = self._builders[entry["view"]]
+        return next((str(made.__dict__["absent"]) for made in builder.settings if "absent" in made.__dict__), "")
+
+    def _known(self, name: str) -> Any:
+        for _, values in self.candidates.sets + self.candidates.tables:
+            if name in values:
+                return values[name]
+        words = self.plan["choices"].get(name)
+        return words[0] if words else None
+
+    def attempt(self, entry: Dict[str, Any], call: Call) -> Optional[Fit]:
+        """Build without storage, else with; return the fit, or None where the call fails."""
+        view = self.views[entry["view"]]
+        wanted = self.wanted(view)
+        builder = self._builders[view["name"]]
+        self.tries += 1
+        for meta in (True, False):
+            try:
+                made = builder.build(call.callee, call.kwargs, call.args, meta=meta)
+                fit, access = best_fit(wanted, made)
+            except TooLong:
+                self.errors["%s: took too long" % call.callee] += 1
+                return None
+            except (Exception, SystemExit) as error:  # foreign code
+                self.errors["%s: %s: %s" % (call.callee, type(error).__name__, str(error)[:160])] += 1
+                continue
+            if fit is not None and fit.strict:
+                self._keep(entry, call, access, view, accessed(made, access))
+            return fit
+        return None
+
+    def _keep(self, entry: Dict[str, Any], call: Call, access: str, view: Dict[str, Any], module: Any) -> None:
+        match = Match(entry, call, access, view, type(module))
+        builder = self._builders[view["name"]]
+        match.arguments = constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args))
+        if builder.settings:
+            call.kwargs = _pruned(call.kwargs, builder)
+        same = [m for m in self.strict if m.cls == match.cls and m.arguments == match.arguments]
+        if not same:
+            self.strict.append(match)
+
+    # -- solving -----------------------------------------------------------------------------------------------------
+
+    def _solve(self) -> None:
+        from .solving import Solver
+
+        ordered = sorted(self.starts, key=lambda start: (-round(start[0], 2), start[1]))
+        for count, (_, _, call, entry) in enumerate(_spread(ordered)):
+            if self.strict or count >= _SOLVED_STARTS or not self.goes_on():
+                return
+            self.show("solving the arguments of %s" % entry["name"])
+            self.stop_at = time.monotonic() + max(10.0, (self.deadline - time.monotonic()) * 0.5)
+            wanted = self.wanted(self.views[entry["view"]])
+            solver = Solver(lambda c, e=entry: self.attempt(e, c), wanted, self.plan["choices"], self.goes_on)  # type: ignore[misc]
+            solved, fit = solver.solve(call, self.source.resolve(call.callee))
+            self.stop_at = 0.0
+            if fit is not None:
+                self.starts.append((fit.score, len(self.starts), solved, entry))
+
+    # -- comparing ---------------------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Run every match on the same made-up weights and inputs, at two sizes; equal outputs make a group."""
+        import torch
+
+        outputs: List[Any] = []
+        self.deadline = max(self.deadline, time.monotonic() + 60.0)
+        for match in self.strict:
+            self.show("running %s" % match.cls)
+            try:
+                module = self._weighted(match)
+            except (Exception, SystemExit, TooLong) as error:  # foreign code
+                match.tried.append("build: %s: %s" % (type(error).__name__, str(error)[:200]))
+                continue
+            match.example, match.tried = forwarding.find(module, match.entry["examples"], self.goes_on)
+            if match.example is None:
+                continue
+            found = [_run(module, spec) for spec in [match.example] + (_resized(match.example) if len(self.strict) > 1 else [])]
+            match.finite = found[0] is not None and all(bool(torch.isfinite(o).all()) for o in found[0] if o.is_floating_point())
+            match.group = next((g for g, other in enumerate(outputs) if _equal(other, found)), len(outputs))
+            if match.group == len(outputs):
+                outputs.append(found)
+
+    def _weighted(self, match: Match) -> Any:
+        builder = self._builders[match.view["name"]]
+        made = builder.build(match.call.callee, match.call.kwargs, match.call.args, meta=False)
+        module = accessed(made, match.access)
+        module.load_state_dict(forwarding.seeded(viewed(self.tensors, match.view["prefix"])))
+        return module.eval()
+
+    # -- the answer --------------------------------------------------------------------------------------------------
+
+    def answer(self) -> Dict[str, Any]:
+        """Return what was found as plain values."""
+        return {
+            "matches": [self._as_json(match) for match in self.strict],
+            "best": [self._start_as_json(start) for start in sorted(self.starts, key=lambda s: -s[0])[:5]],
+            "tries": self.tries,
+            "errors": [[text, count] for text, count in self.errors.most_common(12)],
+            "import_errors": self.source.errors[:12],
+            "stand_ins": self.source.missing,
+            "lacking": self.source.lacking,
+            "replaced": list(standins.NOTED),
+            "paths": self.source.relative_paths(),
+        }
+
+    def _as_json(self, match: Match) -> Dict[str, Any]:
+        return {
+            "class": match.cls,
+            "ref": match.entry["ref"],
+            "copies": match.entry["copies"],
+            "score": match.entry["score"],
+            "distance": match.entry["distance"],
+            "callee": match.call.callee,
+            "module": self.source.dotted(match.call.callee.partition(":")[0]),
+            "args": list(match.call.args),
+            "kwargs": match.call.kwargs,
+            "access": match.access,
+            "prefix": match.view["prefix"],
+            "left_out": match.view["left_out"],
+            "origin": match.call.origin,
+            "order": match.call.order,
+            "arguments": match.arguments,
+            "example": match.example,
+            "tried": match.tried[-6:],
+            "group": match.group,
+            "finite": match.finite,
+        }
+
+    def _start_as_json(self, start: Tuple[float, int, Call, Dict[str, Any]]) -> Dict[str, Any]:
+        score, _, call, entry = start
+        fit = self.attempt(entry, call) if not self.strict else None
+        return {
+            "ref": entry["ref"],
+            "callee": call.callee,
+            "kwargs": call.kwargs,
+            "score": round(score, 4),
+            "share": round(fit.share, 4) if fit else None,
+            "missing": fit.missing[:5] if fit else [],
+            "unexpected": fit.unexpected[:5] if fit else [],
+            "differing": fit.differing[:5] if fit else [],
+        }
+
+
+def _spread(starts: List[Any]) -> Iterator[Any]:
+    """Yield the best start of every class before the second ones."""
+    seen: "Counter[str]" = Counter()
+    ranked = []
+    for place, start in enumerate(starts):
+        seen[start[3]["ref"]] += 1
+        ranked.append((seen[start[3]["ref"]], place, start))
+    for _, _, start in sorted(ranked, key=lambda r: (r[0], r[1])):
+        yield start
+
+
+def _filled(kwargs: Dict[str, Any], name: str, value: Any) -> Optional[Dict[str, Any]]:
+    """Return the arguments with a setting added at the first place that lacks it; None if there is no such place."""
+    for key, held in kwargs.items():
+        if isinstance(held, dict) and "$settings" in held and name not in held["$settings"]:
+            return dict(kwargs, **{key: {"$settings": dict(held["$settings"], **{name: value})}})
+    return None
+
+
+def _pruned(kwargs: Dict[str, Any], builder: Builder) -> Dict[str, Any]:
+    """Return the arguments with only those settings that were asked for."""
+    asked = {name for made in builder.settings for name in made.__dict__.get("asked", {})}
+    changed = dict(kwargs)
+    for key, held in kwargs.items():
+        if isinstance(held, dict) and "$settings" in held and asked:
+            changed[key] = {"$settings": {n: v for n, v in held["$settings"].items() if n in asked}}
+    return changed
+
+
+def _resized(spec: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Return the same call on pictures of another, odd size; nothing for other inputs."""
+    def other(value: Any) -> Any:
+        if isinstance(value, dict) and "$tensor" in value and len(value["$tensor"][1]) == 4:
+            dtype, shape, high = value["$tensor"]
+            return {"$tensor": [dtype, shape[:2] + [max(8, side - 4) for side in shape[2:]], high]}
+        return value
+
+    changed = dict(spec, args=[other(value) for value in spec["args"]])
+    return [changed] if changed["args"] != spec["args"] else []
+
+
+def _run(module: Any, spec: Dict[str, Any]) -> Optional[List[Any]]:
+    import torch
+
+    torch.manual_seed(0)
+    try:
+        return forwarding.tensors_of(forwarding.call(module, spec))
+    except (Exception, TooLong):  # a size that a model refuses is an answer too
+        return None
+
+
+def _equal(first: List[Any], second: List[Any]) -> bool:
+    import torch
+
+    def same(a: Any, b: Any) -> bool:
+        if a is None or b is None:
+            return a is b
+        return len(a) == len(b) and all(
+            x.shape == y.shape and torch.allclose(x.float(), y.float(), rtol=1e-4, atol=1e-5, equal_nan=True) for x, y in zip(a, b)
+        )
+
+    return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second))

@@ -1,0 +1,217 @@
+"""Arguments from shapes: one is changed at a time, and what moves in the built shapes tells what it has to be.
+
+Where a size grows in proportion with an argument, or with its square, the wanted size gives the argument at once; the
+number of a list's items gives depths. What cannot be calculated is tried from the sizes that the checkpoint has.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import Counter
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from .building import Fit, signature_of
+from .candidates import Call
+from .weights import Shapes
+
+Path = Tuple[Any, ...]
+Try = Callable[[Call], Optional[Fit]]
+_ROUNDS = 4
+_MOST_VALUES = 40
+
+
+class Solver:
+    """Improves a call until its shapes are the wanted ones, or nothing helps."""
+
+    def __init__(self, attempt: Try, wanted: Shapes, choices: Dict[str, List[str]], goes_on: Callable[[], bool]) -> None:
+        self.attempt, self.wanted, self.choices, self.goes_on = attempt, wanted, choices, goes_on
+        self.features = _features(wanted)
+        self.numbers = _numbers(wanted)
+
+    def solve(self, call: Call, function: Any) -> Tuple[Call, Optional[Fit]]:
+        """Return the best call that was found and its fit."""
+        call = call.changed(_with_defaults(call.kwargs, function))
+        best = self.attempt(call)
+        for _ in range(_ROUNDS):
+            before = best.score if best else 0.0
+            for path in list(_coordinates(call.kwargs)):
+                if not self.goes_on() or (best is not None and best.strict):
+                    return call, best
+                call, best = self._improve(call, best, path)
+            if (best.score if best else 0.0) <= before:
+                break
+        return call, best
+
+    def _improve(self, call: Call, best: Optional[Fit], path: Path) -> Tuple[Call, Optional[Fit]]:
+        tried = []
+        current = _get(call.kwargs, path)
+        for value in self._proposals(call, best, path):
+            if value in tried or value == current and type(value) is type(current) or not self.goes_on():
+                continue
+            tried.append(value)
+            other = call.changed(_set(call.kwargs, path, value), "solved from shapes")
+            fit = self.attempt(other)
+            if fit is not None and fit.score > (best.score if best else 0.0):
+                call, best = other, fit
+                if fit.strict:
+                    break
+        return call, best
+
+    def _proposals(self, call: Call, best: Optional[Fit], path: Path) -> Iterator[Any]:
+        value, name = _get(call.kwargs, path), str(next((p for p in reversed(path) if isinstance(p, str) and p[:1] != "$"), ""))
+        if isinstance(value, bool):
+            yield not value
+        elif isinstance(value, int) or value is None:
+            if isinstance(value, int) and best is not None:
+                for calculated in self._calculated(call, best, path, value):
+                    yield calculated
+            for number in self.numbers[:_MOST_VALUES]:
+                yield number
+            if value is None:
+                for flag in (True, False):
+                    yield flag
+                for word in self.choices.get(name, [])[:20]:
+                    yield word
+                for length in self._lengths():
+                    yield [self.numbers[0]] * length
+        elif isinstance(value, float):
+            for number in (0.25, 0.33, 0.375, 0.5, 0.67, 0.75, 1.0, 1.25, 1.33, 1.5, 2.0, 3.0, 4.0):
+                yield number
+        elif isinstance(value, str):
+            for word in self.choices.get(name, [])[:24]:
+                yield word
+        elif isinstance(value, list) and value and all(isinstance(item, int) for item in value):
+            for length in self._lengths():
+                yield (value + [value[-1]] * length)[:length]
+
+    def _lengths(self) -> List[int]:
+        return sorted({n for (kind, _, _), n in self.features.items() if kind == "items" and 1 < n <= 12})
+
+    def _calculated(self, call: Call, best: Fit, path: Path, value: int) -> List[int]:
+        """Return values that would make features right which move with this argument."""
+        votes: "Counter[int]" = Counter()
+        base = _features(best.found)
+        for step in (value + 1, value * 2, value + 8, max(1, value // 2)):
+            if step == value:
+                continue
+            fit = self.attempt(call.changed(_set(call.kwargs, path, step)))
+            if fit is None:
+                continue
+            moved = _features(fit.found)
+            for feature, wanted in self.features.items():
+                old, new = base.get(feature), moved.get(feature)
+                if old is None or new is None or old == new:
+                    continue
+                for solved in _solved(value, step, old, new, wanted):
+                    if solved > 0 and solved != value:
+                        votes[solved] += 1
+            if votes:
+                break
+        return [number for number, _ in votes.most_common(5)]
+
+
+def _solved(value: int, step: int, old: int, new: int, wanted: int) -> Iterator[int]:
+    """Yield the argument for a wanted size, were it to grow in a line, or with the square (plus a constant)."""
+    line = value + (wanted - old) * (step - value) / (new - old)
+    if abs(line - round(line)) < 1e-6:
+        yield int(round(line))
+    square = step * step - value * value
+    if square:
+        factor = (new - old) / square
+        rest = old - factor * value * value
+        inside = (wanted - rest) / factor
+        if inside > 0 and abs(math.sqrt(inside) - round(math.sqrt(inside))) < 1e-6:
+            yield int(round(math.sqrt(inside)))
+    if value and old > 1 and wanted > 1:
+        for constant in (0, 1, 2):  # patches on a side, squared, and class tokens
+            ratio = (wanted - constant) / (old - constant) if old > constant else 0
+            root = value * math.sqrt(ratio) if ratio > 0 else 0
+            if root and abs(root - round(root)) < 1e-6:
+                yield int(round(root))
+
+
+def _features(shapes: Shapes) -> Dict[Tuple[str, str, int], int]:
+    """Return every size by name and place, and the number of numbered items below every name."""
+    found: Dict[Tuple[str, str, int], int] = {}
+    items: Dict[str, set] = {}  # type: ignore[type-arg]
+    for name, shape in shapes.items():
+        for place, size in enumerate(shape):
+            found[("size", name, place)] = size
+        parts = name.split(".")
+        for index, part in enumerate(parts):
+            if part.isdigit():
+                items.setdefault(".".join(parts[:index]), set()).add(part)
+    for name, numbers in items.items():
+        found[("items", name, 0)] = len(numbers)
+        found[("last", name, 0)] = max(int(number) for number in numbers) + 1
+    return found
+
+
+def _numbers(wanted: Shapes) -> List[int]:
+    """Return numbers that arguments may be: common and large sizes, counts, small ones, sides of squares."""
+    sizes = Counter(size for shape in wanted.values() for size in shape if size > 1)
+    counts = Counter(n for (kind, _, _), n in _features(wanted).items() if kind in ("items", "last"))
+    found = [size for size, _ in sizes.most_common(12)] + [n for n, _ in counts.most_common(8)]
+    found += sorted(sizes, reverse=True)[:5] + sorted(sizes)[:5] + [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 64]
+    return list(dict.fromkeys(found))
+
+
+def _with_defaults(kwargs: Dict[str, Any], function: Any) -> Dict[str, Any]:
+    """Return the arguments with the defaults that are plain values, so that they may be changed too."""
+    found = dict(kwargs)
+    for name, parameter in signature_of(function).items():
+        default = parameter.default
+        if name not in found and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            if default is not parameter.empty and _plain(default) is not _NOT_PLAIN:
+                found[name] = _plain(default)
+    return found
+
+
+_NOT_PLAIN = object()
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list) and all(_plain(item) is not _NOT_PLAIN for item in value):
+        return [_plain(item) for item in value]
+    if isinstance(value, tuple) and all(_plain(item) is not _NOT_PLAIN for item in value):
+        return {"$tuple": [_plain(item) for item in value]}
+    return _NOT_PLAIN
+
+
+def _coordinates(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield the paths of everything that may be changed, outer lists before their items."""
+    if isinstance(value, dict):
+        if "$call" in value:
+            for found in _coordinates(value["$call"][2], path + ("$call", 2)):
+                yield found
+        elif "$ref" in value or "$path" in value or "$state_dict" in value:
+            return
+        else:
+            for key, item in value.items():
+                if len(path) < 5:
+                    for found in _coordinates(item, path + (key,)):
+                        yield found
+    elif isinstance(value, list):
+        if path and path[-1] != "$tuple":
+            yield path
+        for index, item in enumerate(value[:8]):
+            for found in _coordinates(item, path + (index,)):
+                yield found
+    elif path:
+        yield path
+
+
+def _get(value: Any, path: Sequence[Any]) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
+def _set(kwargs: Dict[str, Any], path: Path, value: Any) -> Dict[str, Any]:
+    changed = copy.deepcopy(kwargs)
+    holder = _get(changed, path[:-1])
+    holder[path[-1]] = value
+    return changed

@@ -1,0 +1,194 @@
+"""Stand-ins for what a source imports and the forward pass does not need, and for what must not happen while building.
+
+A module that cannot be imported is replaced only after its import has really failed, so that ``try: import x`` keeps
+its own way out. Every replacement is noted. Standard library only: a copy of this file may lie beside an adapter.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+from typing import Any, Dict, List, Optional, Sequence
+
+NOTED = []  # type: List[str]
+
+
+class Anything:
+    """Takes every call and every attribute; as a decorator it returns what it decorates."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return args[0] if len(args) == 1 and not kwargs and callable(args[0]) else Anything()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+    def __getitem__(self, key: Any) -> Any:
+        return Anything()
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
+    def __mro_entries__(self, bases: Any) -> Any:
+        return (object,)
+
+
+class _Meta(type):
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+
+def _class(name: str) -> Any:
+    """Return a class to derive from; one that is named like a torch module is one."""
+    torch = sys.modules.get("torch")
+    if torch is not None and (name.endswith("Module") or name.endswith("PreTrainedModel")):
+        return type(name, (torch.nn.Module,), {})
+    return _Meta(name, (), {"__init__": lambda self, *a, **k: None, "__getattr__": Anything.__getattr__,
+                            "__call__": Anything.__call__, "__init_subclass__": classmethod(lambda cls, **k: None)})
+
+
+class StandIn(types.ModuleType):
+    """A module that is not there."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        value = _class(name) if name[:1].isupper() and not name.isupper() else Anything()
+        setattr(self, name, value)
+        return value
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Offers stand-ins for the modules in ``names`` and what lies below them, after every real place was asked."""
+
+    def __init__(self) -> None:
+        self.names = set()  # type: ignore[var-annotated]
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        parts = fullname.split(".")
+        if not any(".".join(parts[:end]) in self.names for end in range(1, len(parts) + 1)):
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: Any) -> Any:
+        module = StandIn(spec.name)
+        module.__path__ = []
+        return module
+
+    def exec_module(self, module: Any) -> None:
+        pass
+
+
+FINDER = Finder()
+
+
+def stand_in(names: Sequence[str], attributes: Sequence[str] = ()) -> None:
+    """Replace modules, and ``package.module:name`` of modules that are there but lack a name."""
+    if FINDER not in sys.meta_path:
+        sys.meta_path.append(FINDER)
+    FINDER.names.update(names)
+    for text in attributes:
+        place, _, name = text.partition(":")
+        module = importlib.import_module(place)
+        if not hasattr(module, name):
+            setattr(module, name, _class(name) if name[:1].isupper() else Anything())
+
+
+def quiet_builds() -> None:
+    """While a model is built on a CPU: no download, no weights of others, no move to a GPU."""
+    import torch
+
+    def loads(name: str, value: Any) -> Any:
+        def replaced(*args: Any, **kwargs: Any) -> Any:
+            _note(name)
+            return value(*args)
+        return replaced
+
+    torch.hub.load_state_dict_from_url = loads("torch.hub.load_state_dict_from_url", lambda *a: {})
+    torch.hub.download_url_to_file = loads("torch.hub.download_url_to_file", lambda *a: None)
+    if not torch.cuda.is_available():
+        torch.nn.Module.cuda = lambda self, *a, **k: self  # type: ignore[method-assign,assignment]
+        torch.Tensor.cuda = lambda self, *a, **k: self  # type: ignore[method-assign,assignment]
+        torch.cuda.current_device = lambda: 0
+        torch.cuda.set_device = lambda *a: None
+        to = torch.nn.Module.to
+        torch.nn.Module.to = lambda self, *a, **k: to(self, *_cpu(a), **_cpu(k))  # type: ignore[method-assign,assignment]
+        to_tensor = torch.Tensor.to
+        torch.Tensor.to = lambda self, *a, **k: to_tensor(self, *_cpu(a), **_cpu(k))  # type: ignore[method-assign,assignment]
+    _quiet_hub()
+
+
+def _cpu(arguments: Any) -> Any:
+    if isinstance(arguments, dict):
+        return {k: "cpu" if _is_gpu(v) else v for k, v in arguments.items()}
+    return tuple("cpu" if _is_gpu(v) else v for v in arguments)
+
+
+def _is_gpu(value: Any) -> bool:
+    return str(value).startswith("cuda") and not hasattr(value, "shape")
+
+
+def _quiet_hub() -> None:
+    """Tokenizers and pretrained parts come from a hub: a config builds the part, nothing stands for the tokenizer."""
+    transformers = sys.modules.get("transformers")
+    if transformers is None:
+        return
+    for name in ("AutoTokenizer", "BertTokenizer", "RobertaTokenizerFast", "CLIPTokenizer", "T5Tokenizer", "AutoProcessor"):
+        cls = getattr(transformers, name, None)
+        if cls is not None:
+            cls.from_pretrained = classmethod(lambda c, *a, **k: (_note("%s.from_pretrained" % c.__name__), Anything())[1])
+    base = getattr(transformers, "PreTrainedModel", None)
+    if base is not None:
+        base.from_pretrained = classmethod(lambda c, *a, **k: (_note("%s.from_pretrained" % c.__name__), c(c.config_class()))[1])
+
+
+def _note(text: str) -> None:
+    if text not in NOTED:
+        NOTED.append(text)
+
+
+class Settings(dict):  # type: ignore[type-arg]
+    """A set of settings that is read as attributes, as items and by ``get``; nested ones too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+
+def settings(values: Dict[str, Any]) -> Settings:
+    """Return nested plain mappings as settings."""
+    made = Settings()
+    for key, value in values.items():
+        made[key] = settings(value) if isinstance(value, dict) else value
+    return made
+
+
+def missing_name(error: BaseException) -> Optional[str]:
+    """Return ``package.module:name`` for ``cannot import name``, else None."""
+    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError) and error.name:
+        text = str(error)
+        if text.startswith("cannot import name "):
+            return "%s:%s" % (error.name, text.split("'")[1])
+    return None

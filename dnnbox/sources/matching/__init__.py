@@ -1,0 +1,18 @@
+"""From a state dict and a source tree to ways of building the model, read from the source without importing it.
+
+========  ====================================================================================
+reading   files → syntax trees, examples in documents, configurations
+classes   what each module class holds by name; ``external``: what library classes hold
+ranking   which class explains the names of a state dict
+values    what an expression may be worth
+recipes   how the source itself builds a class
+settings  options, configurations, words that arguments are compared with
+plan      all of it as JSON, for the search in the box (``dnnbox/harness/matching``)
+========  ====================================================================================
+"""
+
+from __future__ import annotations
+
+from dnnbox.sources.matching.plan import search_plan
+
+__all__ = ["search_plan"]

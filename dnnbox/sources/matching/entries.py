@@ -1,0 +1,51 @@
+"""How far each file is from the scripts that a person runs: what they import is what upstream itself uses."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from dnnbox.sources.matching.reading import Module, Tree
+
+_ENTRY = re.compile(
+    r"(?i)^(?:hubconf|(?:[a-z0-9]*_)*(?:infer(?:ence)?|predict|demo|detect|run|sample|generate|app|main|test|eval|evaluate"
+    r"|classify|upsample|example|visualize)[a-z0-9_]*)\.py$"
+)
+_STEP, _DEPTH = 1, 20
+
+
+def distances(tree: Tree) -> dict[str, int]:
+    """Return for each file how many imports lie between it and an entry script; entries in folders start further off."""
+    found: dict[str, int] = {}
+    by_path = tree.by_path
+    waiting: deque[tuple[str, int]] = deque(
+        sorted(
+            (
+                (path, _DEPTH * path.count("/") + (0 if not path.rpartition("/")[2].startswith("test") else 5))
+                for path in by_path
+                if _ENTRY.match(path.rpartition("/")[2])
+            ),
+            key=lambda pair: pair[1],
+        )
+    )
+    while waiting:
+        path, distance = waiting.popleft()
+        if distance >= found.get(path, 1 << 30):
+            continue
+        found[path] = distance
+        waiting.extend((target, distance + _STEP) for target in _imported(by_path, by_path[path]))
+    return found
+
+
+def _imported(by_path: dict[str, Module], module: Module) -> set[str]:
+    folder = module.path.split("/")[:-1]
+    found = set()
+    for source, name in module.aliases.values():
+        level = len(source) - len(source.lstrip("."))
+        tail = source.lstrip(".").split(".") if source.lstrip(".") else []
+        bases = [folder[: len(folder) - level + 1]] if level else [folder, []]
+        for base in bases:
+            for parts in ([*base, *tail], [*base, *tail, name]):
+                stem = "/".join(part for part in parts if part)
+                found |= {path for path in (f"{stem}.py", f"{stem}/__init__.py") if path in by_path}
+    return found

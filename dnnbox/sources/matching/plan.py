@@ -1,0 +1,186 @@
+"""Everything that the search in the box needs, as plain JSON: classes, recipes, settings, words, examples."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dnnbox.records.inspection import Inspection
+from dnnbox.sources.matching import settings
+from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
+from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
+from dnnbox.sources.matching.reading import Tree, read_tree
+from dnnbox.sources.matching.recipes import Recipe, Recipes
+from dnnbox.sources.matching.uses import uses_of
+from dnnbox.sources.matching.values import Evaluator, is_known
+from dnnbox.sources.matching.views import View, views_of
+
+MOST_CLASSES = 10
+_MOST_RECIPES = 400
+_LARGEST_PLAN_BYTES = 6 << 20
+
+
+def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]:
+    """Return the plan of the search: which classes may be meant, and every way in which the source builds them.
+
+    ``roots`` are import roots, the model's own first; they are read, never imported.
+    """
+    tree = read_tree(roots[0])
+    for root in roots[1:]:
+        more = read_tree(root)
+        tree.modules += [module for module in more.modules if module.document or module.path not in tree.by_path]
+        tree.configs += more.configs
+        tree.__dict__.pop("by_path", None)
+    classes = Classes(tree)
+    views = views_of(inspection)
+    ranked = _without_copies(best_views(Ranking(classes), {v.name: v.keys for v in views}, 3 * MOST_CLASSES), tree)
+    return _plan(tree, classes, views, ranked[:MOST_CLASSES])
+
+
+def _without_copies(ranked: Sequence[tuple[str, Ranked]], tree: Tree) -> list[tuple[str, Ranked, list[str]]]:
+    """Merge classes of the same code; the one that an entry script imports stands for all."""
+    near = distances(tree)
+    groups: dict[tuple[str, str], list[tuple[str, Ranked]]] = {}
+    for view, each in ranked:
+        groups.setdefault((view, each.info.digest()), []).append((view, each))
+    merged = []
+    for group in groups.values():
+        best = min(group, key=lambda pair: _preference(pair[1].info, near))
+        merged.append((best[0], best[1], [each.info.ref for _, each in group if each is not best[1]]))
+    return sorted(merged, key=lambda entry: (-entry[1].score, _preference(entry[1].info, near)))
+
+
+def _preference(info: ClassInfo, near: Mapping[str, int]) -> tuple[int, int, str]:
+    return (near.get(info.module.path, 1_000), info.module.path.count("/"), info.ref)
+
+
+def _plan(
+    tree: Tree, classes: Classes, views: Sequence[View], ranked: Sequence[tuple[str, Ranked, list[str]]]
+) -> dict[str, Any]:
+    tables = settings.tables(tree)
+    evaluator = Evaluator(tree, tables)
+    recipes = Recipes(tree, classes, evaluator)
+    near = distances(tree)
+    infos = [each.info for _, each, _ in ranked]
+    found = {info.ref: _recipes(recipes, info) for info in infos}
+    callees = {recipe.callee for several in found.values() for recipe in several}
+    plan = {
+        "views": [view.as_json() for view in views],
+        "classes": [
+            {
+                "ref": each.info.ref,
+                "name": each.info.name,
+                "place": each.info.place,
+                "view": view,
+                "score": each.score,
+                "copies": copies,
+                "distance": near.get(each.info.module.path, 1_000),
+                "recipes": [_recipe(r) for r in found[each.info.ref]],
+                "examples": _examples(evaluator, recipes, each.info),
+            }
+            for view, each, copies in ranked
+        ],
+        "uses": dict(uses_of(tree, classes, infos, callees)),
+        "choices": settings.choices(tree),
+        "modules": _importable(tree),
+        "tables": [{"where": path, "values": values} for path, values in tables.items()],
+        "configs": list(_configs(tree)),
+        "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
+    }
+    return _bounded(plan)
+
+
+def _recipes(recipes: Recipes, info: ClassInfo) -> list[Recipe]:
+    return (recipes.calls(info) + recipes.factories(info))[:_MOST_RECIPES]
+
+
+def _recipe(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "callee": recipe.callee,
+        "how": recipe.how,
+        "where": recipe.where,
+        "args": list(recipe.args),
+        "kwargs": recipe.kwargs,
+    }
+
+
+def _importable(tree: Tree) -> dict[str, list[str]]:
+    """Return the first names of imports that the tree itself can satisfy, with the folders that must be on the path."""
+    found: dict[str, set[str]] = {}
+    for path in tree.by_path:
+        parts = path.split("/")
+        stem = parts[-1].removesuffix(".py")
+        if stem != "__init__":
+            found.setdefault(stem, set()).add("/".join(parts[:-1]))
+        for index, part in enumerate(parts[:-1]):
+            found.setdefault(part, set()).add("/".join(parts[:index]))
+    return {name: sorted(folders, key=lambda f: (f.count("/"), f))[:12] for name, folders in found.items()}
+
+
+def _configs(tree: Tree) -> Iterator[dict[str, Any]]:
+    for config in tree.configs:
+        yield {"where": config.path, "values": _jsonable(config.values), "file": True}
+    for where, values in settings.python_configs(tree):
+        yield {"where": where, "values": values, "file": False}
+
+
+def _jsonable(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {str(key): _jsonable(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_jsonable(value) for value in values]
+    return values if values is None or isinstance(values, (bool, int, float, str)) else str(values)
+
+
+def _examples(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[dict[str, Any]]:
+    """Return calls of an instance that the source shows, where all arguments are known: ``model(torch.randn(…))``."""
+    found: list[dict[str, Any]] = []
+    for module, call, function in recipes.sites(info.name):
+        names = _assigned_to(module.nodes, call)
+        for other in module.calls:
+            method = _called_on(other, names)
+            if method is None or not other.args:
+                continue
+            args = [evaluator.possible(argument, module, function)[0] for argument in other.args]
+            kwargs = {k.arg: evaluator.possible(k.value, module, function)[0] for k in other.keywords if k.arg}
+            entry = {"method": method, "args": args, "kwargs": kwargs, "where": f"{module.path}:{other.lineno}"}
+            if is_known(args) and is_known(kwargs) and "$call" in json.dumps(args):
+                found.append(entry)
+    return found[:8]
+
+
+def _assigned_to(nodes: Sequence[ast.AST], call: ast.Call) -> set[str]:
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Assign) and any(child is call for child in ast.walk(node.value)):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
+
+
+def _called_on(call: ast.Call, names: set[str]) -> str | None:
+    """Return the method that is called on one of the names; "" for the object itself, None for anything else."""
+    function = call.func
+    if isinstance(function, ast.Name):
+        return "" if function.id in names else None
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id in names:
+        name = called(call)
+        return None if name in ("to", "load_state_dict", "eval", "train", "cuda", "apply") else name
+    return None
+
+
+def _bounded(plan: dict[str, Any]) -> dict[str, Any]:
+    """Drop the largest configurations while the plan is too large to send."""
+    sizes = [(len(json.dumps(config)), index) for index, config in enumerate(plan["configs"])]
+    total = sum(size for size, _ in sizes)
+    dropped = set()
+    for size, index in sorted(sizes, reverse=True):
+        if total <= _LARGEST_PLAN_BYTES:
+            break
+        total -= size
+        dropped.add(index)
+    plan["configs"] = [config for index, config in enumerate(plan["configs"]) if index not in dropped]
+    return plan

@@ -1,0 +1,165 @@
+"""A source tree read for matching: syntax trees, examples in documents, and configurations. Nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dnnbox.walk import Budget, folders, read_head
+
+_LARGEST_CODE_BYTES, _LARGEST_CONFIG_BYTES, _LARGEST_NOTEBOOK_BYTES = 2 << 20, 256 << 10, 4 << 20
+_MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS = 3_000, 600, 200
+_FENCE = re.compile(r"```(?:python|py|Python)?[ \t]*\n(.*?)```", re.DOTALL)
+_PROMPT = re.compile(r"^\s*(>>> ?|\.\.\. ?)", re.MULTILINE)
+
+
+@dataclass
+class Module:
+    """One piece of Python. ``path`` is relative to the root; ``document``: an example from a README or a notebook.
+
+    ``aliases``: the local name of an import → (the module's dotted name as written, the name in it or "").
+    """
+
+    path: str
+    tree: ast.Module
+    document: bool = False
+    aliases: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node, walked once."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def calls(self) -> tuple[ast.Call, ...]:
+        """Every call."""
+        return tuple(node for node in self.nodes if isinstance(node, ast.Call))
+
+    @cached_property
+    def functions(self) -> tuple[ast.FunctionDef, ...]:
+        """Every function and method."""
+        return tuple(node for node in self.nodes if isinstance(node, ast.FunctionDef))
+
+    @property
+    def text_only(self) -> bool:
+        """Whether nothing can be imported from it."""
+        return self.document
+
+    def original(self, name: str) -> str:
+        """Return the name that an import gave another name here."""
+        return (self.aliases.get(name) or ("", ""))[1] or name
+
+
+@dataclass(frozen=True)
+class Config:
+    """One configuration file, parsed into plain values."""
+
+    path: str
+    values: Mapping[str, Any]
+
+
+@dataclass
+class Tree:
+    """All that was read below one root."""
+
+    root: Path
+    modules: list[Module] = field(default_factory=list)
+    configs: list[Config] = field(default_factory=list)
+    truncated: bool = False
+
+    @cached_property
+    def by_path(self) -> dict[str, Module]:
+        """The importable modules by their relative path."""
+        return {module.path: module for module in self.modules if not module.document}
+
+
+def read_tree(root: Path) -> Tree:
+    """Return everything below ``root`` that can tell how a model is built."""
+    tree, budget = Tree(root), Budget(entries=60_000, seconds=20.0)
+    for folder in folders(root, budget, depth=10):
+        for file in folder.files:
+            _add(tree, file, file.relative_to(root).as_posix())
+    tree.truncated = budget.exhausted
+    return tree
+
+
+def _add(tree: Tree, file: Path, path: str) -> None:
+    suffix = file.suffix.lower()
+    if suffix == ".py" and len(tree.modules) < _MOST_MODULES:
+        if (parsed := parse(read_head(file, _LARGEST_CODE_BYTES) or b"")) is not None:
+            tree.modules.append(module_of(path, parsed))
+    elif suffix in (".md", ".rst", ".ipynb") and len(tree.modules) < _MOST_MODULES:
+        limit = _LARGEST_NOTEBOOK_BYTES if suffix == ".ipynb" else _LARGEST_CONFIG_BYTES
+        tree.modules.extend(_examples(path, (read_head(file, limit) or b"").decode("utf-8", "replace")))
+    elif suffix in (".yaml", ".yml", ".json") and len(tree.configs) < _MOST_CONFIGS:
+        data = read_head(file, _LARGEST_CONFIG_BYTES + 1) or b""
+        if len(data) <= _LARGEST_CONFIG_BYTES and (values := _plain(data, suffix)):
+            tree.configs.append(Config(path, values))
+
+
+def parse(data: bytes | str) -> ast.Module | None:
+    """Return the syntax tree; None for what is no Python of today."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # other people's invalid escapes are not our warnings
+            return ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def module_of(path: str, tree: ast.Module, *, document: bool = False) -> Module:
+    """Return the module with its imports collected."""
+    module = Module(path, tree, document)
+    for node in module.nodes:
+        if isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            for alias in node.names:
+                module.aliases[alias.asname or alias.name] = (base, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                module.aliases[alias.asname or alias.name.partition(".")[0]] = (alias.name, "")
+    return module
+
+
+def _examples(path: str, text: str) -> Iterator[Module]:
+    blocks = _cells(text) if path.endswith(".ipynb") else _FENCE.findall(text)
+    for block in blocks[:_MOST_BLOCKS]:
+        code = _PROMPT.sub("", block) if ">>>" in block else block
+        if (parsed := parse(code)) is not None and parsed.body:
+            yield module_of(path, parsed, document=True)
+
+
+def _cells(text: str) -> list[str]:
+    """Return a notebook's code as one block: later cells use what earlier ones define."""
+    try:
+        cells = json.loads(text)["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    kept = [[line for line in source.split("\n") if not line.lstrip().startswith(("!", "%"))] for source in sources]
+    return ["\n".join(lines) for lines in kept if parse("\n".join(lines)) is not None]
+
+
+def _plain(data: bytes, suffix: str) -> dict[str, Any]:
+    text = data.decode("utf-8", "replace")
+    try:
+        values = json.loads(text) if suffix == ".json" else _yaml(text)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _yaml(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except yaml.YAMLError:
+        return None

@@ -1,0 +1,264 @@
+"""How a source tree itself builds a class: calls in scripts and documents, and the functions that return it."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from dnnbox.sources.matching.classes import Classes, ClassInfo, called
+from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.values import Evaluator, Value, parameters
+
+How = Literal["call", "factory"]
+_MOST_COMBINATIONS = 24
+_MOST_SITES = 60
+_HOPS = 4
+_NO_FACTORIES = frozenset(
+    ("forward", "main", "__call__", "train", "test", "validate", "evaluate", "setup", "run", "__init__", "cli", "worker")
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One call that may build the model. ``callee``: ``file.py:name``, ``file.py:Class.method`` or, where an instance
+    comes first, ``file.py:Class().method``; of a library ``package.module:name``."""
+
+    callee: str
+    how: How
+    where: str
+    args: tuple[Value, ...] = ()
+    kwargs: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the tree, with the class that holds it."""
+
+    module: Module
+    node: ast.FunctionDef
+    owner: ast.ClassDef | None = None
+
+    @property
+    def place(self) -> str:
+        return f"{self.module.path}:{self.node.lineno}"
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the class itself is enough to call it."""
+        return any(isinstance(d, ast.Name) and d.id in ("classmethod", "staticmethod") for d in self.node.decorator_list)
+
+
+class Recipes:
+    """Finds recipes in one tree; what all classes share is computed once."""
+
+    def __init__(self, tree: Tree, classes: Classes, evaluator: Evaluator) -> None:
+        self.tree, self.classes, self.evaluator = tree, classes, evaluator
+
+    def calls(self, info: ClassInfo) -> list[Recipe]:
+        """Return the calls of a class, with every combination of values that their arguments may have."""
+        found = [
+            recipe
+            for module, call, function in self._by_name[info.name]
+            if info in self.classes.resolve(called(call), module)[:1] or module.document
+            for recipe in self._combined(info.ref, "call", module, call, function)
+        ]
+        return _distinct(found)
+
+    def factories(self, info: ClassInfo) -> list[Recipe]:
+        """Return calls of the functions that return the class, over up to four steps; the nearest first."""
+        found: list[Recipe] = []
+        for function in self._builders(info):
+            for callee in self._callees(function):
+                calls = self._calls_of(function, callee)
+                found += [Recipe(callee, "factory", function.place), *calls]
+        return _distinct(found)
+
+    def sites(self, name: str) -> list[tuple[Module, ast.Call, ast.FunctionDef | None]]:
+        """Return every call of something of that name, with its module and the function that it stands in."""
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[tuple[Module, ast.Call, ast.FunctionDef | None]]]:
+        """Every call by the called one's own name, with the function that it stands in."""
+        found: dict[str, list[tuple[Module, ast.Call, ast.FunctionDef | None]]] = defaultdict(list)
+        for module in self.tree.modules:
+            spans = sorted(module.functions, key=lambda node: node.lineno)
+            for call in module.calls:
+                name = module.original(called(call))
+                if name and len(found[name]) < _MOST_SITES:
+                    found[name].append((module, call, _enclosing(spans, call)))
+        return found
+
+    def _combined(
+        self, callee: str, how: How, module: Module, call: ast.Call, function: ast.FunctionDef | None
+    ) -> Iterator[Recipe]:
+        positional: list[list[Value]] = []
+        for argument in call.args:
+            if isinstance(argument, ast.Starred):
+                break
+            positional.append(self.evaluator.possible(argument, module, function))
+        names: list[str] = []
+        choices: list[list[Value]] = []
+        splats: list[list[dict[str, Value]]] = []
+        for keyword in call.keywords:
+            values = self.evaluator.possible(keyword.value, module, function)
+            if keyword.arg is not None:
+                names.append(keyword.arg)
+                choices.append(values)
+            elif mappings := [v for v in values if isinstance(v, dict) and not any(k.startswith("$") for k in v)]:
+                splats.append(mappings)
+        where = f"{module.path}:{call.lineno}" if not module.document else module.path
+        product = itertools.product(itertools.product(*positional), itertools.product(*choices), itertools.product(*splats))
+        for args, named, splat in itertools.islice(product, _MOST_COMBINATIONS):
+            kwargs = dict(zip(names, named, strict=True))
+            for mapping in splat:
+                kwargs |= mapping
+            yield Recipe(callee, how, where, args, {k: v for k, v in kwargs.items() if not _is_unknown(v)})
+
+    # -- factories ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _functions(self) -> list[tuple[Function, frozenset[str], frozenset[str]]]:
+        """Every function with the names that it calls, and the files that it takes a function from by a string."""
+        found = []
+        for module in self.tree.modules:
+            if module.document:
+                continue
+            owners = {
+                id(child): node
+                for node in module.nodes
+                if isinstance(node, ast.ClassDef)
+                for child in node.body
+                if isinstance(child, ast.FunctionDef)
+            }
+            top = {id(node) for node in module.tree.body}
+            guarded = {id(child) for statement in module.tree.body for child in _blocks(statement)}
+            for node in module.functions:
+                owner = owners.get(id(node))
+                if owner is not None or id(node) in top or id(node) in guarded:
+                    names = frozenset(module.original(called(n)) for n in ast.walk(node) if isinstance(n, ast.Call))
+                    found.append((Function(module, node, owner), names, frozenset(self._dispatched(module, node))))
+        return found
+
+    def _dispatched(self, module: Module, node: ast.FunctionDef) -> Iterator[str]:
+        """Yield files whose functions are called by a name that is put together: ``models.__dict__[arch]()``."""
+        for each in ast.walk(node):
+            base: ast.expr | None = None
+            if isinstance(each, ast.Subscript) and isinstance(each.value, ast.Attribute) and each.value.attr == "__dict__":
+                base = each.value.value
+            elif isinstance(each, ast.Call) and called(each) == "getattr" and len(each.args) >= 2:
+                base = each.args[0]
+            if isinstance(base, ast.Name) and base.id in module.aliases:
+                source, original = module.aliases[base.id]
+                target = self.evaluator.file_of(module, f"{source}.{original}" if original else source)
+                if target is not None:
+                    yield target.path
+
+    def _builders(self, info: ClassInfo) -> list[Function]:
+        wanted, files = {info.name}, set[str]()
+        builders: dict[int, tuple[int, Function]] = {}
+        for hop in range(_HOPS):
+            fresh = [
+                function
+                for function, names, dispatched in self._functions
+                if id(function.node) not in builders
+                and self._may_build(function, info)
+                and (names & wanted or dispatched & files)
+            ]
+            if not fresh:
+                break
+            builders |= {id(function.node): (hop, function) for function in fresh}
+            wanted |= {function.node.name for function in fresh}
+            files |= {function.module.path for function in fresh if function.owner is None}
+        here = info.module.path.rpartition("/")[0]
+        ordered = sorted(builders.values(), key=lambda pair: (pair[0], _distance(pair[1].module.path, here)))
+        return [function for _, function in ordered]
+
+    def _may_build(self, function: Function, info: ClassInfo) -> bool:
+        if function.node.name in _NO_FACTORIES or function.node.name.startswith("test_"):
+            return False
+        owner = function.owner
+        if owner is None:
+            return True
+        held = [each for each in self.classes.by_name.get(owner.name, ()) if each.node is owner]
+        is_module = bool(held) and held[0].is_module
+        return function.is_bound if is_module or owner.name == info.name else not function.node.name.startswith("__")
+
+    def _callees(self, function: Function) -> Iterator[str]:
+        name, path = function.node.name, function.module.path
+        if function.owner is None:
+            yield f"{path}:{name}"
+        elif function.is_bound:
+            yield f"{path}:{function.owner.name}.{name}"
+        else:
+            for info in self._derived(function.owner.name)[:60]:
+                yield f"{info.ref}().{name}"
+
+    def _derived(self, name: str) -> list[ClassInfo]:
+        """Return the classes of that name and those derived from them, at any distance."""
+        names, found = {name}, list(self.classes.by_name.get(name, ()))
+        for _ in range(3):
+            more = [
+                info
+                for infos in self.classes.by_name.values()
+                for info in infos
+                if info not in found and any(info.module.original(base) in names for base in info.bases)
+            ]
+            if not more:
+                break
+            found += more
+            names |= {info.name for info in more}
+        return found
+
+    def _calls_of(self, function: Function, callee: str) -> list[Recipe]:
+        if not parameters(function.node):
+            return []
+        own = function.node.name
+        sites = [
+            (module, call, inside)
+            for module, call, inside in self._by_name[own][:_MOST_SITES]
+            if inside is not function.node
+        ]
+        found: list[Recipe] = []
+        for module, call, inside in sites[:20]:
+            found += self._combined(callee, "factory", module, call, inside)
+        return found[:80]
+
+
+def _is_unknown(value: Any) -> bool:
+    return isinstance(value, dict) and "$unknown" in value
+
+
+def _blocks(statement: ast.stmt) -> list[ast.stmt]:
+    if isinstance(statement, (ast.If, ast.Try)):
+        return [*statement.body, *statement.orelse]
+    return []
+
+
+def _enclosing(functions: Sequence[ast.FunctionDef], call: ast.Call) -> ast.FunctionDef | None:
+    """Return the innermost function around a call; ``functions`` are sorted by their first line."""
+    found = None
+    for node in functions:
+        if node.lineno > call.lineno:
+            break
+        if call.lineno <= (node.end_lineno or node.lineno):
+            found = node
+    return found
+
+
+def _distance(path: str, folder: str) -> tuple[int, int]:
+    name = path.rpartition("/")
+    near = name[0] == folder or "hubconf" in name[2]
+    return (0 if near else 1, path.count("/"))
+
+
+def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:
+    seen: dict[str, Recipe] = {}
+    for recipe in recipes:
+        seen.setdefault(repr((recipe.callee, recipe.args, sorted(recipe.kwargs.items(), key=str))), recipe)
+    return list(seen.values())

@@ -1,0 +1,137 @@
+"""What scripts and configurations set by name: options with their defaults and choices, and files of plain values."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dnnbox.sources.matching.classes import called, last_name
+from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.values import Unknown, assignments, encoded
+
+_FEWEST_SETTINGS = 4
+_MOST_CHOICES = 24
+
+
+def options_of(module: Module) -> dict[str, list[Any]]:
+    """Return the options that a script declares: the default first, then the choices."""
+    found: dict[str, list[Any]] = {}
+    for call in module.calls:
+        name = called(call)
+        if name in ("add_argument", "add_option") and (dest := _destination(call)):
+            found.setdefault(dest, [])
+            found[dest] += [value for value in _values(call) if value not in found[dest]]
+        elif name in ("HParams", "Namespace", "EasyDict", "Munch", "SimpleNamespace", "AttrDict"):
+            for keyword in call.keywords:
+                if keyword.arg:
+                    found.setdefault(keyword.arg, []).extend(_literal(keyword.value))
+    return found
+
+
+def _destination(call: ast.Call) -> str:
+    dest = next((k.value for k in call.keywords if k.arg == "dest"), None)
+    if isinstance(dest, ast.Constant):
+        return str(dest.value)
+    names = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    longest = max(names, key=lambda name: name.startswith("--"), default="")
+    return longest.lstrip("-").replace("-", "_")
+
+
+def _values(call: ast.Call) -> Iterator[Any]:
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    if "default" in keywords:
+        yield from _literal(keywords["default"])
+    elif (action := keywords.get("action")) is not None:
+        yield from [False, True] if "true" in ast.unparse(action) else [True, False]
+    if "choices" in keywords:
+        for value in _literal(keywords["choices"]):
+            yield from value.get("$tuple", ()) if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if "default" not in keywords and "action" not in keywords and "choices" not in keywords:
+        yield None
+
+
+def _literal(node: ast.expr) -> list[Any]:
+    try:
+        return [encoded(ast.literal_eval(node))]
+    except (Unknown, ValueError, TypeError, SyntaxError):
+        return _calculated(node)
+
+
+def _calculated(node: ast.expr) -> list[Any]:
+    """Return a sum or product of numbers: ``22050 * 2`` is common among defaults."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Add, ast.Pow, ast.Div, ast.FloorDiv)):
+        numbers = [n for n in ast.walk(node) if not isinstance(n, (ast.BinOp, ast.operator, ast.Constant))]
+        small = all(abs(n.value) <= 1e6 for n in ast.walk(node) if isinstance(n, ast.Constant) and _is_number(n.value))
+        if not numbers and small and not isinstance(node.op, ast.Pow):
+            try:
+                return [eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})]  # noqa: S307 - numbers
+            except (ArithmeticError, TypeError):
+                return []
+    return []
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def tables(tree: Tree) -> dict[str, dict[str, list[Any]]]:
+    """Return the options of every file that declares some: path → name → values."""
+    found = {module.path: options_of(module) for module in tree.modules if not module.document}
+    return {path: options for path, options in found.items() if options}
+
+
+def python_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield Python files that mostly set plain values at their top level, and dictionaries that stand there."""
+    for module in tree.modules:
+        if module.document:
+            continue
+        plain: dict[str, Any] = {}
+        for name, nodes in assignments(module.tree.body).items():
+            values = [value for node in nodes for value in _literal(node)]
+            if values:
+                plain[name] = values[-1]
+        for name, value in list(plain.items()):
+            if isinstance(value, dict) and len(value) >= _FEWEST_SETTINGS:
+                yield f"{module.path}: {name}", value
+        statements = [n for n in module.tree.body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
+        if len(plain) >= _FEWEST_SETTINGS and len(plain) >= 0.5 * len(statements):
+            yield module.path, plain
+
+
+def choices(tree: Tree) -> dict[str, list[str]]:
+    """Return the words that each name is compared with anywhere: ``if mode == "bilinear"``; keys of subscripted tables."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for module in tree.modules:
+        for node in module.nodes:
+            if isinstance(node, ast.Compare):
+                name = last_name(node.left) or _subscripted(node.left)
+                for word in _words(node.comparators):
+                    found[name][word] = None
+    return {name: list(words)[:_MOST_CHOICES] for name, words in found.items() if name}
+
+
+def _subscripted(node: ast.expr) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):  # name.lower() == "relu"
+        return last_name(node.func.value)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return ""
+
+
+def _words(nodes: Sequence[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        elements = node.elts if isinstance(node, (ast.List, ast.Tuple, ast.Set)) else [node]
+        for element in elements:
+            if isinstance(element, ast.Constant) and isinstance(element.value, str):
+                yield element.value
+
+
+def nested(values: Mapping[str, Any], depth: int = 4) -> Iterator[Mapping[str, Any]]:
+    """Yield a configuration and the mappings inside it."""
+    yield values
+    if depth:
+        for value in values.values():
+            if isinstance(value, Mapping):
+                yield from nested(value, depth - 1)

@@ -1,0 +1,369 @@
+"""What an expression may be worth, without running it: a few plain values, references to names, or calls of them.
+
+Values are JSON. What JSON lacks is an object with one key: ``{"$tuple": […]}``, ``{"$ref": "models/net.py:Block"}``
+(a name in a file of the tree, or in a library: ``"torch.nn:GELU"``), ``{"$call": [callee, […], {…}]}`` and
+``{"$unknown": "the expression's text"}``.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dnnbox.sources.matching.classes import called, last_name
+from dnnbox.sources.matching.reading import Module, Tree
+
+Value = Any
+_MOST_VALUES = 16
+_MOST_COMBINATIONS = 24
+_DEEPEST = 7
+_LARGEST_POWER = 1 << 40
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+
+
+class Unknown(Exception):
+    """The expression's value depends on what only a run can tell."""
+
+
+def reference(module: Module, name: str) -> Value:
+    """Return a reference to a name that is defined in a file of the tree."""
+    return {"$ref": f"{module.path}:{name}"}
+
+
+def is_reference(value: Value) -> bool:
+    """Tell whether a value is a reference."""
+    return isinstance(value, dict) and set(value) == {"$ref"}
+
+
+def is_known(value: Value) -> bool:
+    """Tell whether nothing in a value is unknown."""
+    if isinstance(value, dict):
+        return "$unknown" not in value and all(is_known(item) for item in value.values())
+    return all(is_known(item) for item in value) if isinstance(value, list) else True
+
+
+class Evaluator:
+    """Evaluates expressions of a tree. ``settings``: the values of command-line options and of configurations by name."""
+
+    def __init__(self, tree: Tree, settings: Mapping[str, Mapping[str, Sequence[Value]]]) -> None:
+        self.tree, self.settings = tree, settings
+        self._globals: dict[str, dict[str, list[ast.expr]]] = {}
+        self._locals: dict[int, dict[str, list[ast.expr]]] = {}
+        self._files: dict[str, Module | None] = {}
+
+    def possible(self, node: ast.expr, module: Module, function: ast.FunctionDef | None = None) -> list[Value]:
+        """Return up to sixteen values that the expression may have, the likeliest first; one unknown if it is none."""
+        try:
+            return self._values(node, module, function, 0)[:_MOST_VALUES]
+        except (Unknown, ArithmeticError, TypeError, ValueError, RecursionError, MemoryError):
+            return [{"$unknown": ast.unparse(node)[:80]}]
+
+    def _values(self, node: ast.expr, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        if depth > _DEEPEST:
+            raise Unknown
+        try:
+            return [encoded(ast.literal_eval(node))]
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            pass
+        method = getattr(self, f"_of_{type(node).__name__.lower()}", None)
+        if method is None:
+            raise Unknown
+        values: list[Value] = method(node, module, function, depth + 1)
+        return values[:_MOST_VALUES]
+
+    # -- names -------------------------------------------------------------------------------------------------------
+
+    def _of_name(self, node: ast.Name, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        name = node.id
+        if function is not None and (found := self._in_function(function).get(name)):
+            return self._any_of(found, module, function, depth)
+        if found := self._in_module(module).get(name):
+            return self._any_of(found, module, None, depth)
+        if name in module.aliases:
+            return self._imported(module, name, depth)
+        if any(isinstance(n, (ast.ClassDef, ast.FunctionDef)) and n.name == name for n in module.tree.body):
+            return [reference(module, name)]
+        return self._option(name, module)
+
+    def _any_of(
+        self, nodes: Sequence[ast.expr], module: Module, function: ast.FunctionDef | None, depth: int
+    ) -> list[Value]:
+        values: list[Value] = []
+        for node in nodes[:12]:
+            try:
+                values += [v for v in self._values(node, module, function, depth) if v not in values]
+            except (Unknown, ArithmeticError, TypeError, ValueError):
+                continue
+        if not values:
+            raise Unknown
+        return values
+
+    def _imported(self, module: Module, name: str, depth: int) -> list[Value]:
+        source, original = module.aliases[name]
+        target = self.file_of(module, f"{source}.{original}" if not original else source)
+        if target is None or not original:
+            if source.startswith("."):
+                raise Unknown
+            return [{"$ref": f"{source}:{original}"}] if original else [{"$ref": f"{source}:"}]
+        if found := self._in_module(target).get(original):
+            try:
+                return self._any_of(found, target, None, depth)
+            except Unknown:
+                pass
+        return [reference(target, original)]
+
+    def file_of(self, module: Module, source: str) -> Module | None:
+        """Return the module of the tree that an import in ``module`` means, None for a library's."""
+        key = f"{module.path}>{source}"
+        if key not in self._files:
+            self._files[key] = self._find_file(module, source)
+        return self._files[key]
+
+    def _find_file(self, module: Module, source: str) -> Module | None:
+        level = len(source) - len(source.lstrip("."))
+        tail = source.lstrip(".").replace(".", "/")
+        folder = module.path.split("/")[:-1]
+        if level:
+            folders = ["/".join(folder[: len(folder) - level + 1])]
+        else:
+            folders = ["/".join(folder[:end]) for end in range(len(folder), -1, -1)]
+            folders += ["src"]
+        for base in folders:
+            stem = "/".join(part for part in (base, tail) if part)
+            for path in (f"{stem}.py", f"{stem}/__init__.py"):
+                if path in self.tree.by_path:
+                    return self.tree.by_path[path]
+        return None
+
+    def _in_module(self, module: Module) -> dict[str, list[ast.expr]]:
+        key = f"{module.path}#{id(module)}"
+        if key not in self._globals:
+            self._globals[key] = assignments(module.tree.body)
+        return self._globals[key]
+
+    def _in_function(self, function: ast.FunctionDef) -> dict[str, list[ast.expr]]:
+        if id(function) not in self._locals:
+            found = assignments(function.body)
+            for name, default in defaults(function):
+                found.setdefault(name, []).append(default)
+            self._locals[id(function)] = found
+        return self._locals[id(function)]
+
+    def _option(self, name: str, module: Module) -> list[Value]:
+        """Return what a name may be as an option of a script: of the same file, else of any."""
+        own = self.settings.get(module.path, {})
+        if name in own:
+            return list(own[name])
+        for options in self.settings.values():
+            if name in options:
+                return list(options[name])
+        raise Unknown
+
+    # -- expressions -------------------------------------------------------------------------------------------------
+
+    def _of_attribute(
+        self, node: ast.Attribute, module: Module, function: ast.FunctionDef | None, depth: int
+    ) -> list[Value]:
+        base = node.value
+        if isinstance(base, ast.Name) and base.id in module.aliases:
+            source, original = module.aliases[base.id]
+            full = f"{source}.{original}" if original else source
+            target = self.file_of(module, full)
+            if target is not None:
+                return self._of_name(ast.Name(node.attr), target, None, depth)
+            if not full.startswith("."):
+                return [{"$ref": f"{full}:{node.attr}"}]
+        dotted = ast.unparse(base)
+        if dotted.startswith(("nn.", "torch.")) or dotted in ("nn", "torch"):
+            return [{"$ref": f"{dotted.replace('nn', 'torch.nn', 1) if dotted[:2] == 'nn' else dotted}:{node.attr}"}]
+        return self._option(node.attr, module)
+
+    def _of_subscript(
+        self, node: ast.Subscript, module: Module, function: ast.FunctionDef | None, depth: int
+    ) -> list[Value]:
+        try:
+            bases = self._values(node.value, module, function, depth)
+        except Unknown:
+            if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+                return self._option(node.slice.value, module)
+            raise
+        try:
+            keys = self._values(node.slice, module, function, depth)
+        except Unknown:
+            keys = []
+        values = [value for base in bases for value in _items(base, keys)]
+        if not values:
+            raise Unknown
+        return values
+
+    def _of_ifexp(self, node: ast.IfExp, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        return self._any_of([node.body, node.orelse], module, function, depth)
+
+    def _of_boolop(self, node: ast.BoolOp, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        return self._any_of(node.values, module, function, depth)
+
+    def _of_unaryop(
+        self, node: ast.UnaryOp, module: Module, function: ast.FunctionDef | None, depth: int
+    ) -> list[Value]:
+        values = self._values(node.operand, module, function, depth)
+        if isinstance(node.op, ast.Not):
+            return [not value for value in values]
+        return [-value for value in values] if isinstance(node.op, ast.USub) else values
+
+    def _of_binop(self, node: ast.BinOp, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        action = _OPERATORS.get(type(node.op))
+        if action is None:
+            raise Unknown
+        left, right = (self._values(side, module, function, depth) for side in (node.left, node.right))
+        pairs = itertools.islice(itertools.product(left, right), _MOST_COMBINATIONS)
+        return [_calculated(action, a, b) for a, b in pairs]
+
+    def _of_compare(self, *_: Any) -> list[Value]:
+        return [True, False]
+
+    def _of_list(self, node: ast.List, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        return [list(combined) for combined in self._product(node.elts, module, function, depth)]
+
+    def _of_tuple(self, node: ast.Tuple, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        return [{"$tuple": list(combined)} for combined in self._product(node.elts, module, function, depth)]
+
+    def _of_dict(self, node: ast.Dict, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+        if not all(isinstance(key, str) for key in keys):
+            raise Unknown
+        product = self._product(node.values, module, function, depth)
+        return [dict(zip(map(str, keys), combined, strict=True)) for combined in product]
+
+    def _product(
+        self, nodes: Sequence[ast.expr], module: Module, function: ast.FunctionDef | None, depth: int
+    ) -> list[tuple[Value, ...]]:
+        choices = [self._values(node, module, function, depth) for node in nodes]
+        return list(itertools.islice(itertools.product(*choices), _MOST_COMBINATIONS))
+
+    def _of_call(self, node: ast.Call, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        name = called(node)
+        if name == "dict" and not node.args:
+            keys = [keyword.arg or "" for keyword in node.keywords]
+            product = self._product([keyword.value for keyword in node.keywords], module, function, depth)
+            return [dict(zip(keys, combined, strict=True)) for combined in product]
+        if name in ("get", "pop") and isinstance(node.func, ast.Attribute) and node.args:
+            return self._of_get(node, module, function, depth)
+        if name in ("int", "float", "str", "list", "tuple", "eval") and len(node.args) == 1:
+            return self._values(node.args[0], module, function, depth)
+        if name in ("parse_args", "load", "safe_load"):
+            raise Unknown
+        callee = self._values(node.func, module, function, depth)[0]
+        if not is_reference(callee) or node.keywords and any(keyword.arg is None for keyword in node.keywords):
+            raise Unknown
+        arguments = self._product(node.args, module, function, depth)[0] if node.args else ()
+        named = {str(k.arg): self._values(k.value, module, function, depth)[0] for k in node.keywords}
+        return [{"$call": [callee, list(arguments), named]}]
+
+    def _of_get(self, node: ast.Call, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        assert isinstance(node.func, ast.Attribute)
+        item = ast.Subscript(node.func.value, node.args[0])
+        return self._any_of([item, *node.args[1:2]], module, function, depth)
+
+
+def _items(base: Value, keys: Sequence[Value]) -> Iterator[Value]:
+    if isinstance(base, dict) and "$tuple" in base:
+        base = base["$tuple"]
+    if isinstance(base, dict) and not any(key.startswith("$") for key in base):
+        named = [base[key] for key in keys if isinstance(key, str) and key in base]
+        yield from named or base.values()
+    elif isinstance(base, list):
+        numbers = [key for key in keys if isinstance(key, int) and -len(base) <= key < len(base)]
+        yield from [base[number] for number in numbers] or base
+
+
+def _calculated(action: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
+    left, right = (v["$tuple"] if isinstance(v, dict) and "$tuple" in v else v for v in (left, right))
+    sizes = [v for v in (left, right) if isinstance(v, (int, float))]
+    if any(abs(size) > _LARGEST_POWER for size in sizes) or any(isinstance(v, dict) for v in (left, right)):
+        raise Unknown
+    if action is operator.mul and any(isinstance(v, (list, str)) for v in (left, right)) and max(sizes) > 256:
+        raise Unknown
+    return action(left, right)
+
+
+def encoded(value: object) -> Value:
+    """Return a Python literal as JSON; raises Unknown for what has no form here (bytes, sets, complex numbers)."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value
+    if isinstance(value, list):
+        return [encoded(item) for item in value]
+    if isinstance(value, tuple):
+        return {"$tuple": [encoded(item) for item in value]}
+    if isinstance(value, dict) and all(isinstance(key, (str, int)) for key in value):
+        return {str(key): encoded(item) for key, item in value.items()}
+    raise Unknown
+
+
+def assignments(body: Sequence[ast.stmt]) -> dict[str, list[ast.expr]]:
+    """Return every expression that is assigned to a plain name, in order, under any condition; loops over literals too."""
+    found: dict[str, list[ast.expr]] = {}
+    for statement in body:
+        for node in _below(statement):
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    _bind(found, target, node.value)
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                _bind(found, node.target, node.value)
+            elif isinstance(node, ast.For) and isinstance(node.iter, (ast.List, ast.Tuple)):
+                for element in node.iter.elts:
+                    _bind(found, node.target, element)
+    return found
+
+
+def _below(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Yield a statement and those inside it, without the bodies of other functions and classes."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return
+    yield statement
+    for name in ("body", "orelse", "finalbody"):
+        for child in getattr(statement, name, ()):
+            if isinstance(child, ast.stmt):
+                yield from _below(child)
+    for handler in getattr(statement, "handlers", ()):
+        for child in handler.body:
+            yield from _below(child)
+
+
+def _bind(found: dict[str, list[ast.expr]], target: ast.expr, value: ast.expr) -> None:
+    if isinstance(target, ast.Name):
+        found.setdefault(target.id, []).append(value)
+    elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
+        for one, part in zip(target.elts, value.elts, strict=False):
+            _bind(found, one, part)
+
+
+def defaults(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the parameters that have a default, with it."""
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    for argument, default in zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True):
+        yield argument.arg, default
+    for argument, each in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if each is not None:
+            yield argument.arg, each
+
+
+def parameters(function: ast.FunctionDef) -> list[str]:
+    """Return the names of a function's parameters, without ``self``."""
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    return [name for name in names if name not in ("self", "cls")]
+
+
+__all__ = ["Evaluator", "Unknown", "Value", "assignments", "defaults", "encoded", "is_known", "last_name", "parameters"]

@@ -1,0 +1,49 @@
+"""The readings of a state dict: as it is, without a wrapper's prefix, or one part of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dnnbox.records.inspection import Inspection
+
+WRAPPERS = ("module", "_orig_mod", "_forward_module")
+"""What DistributedDataParallel, torch.compile and Fabric put before every name."""
+
+_SMALLEST_PART = 0.25
+
+
+@dataclass(frozen=True)
+class View:
+    """Keys as a class would name them. ``prefix`` is what was cut off; keys without it are left out."""
+
+    name: str
+    prefix: str
+    keys: tuple[str, ...]
+    left_out: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for the box, which reads the keys itself."""
+        return {"name": self.name, "prefix": self.prefix, "count": len(self.keys), "left_out": self.left_out}
+
+
+def views_of(inspection: Inspection) -> tuple[View, ...]:
+    """Return the views, the likeliest first."""
+    return of_keys([tensor.name for tensor in inspection.tensor_list])
+
+
+def of_keys(keys: Sequence[str]) -> tuple[View, ...]:
+    """Return the views of a list of keys: common wrappers are always cut off, other first names are offered."""
+    prefix, rest = "", list(keys)
+    while rest and (wrapper := next((w for w in WRAPPERS if all(k.startswith(f"{w}.") for k in rest)), "")):
+        prefix += f"{wrapper}."
+        rest = [key[len(wrapper) + 1 :] for key in rest]
+    views = [View("whole", prefix, tuple(rest))]
+    first = Counter(key.partition(".")[0] for key in rest if "." in key)
+    for name, count in first.most_common(4):
+        if count >= max(2, _SMALLEST_PART * len(rest)) and not name.isdigit():
+            part = tuple(key[len(name) + 1 :] for key in rest if key.startswith(f"{name}."))
+            views.append(View(name, f"{prefix}{name}.", part, len(rest) - count))
+    return tuple(views)
