@@ -73,7 +73,10 @@ class _Code:
             files = [role.path for role in inspection.files if role.role == "code" and role.path.endswith(".py")]
             imports += external_imports(Path(inspection.path).absolute(), files)
         required, unknown = requirements_of(imports, known)
-        required = grouping.grouped((*required, *_of_recipe(source.recipe)))
+        found = (
+            [need("torch", source.searched[0], "its classes are torch modules", "runtime")] if source.searched else []
+        )
+        required = grouping.grouped((*required, *_of_recipe(source.recipe), *found))
         names = {_normal(requirement.name) for requirement in required} | {"torch", "torchvision", "numpy"}
         pinned = tuple(pin for pin in pins if pin.specifier and _normal(pin.name) in names)
         return cls(required, pinned, (*unknown, *refused))
@@ -86,6 +89,9 @@ def _of_source(source: SourceTree) -> tuple[Import, ...]:
     root, recipe = Path(source.root).absolute(), source.recipe
     if recipe is None:
         names = {name.rpartition(".")[2] for name in source.classes}
+        if source.searched:
+            place, _, name = source.searched[0].partition(":")
+            return external_imports(root, (place,), names={name})
         return external_imports(root, source.files, names=names)
     module = recipe.cls.rpartition(".")[0].replace(".", "/")
     files = [name for name in (f"{module}.py", f"{module}/__init__.py") if (root / name).is_file()]

@@ -249,6 +249,7 @@ JOBS = {
     "train": _of(".training", "train_job"),
     "sizes": _of(".sizes", "sizes_job"),
     "export": _of(".exporting", "export_job"),
+    "match": _of(".matching", "match_job"),
 }
 
 

@@ -16,12 +16,13 @@ PROTOCOL = 1
 REQUEST, RESULT, EVENTS = "request.json", "result.json", "events.jsonl"
 ARRAYS, ARTIFACTS = "arrays", "artifacts"
 
-JOBS = ("probe", "infer", "measure", "cold", "memory", "profile", "evaluate", "train", "sizes", "export")
+JOBS = ("probe", "infer", "measure", "cold", "memory", "profile", "evaluate", "train", "sizes", "export", "match")
 """probe: interpreter, packages, devices · infer: load, run, check, decode, keep outputs · measure: warm latency
 · cold: load and first inference only · memory: peak memory of load and run, nothing timed
 · profile: operators, work and a trace of a few calls, never a latency
 · evaluate: the model over labelled items, and what the metrics say · train: a few steps on one batch
-· sizes: which sizes of its inputs run · export: the model written as ONNX. These four read ``RunRequest.work``."""
+· sizes: which sizes of its inputs run · export: the model written as ONNX · match: which class of a source
+the weights belong to, and its arguments. These five read ``RunRequest.work``."""
 
 ERROR_KINDS = (
     "protocol",  # the request is not of this protocol
@@ -180,7 +181,7 @@ class RunResult:
     postprocessing: List[Dict[str, Any]] = field(default_factory=list)
     profile: Dict[str, Any] = field(default_factory=dict)  # per call: ns, bytes, flops; see harness/profilers
     decoded: List[Dict[str, Any]] = field(default_factory=list)  # what the outputs mean, for people
-    findings: Dict[str, Any] = field(default_factory=dict)  # what evaluate, train and sizes found
+    findings: Dict[str, Any] = field(default_factory=dict)  # what evaluate, train, sizes and match found
     notes: List[str] = field(default_factory=list)
     error: Optional[RunError] = None
 

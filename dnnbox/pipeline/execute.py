@@ -16,7 +16,7 @@ from dnnbox.errors import DnnboxError, InputLimit, RunFailed
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.files import write_atomic
-from dnnbox.pipeline import planning, reference
+from dnnbox.pipeline import matching, planning, reference
 from dnnbox.pipeline.jobs import Execution, Jobs, limits_of
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared
 from dnnbox.records.dependencies import Dependencies
@@ -55,6 +55,18 @@ def with_adapter(experiment: Experiment, prepared: Prepared) -> Prepared:
     path = experiment.root / "scripts" / "adapter.py"
     write_atomic(path, sources.adapter_text(recipe))
     return replace(prepared, options=replace(prepared.options, adapter=path))
+
+
+def with_match(experiment: Experiment, prepared: Prepared, store: Store, progress: Progress) -> Prepared:
+    """Find out in the box which class of the source the weights belong to, where nothing else said so.
+
+    Raises:
+        AdapterNeeded: that cannot be decided; scripts/adapter.py holds what was found.
+    """
+    if not matching.is_wanted(prepared):
+        return prepared
+    with _transcript(experiment):
+        return matching.matched(experiment, prepared, lambda: _open(prepared, store, progress, experiment), progress)
 
 
 def _checkout(path: Path) -> Path:

@@ -102,6 +102,7 @@ def prepare(
             recipe=known_family(inspection, options),
             offline=options.offline,
         )
+        source = _with_named_classes(source, inspection, options)
     with timed(seconds, "dependencies"):
         derived = dependencies.derive(inspection, inspection.identity, source, adapter=options.adapter)
         derived = _with_consents(derived, options)
@@ -143,6 +144,16 @@ def prepare(
                                                                                      store=store)),
     )  # fmt: skip
     return replace(prepared, plan=planning.describe(prepared, store))
+
+
+def _with_named_classes(source: SourceTree, inspection: Inspection, options: RunOptions) -> SourceTree:
+    """Name the classes that may be meant, where the source is there and nothing says which one builds the model."""
+    decided = options.adapter is not None or source.recipe is not None or bool(source.classes)
+    if decided or not source.root or not inspection.tensor_list:
+        return source
+    from dnnbox.sources import matching  # reads syntax trees: only where a source was given
+
+    return matching.named(source, inspection)
 
 
 def known_family(inspection: Inspection, options: RunOptions) -> Recipe | None:

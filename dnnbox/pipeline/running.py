@@ -15,7 +15,7 @@ from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
 from dnnbox.files import host_error
 from dnnbox.pipeline import conclude, fitting, resuming, serving, undecided
-from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_source
+from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_match, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
 from dnnbox.records.options import RunOptions
@@ -166,6 +166,10 @@ def _guarded(
     try:
         prepared = with_adapter(experiment, with_source(experiment, prepared))
         conclude.save_findings(experiment, prepared, decision)
+        found = with_match(experiment, prepared, store, progress)
+        if found is not prepared:
+            prepared = found
+            conclude.save_findings(experiment, prepared, decision)
         work = serving.execute_endpoint if prepared.options.endpoint else execute
         work(experiment, prepared, store, progress, execution)
     except DnnboxError as failure:

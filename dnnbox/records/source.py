@@ -55,7 +55,9 @@ class SourceTree:
 
     ``origin``: none = the library's own package or no code needed. ``files`` are the relative files that define
     ``classes``; ``main`` is the one of them that was the running script, ``__main__``, when the checkpoint was saved,
-    "" where no class comes from one; ``sha256`` is over names and contents of all Python files under the root.
+    "" where no class comes from one; ``searched`` are classes that may be meant, best first, where the checkpoint names
+    none and the box has to find out (``file.py:Class``); ``sha256`` is over names and contents of all Python files
+    under the root.
     """
 
     origin: Literal["none", "adjacent", "workspace", "given", "git"]
@@ -73,3 +75,4 @@ class SourceTree:
     fetched: str = ""
     package: str = ""
     recipe: Recipe | None = None
+    searched: tuple[str, ...] = ()

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
 
 def match_job(context: "Context") -> None:
-    """Run the search that ``options["plan"]`` describes; the answer goes into the result's ``match``."""
+    """Run the search that ``work["plan"]`` describes; the answer goes into the result's findings."""
     from .search import Search
 
     context.enter("match")
     request = context.request
-    plan = request.options["plan"]
-    search = Search(plan, list(request.sys_path), request.checkpoint, str(request.options.get("entry") or ""), lambda text: context.progress.show("match", 0, 0, text))
+    entry = str(request.work.get("entry") or "")
+    search = Search(
+        request.work["plan"],
+        list(request.sys_path),
+        request.checkpoint,
+        entry,
+        lambda text: context.progress.show("match", 0, 0, text),
+    )
     search.run()
-    context.fields["match"] = search.answer()
+    context.fields["findings"] = {"match": search.answer()}

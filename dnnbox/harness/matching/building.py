@@ -30,7 +30,7 @@ def at_most(seconds: int) -> Iterator[None]:
         return
 
     def stop(*_: Any) -> None:
-        raise TooLong()
+        raise TooLong
 
     previous = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
@@ -154,8 +154,8 @@ def _without_inits() -> Iterator[None]:
     kept = {name: getattr(torch.nn.init, name) for name in names}
     load = torch.nn.Module.load_state_dict
     for name in names:
-        setattr(torch.nn.init, name, lambda tensor=None, *a, **k: tensor)
-    torch.nn.Module.load_state_dict = lambda self, *a, **k: ([], [])  # type: ignore[method-assign,assignment]
+        setattr(torch.nn.init, name, lambda tensor=None, *_, **__: tensor)
+    torch.nn.Module.load_state_dict = lambda *_, **__: ([], [])  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:

@@ -13,13 +13,44 @@ from .importing import Source, file_of
 _PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
-_FILE_NAMES = ("cfg", "config", "yaml", "cfg_path", "config_file", "config_path", "path", "model_cfg", "cfg_file", "yaml_file")
+_WIDTHS = (
+    "dim",
+    "width",
+    "chan",
+    "feat",
+    "size",
+    "hidden",
+    "embed",
+    "class",
+    "vocab",
+    "_ch",
+    "_nc",
+    "nc",
+    "nf",
+    "in",
+    "out",
+)
+_LISTS = ("depths", "dims", "layers", "num_blocks", "block_config", "channels", "filters", "num_heads")
+_FILE_NAMES = (
+    "cfg",
+    "config",
+    "yaml",
+    "cfg_path",
+    "config_file",
+    "config_path",
+    "path",
+    "model_cfg",
+    "cfg_file",
+    "yaml_file",
+)
 
 
 class Call:
     """One call to try. ``origin`` says where it comes from, for people; lower ``order`` is more trusted."""
 
-    def __init__(self, callee: str, kwargs: Dict[str, Any], origin: str, order: int, args: Tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, callee: str, kwargs: Dict[str, Any], origin: str, order: int, args: Tuple[Any, ...] = ()
+    ) -> None:
         self.callee, self.kwargs, self.origin, self.order, self.args = callee, kwargs, origin, order, args
 
     def key(self) -> str:
@@ -34,8 +65,8 @@ class Call:
 class Candidates:
     """Makes the calls for one class of the plan."""
 
-    def __init__(self, source: Source, plan: Dict[str, Any], said: List[Dict[str, Any]]) -> None:
-        self.source, self.plan, self.said = source, plan, said
+    def __init__(self, source: Source, plan: Dict[str, Any], said: List[Dict[str, Any]], common: List[int]) -> None:
+        self.source, self.plan, self.said, self.common = source, plan, said, common or [16]
         self.sets = [("the checkpoint", values) for values in said]
         self.sets += [(config["where"], inner) for config in plan["configs"] for inner in _nested(config["values"], 0)]
         self.tables = [
@@ -89,8 +120,11 @@ class Candidates:
         if "pretrained" in parameters:
             given = dict(given, pretrained=False)
         gaps = [
-            p for p in parameters.values()
-            if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY, p.POSITIONAL_ONLY) and p.name not in given
+            p
+            for p in parameters.values()
+            if p.default is p.empty
+            and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY, p.POSITIONAL_ONLY)
+            and p.name not in given
         ]
         order = 0 if origin != "defaults" else 5
         if not gaps:
@@ -99,7 +133,9 @@ class Candidates:
         for filled, where in self._fillings(callee, function, gaps):
             yield Call(callee, dict(given, **filled), where or origin, order + 1)
 
-    def _fillings(self, callee: str, function: Any, gaps: List[inspect.Parameter]) -> Iterator[Tuple[Dict[str, Any], str]]:
+    def _fillings(
+        self, callee: str, function: Any, gaps: List[inspect.Parameter]
+    ) -> Iterator[Tuple[Dict[str, Any], str]]:
         if len(gaps) == 1 and gaps[0].name in _STATE_NAMES:
             yield {gaps[0].name: {"$state_dict": True}}, "the state dict itself"
         rest = {gap.name: self._by_name(gap.name) for gap in gaps}
@@ -107,6 +143,26 @@ class Candidates:
             for value, where in self._structured(callee, function, gap):
                 yield dict(rest, **{gap.name: value}), where
         yield rest, ""
+        if any(value is None for value in rest.values()):
+            for number, flat in ((0, False), (0, True), (1, True)):
+                yield {gap.name: self._begun(gap, rest[gap.name], number, flat) for gap in gaps}, "begun from shapes"
+
+    def _begun(self, gap: inspect.Parameter, value: Any, number: int, flat: bool) -> Any:
+        """Return a value to begin with for a parameter of which nothing is known, by its annotation and name."""
+        if value is not None:
+            return value
+        annotation = str(getattr(gap.annotation, "__name__", gap.annotation))
+        words = self.plan["choices"].get(gap.name)
+        if annotation == "str" or (words and annotation != "int"):
+            return words[0] if words else ""
+        if annotation == "bool" or gap.name.startswith(("use_", "is_", "with_")):
+            return False
+        if "list" in annotation.lower() or "tuple" in annotation.lower() or gap.name in _LISTS:
+            return [2] * 4
+        if annotation == "float":
+            return 1.0
+        is_width = any(part in gap.name.lower() for part in _WIDTHS)
+        return self.common[number % len(self.common)] if is_width != flat else 2
 
     def _by_name(self, name: str) -> Any:
         """Return a value that is called so in the checkpoint or among the options; None is left to the solver."""
@@ -125,21 +181,24 @@ class Candidates:
             for value in self._of_dataclass(dataclass, function):
                 yield value
         if used:
-            pool = self.sets + self.tables
-            ranked = sorted(pool, key=lambda entry: -sum(name in entry[1] for name in used))
-            for where, values in ranked[:_MOST_SETS]:
-                if any(name in values for name in used):
-                    yield {"$settings": values}, where
+            for value, where in self._of_settings(used):
+                yield value, where
         if used or gap.name in _FILE_NAMES:
             for config in self.plan["configs"]:
                 yield config["values"], config["where"]
                 if config["file"]:
                     yield {"$path": config["where"]}, config["where"]
-        if used:
-            merged: Dict[str, Any] = {}
-            for _, values in reversed(self.sets + self.tables):
-                merged.update(values)
-            yield {"$settings": {name: merged.get(name) for name in used if name in merged}}, "all settings of the source"
+
+    def _of_settings(self, used: List[str]) -> Iterator[Tuple[Any, str]]:
+        """Yield the sets that hold most of the names that are read, then all settings of the source together."""
+        pool = self.sets + self.tables
+        for where, values in sorted(pool, key=lambda entry: -sum(name in entry[1] for name in used))[:_MOST_SETS]:
+            if any(name in values for name in used):
+                yield {"$settings": values}, where
+        merged: Dict[str, Any] = {}
+        for _, values in reversed(pool):
+            merged.update(values)
+        yield {"$settings": {name: merged[name] for name in used if name in merged}}, "all settings of the source"
 
     def _dataclasses(self, function: Any, gap: inspect.Parameter) -> List[Any]:
         annotation = gap.annotation
@@ -169,7 +228,9 @@ class Candidates:
             shared = {name: values[name] for name in known if name in values}
             if shared and all(n in shared for n in required) and len(shared) >= min(2, len(known)):
                 order = 0 if where == "the checkpoint" else 2
-                yield Call(callee, dict(shared, **({"pretrained": False} if "pretrained" in known else {})), where, order)
+                yield Call(
+                    callee, dict(shared, **({"pretrained": False} if "pretrained" in known else {})), where, order
+                )
         name = next((n for n in known if n in _FILE_NAMES), None)
         if name is not None and required in ([], [name]):
             for config in self.plan["configs"]:

@@ -1,4 +1,4 @@
-"""Inputs that a built module takes: those that its source shows, else a ladder from its names, layers and attributes."""
+"""Inputs that a built module takes: those that its source shows, else a ladder from its names and layers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,35 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from .building import at_most
 
 FORWARD_SECONDS = 60
-_TEXT = ("text", "tokens", "token", "idx", "ids", "input_ids", "caption", "captions", "prompt", "src", "tgt", "tokenized_text")
+_TEXT = (
+    "text",
+    "tokens",
+    "token",
+    "idx",
+    "ids",
+    "input_ids",
+    "caption",
+    "captions",
+    "prompt",
+    "src",
+    "tgt",
+    "tokenized_text",
+)
 _MEL = ("mel", "mels", "spect", "spec", "spectrogram")
-_FLAGS = ("return_loss", "train", "training", "multimask_output", "return_features", "return_attn", "test_mode", "return_all")
+_FLAGS = (
+    "return_loss",
+    "train",
+    "training",
+    "multimask_output",
+    "return_features",
+    "return_attn",
+    "test_mode",
+    "return_all",
+)
 _METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
 SIDES = (64, 224, 256, 128, 32, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
-_LENGTHS = (3000, 1024, 128, 16000)
+_LENGTHS = (1024, 3000, 128, 16000, 20)
 
 Spec = Dict[str, Any]
 
@@ -135,7 +157,13 @@ def _example_value(value: Any) -> Any:
         return _NO_VALUE
     callee, args, kwargs = value["$call"]
     name = callee.get("$ref", "").rpartition(":")[2]
-    sizes = args[0] if args and isinstance(args[0], list) else args[0]["$tuple"] if args and isinstance(args[0], dict) and "$tuple" in args[0] else args
+    sizes = (
+        args[0]
+        if args and isinstance(args[0], list)
+        else args[0]["$tuple"]
+        if args and isinstance(args[0], dict) and "$tuple" in args[0]
+        else args
+    )
     if name in ("randn", "rand", "zeros", "ones") and sizes and all(isinstance(size, int) for size in sizes):
         return tensor("float32", list(sizes))
     if name == "randint" and len(args) == 3:
@@ -159,7 +187,13 @@ def _of_signature(module: Any, method: str) -> Iterator[Spec]:
     layers = _first_layers(module)
     for guess in _ladder(module, layers, needed[0].name):
         args = [_argument(module, layers, p, guess, place, function) for place, p in enumerate(needed)]
-        yield {"method": method, "args": args, "kwargs": {}, "why": "tried: %s" % guess[2]}
+        yield {
+            "method": method,
+            "args": args,
+            "kwargs": {},
+            "names": [p.name for p in needed],
+            "why": "tried: %s" % guess[2],
+        }
 
 
 Guess = Tuple[str, List[int], str, int]
@@ -167,28 +201,42 @@ Guess = Tuple[str, List[int], str, int]
 
 def _ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:
     """Yield shapes to try for the main input."""
-    first = layers["first"]
     if (name in _TEXT or layers["kind"] == "embedding") and layers["tokens"]:
         for length in _token_lengths(module):
             yield "int64", [1, length], "ids of the first embedding", layers["tokens"]
-    if layers["kind"] == "conv2d" or first is None:
-        channels = layers["channels"] or 3
-        for side in _sides(module):
-            yield "float32", [1, channels, side, side], "pictures for the first convolution", 0
     if layers["kind"] == "conv1d" or layers["mel"]:
-        for length in _LENGTHS + (20,):
+        for length in _LENGTHS:
             yield "float32", [1, layers["channels"] or layers["mel"], length], "a series for the first convolution", 0
-    if layers["kind"] == "conv3d":
-        yield "float32", [1, layers["channels"], 16, 112, 112], "a clip for the first convolution", 0
-        yield "float32", [1, layers["channels"], 32, 32, 32], "a volume for the first convolution", 0
-    if layers["kind"] == "linear":
-        width = int(first.in_features)
-        for side in _sides(module)[:6]:  # patches may be cut out before the first layer
-            yield "float32", [1, 3, side, side], "pictures that are cut into patches", 0
-        yield "float32", [1, width], "features of the first layer", 0
-        yield "float32", [1, 16, width], "a series of features of the first layer", 0
-    if layers["kind"] == "recurrent":
-        yield "float32", [1, 16, int(first.input_size)], "a series of features of the first layer", 0
+    for shape, why in _SHAPES.get(layers["kind"] or "conv2d", _no_shapes)(module, layers):
+        yield "float32", shape, why, 0
+
+
+def _no_shapes(_module: Any, _layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
+    return []
+
+
+def _pictures(module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
+    channels = layers["channels"] or 3
+    return [([1, channels, side, side], "pictures for the first convolution") for side in _sides(module)]
+
+
+def _volumes(_module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
+    sizes = ([16, 112, 112], [32, 32, 32])
+    return [([1, layers["channels"]] + size, "a volume for the first convolution") for size in sizes]
+
+
+def _features(module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
+    width = int(layers["first"].in_features)
+    # Patches may be cut out of pictures before the first layer.
+    cut = [([1, 3, side, side], "pictures that are cut into patches") for side in _sides(module)[:6]]
+    return cut + [([1, width], "features of the first layer"), ([1, 16, width], "a series of features")]
+
+
+def _series(_module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
+    return [([1, 16, int(layers["first"].input_size)], "a series of features of the first layer")]
+
+
+_SHAPES = {"conv2d": _pictures, "conv3d": _volumes, "linear": _features, "recurrent": _series}
 
 
 def _sides(module: Any) -> List[int]:
@@ -235,12 +283,20 @@ def _stem(module: Any, facts: Dict[str, Any]) -> Tuple[str, int]:
 
 
 _KINDS = {
-    "Conv1d": "conv1d", "Conv2d": "conv2d", "Conv3d": "conv3d", "Linear": "linear", "Embedding": "embedding",
-    "LSTM": "recurrent", "GRU": "recurrent", "RNN": "recurrent",
+    "Conv1d": "conv1d",
+    "Conv2d": "conv2d",
+    "Conv3d": "conv3d",
+    "Linear": "linear",
+    "Embedding": "embedding",
+    "LSTM": "recurrent",
+    "GRU": "recurrent",
+    "RNN": "recurrent",
 }
 
 
-def _argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
+def _argument(
+    module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any
+) -> Any:
     """Return a plain value for one parameter, by its annotation, its use and its name."""
     name, annotation = p.name, str(p.annotation)
     dtype, shape, _, high = guess
@@ -266,7 +322,7 @@ def _argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: 
 
 
 def _item_keys(function: Any, name: str) -> List[str]:
-    """Return the keys that a method reads from the items of a list: ``for x in batch: x["image"]``; those always read."""
+    """Return the keys that a method reads from the items of a list, always: ``for x in batch: x["image"]``."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, IndentationError):
@@ -278,7 +334,7 @@ def _item_keys(function: Any, name: str) -> List[str]:
         for target, source in _pairs(node)
         if isinstance(target, ast.Name) and isinstance(source, ast.Name) and source.id == name
     }
-    keys = {}
+    keys: Dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in items:
             key = getattr(node.slice, "value", None)

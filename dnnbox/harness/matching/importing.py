@@ -31,7 +31,7 @@ class Source:
             sys.path.insert(0, root)
 
     def resolve(self, ref: str) -> Any:
-        """Return what ``models/net.py:Net``, ``models/net.py:Net.make``, ``…:Exp().get_model`` or ``torch.nn:GELU`` names."""
+        """Return what ``models/net.py:Net``, ``…:Net.make``, ``…:Exp().get_model`` or ``torch.nn:GELU`` names."""
         place, _, name = ref.partition(":")
         module = self.module(place)
         value = module
@@ -86,7 +86,8 @@ class Source:
 
         path = next(os.path.join(root, place) for root in self.roots if os.path.isfile(os.path.join(root, place)))
         spec = importlib.util.spec_from_file_location(os.path.basename(place)[:-3].replace("-", "_"), path)
-        assert spec is not None and spec.loader is not None
+        if spec is None or spec.loader is None:
+            raise ImportError("%s is no Python file" % place)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -112,9 +113,11 @@ class Source:
         return True
 
     def _add_folder(self, top: str, place: str) -> bool:
-        """Put a folder of the tree on the path that holds the missing module, the nearest to the importing file first."""
+        """Put a folder of the tree on the path that holds the missing module, the nearest first."""
         here = place.rpartition("/")[0]
-        for folder in sorted(self.folders.get(top, []), key=lambda f: (not (here + "/").startswith(f + "/" if f else ""), -len(f))):
+        for folder in sorted(
+            self.folders.get(top, []), key=lambda f: (not (here + "/").startswith(f + "/" if f else ""), -len(f))
+        ):
             for root in self.roots:
                 path = os.path.join(root, folder) if folder else root
                 if os.path.isdir(path) and path not in self.paths:

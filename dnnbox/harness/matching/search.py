@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -12,7 +13,7 @@ from .candidates import Call, Candidates
 from .importing import Source
 from .weights import Shapes, read, viewed
 
-SECONDS = 90.0
+SECONDS = 90.0  # of processor time: a busy machine must not change the answer
 _LOOK_FURTHER_SECONDS = 12.0
 _MOST_STRICT = 4  # for each class
 _SOLVED_STARTS = 6
@@ -36,13 +37,15 @@ class Match:
 class Search:
     """One search. ``plan`` is what ``dnnbox.sources.matching`` read from the source."""
 
-    def __init__(self, plan: Dict[str, Any], roots: List[str], checkpoint: str, entry: str, show: Callable[[str], None]) -> None:
+    def __init__(
+        self, plan: Dict[str, Any], roots: List[str], checkpoint: str, entry: str, show: Callable[[str], None]
+    ) -> None:
         self.plan, self.show = plan, show
         self.tensors, said = read(checkpoint, entry)
         self.source = Source(roots, plan["modules"])
         standins.quiet_builds()
-        self.candidates = Candidates(self.source, plan, said)
-        self.deadline = time.monotonic() + float(plan.get("seconds") or SECONDS)
+        self.candidates = Candidates(self.source, plan, said, _common(self.tensors))
+        self.deadline = time.process_time() + float(plan.get("seconds") or SECONDS)
         self.errors: "Counter[str]" = Counter()
         self.strict: List[Match] = []
         self.starts: List[Tuple[float, int, Call, Dict[str, Any]]] = []
@@ -54,7 +57,7 @@ class Search:
 
     def goes_on(self) -> bool:
         """Tell whether there is time left."""
-        now = time.monotonic()
+        now = time.process_time()
         return now < self.deadline and not (self.stop_at and now > self.stop_at)
 
     def run(self) -> None:
@@ -65,7 +68,7 @@ class Search:
             self.show("trying %s" % entry["name"])
             self._recipes(entry)
             if self.strict and not self.stop_at:
-                self.stop_at = time.monotonic() + _LOOK_FURTHER_SECONDS
+                self.stop_at = time.process_time() + _LOOK_FURTHER_SECONDS
         if not self.strict:
             self._solve()
         self.stop_at = 0.0
@@ -81,14 +84,14 @@ class Search:
 
     def _recipes(self, entry: Dict[str, Any]) -> None:
         found = 0
-        share = time.monotonic() + max(8.0, (self.deadline - time.monotonic()) * 0.35)
         calls = sorted(self.candidates.of_class(entry), key=lambda call: call.order)
+        share = time.process_time() + max(8.0, (self.deadline - time.process_time()) * 0.35)
         for call in calls:
-            if not self.goes_on() or found >= _MOST_STRICT or time.monotonic() > share:
+            if not self.goes_on() or found >= _MOST_STRICT or time.process_time() > share:
                 return
-            call, fit = self._settled(entry, call)
+            settled, fit = self._settled(entry, call)
             if fit is not None:
-                self.starts.append((fit.score, len(self.starts), call, entry))
+                self.starts.append((fit.score, len(self.starts), settled, entry))
                 found += fit.strict
 
     def _settled(self, entry: Dict[str, Any], call: Call) -> Tuple[Call, Optional[Fit]]:
@@ -142,9 +145,25 @@ class Search:
         match.arguments = constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args))
         if builder.settings:
             call.kwargs = _pruned(call.kwargs, builder)
+        if "$state_dict" in repr(call.kwargs):
+            self._restate(entry, match)
         same = [m for m in self.strict if m.cls == match.cls and m.arguments == match.arguments]
         if not same:
             self.strict.append(match)
+
+    def _restate(self, entry: Dict[str, Any], match: Match) -> None:
+        """Say by its own arguments what a function built from the weights, where they are plain values."""
+        kwargs = _literals(match.arguments)
+        if kwargs is None:
+            return
+        builder = self._builders[match.view["name"]]
+        call = Call(entry["ref"], kwargs, match.call.origin, match.call.order)
+        try:
+            fit, access = best_fit(self.wanted(match.view), builder.build(call.callee, call.kwargs))
+        except (Exception, SystemExit, TooLong):  # then the function stays
+            return
+        if fit is not None and fit.strict:
+            match.call, match.access = call, access
 
     # -- solving -----------------------------------------------------------------------------------------------------
 
@@ -156,7 +175,7 @@ class Search:
             if self.strict or count >= _SOLVED_STARTS or not self.goes_on():
                 return
             self.show("solving the arguments of %s" % entry["name"])
-            self.stop_at = time.monotonic() + max(10.0, (self.deadline - time.monotonic()) * 0.5)
+            self.stop_at = time.process_time() + max(10.0, (self.deadline - time.process_time()) * 0.5)
             wanted = self.wanted(self.views[entry["view"]])
             solver = Solver(lambda c, e=entry: self.attempt(e, c), wanted, self.plan["choices"], self.goes_on)  # type: ignore[misc]
             solved, fit = solver.solve(call, self.source.resolve(call.callee))
@@ -171,7 +190,7 @@ class Search:
         import torch
 
         outputs: List[Any] = []
-        self.deadline = max(self.deadline, time.monotonic() + 60.0)
+        self.deadline = max(self.deadline, time.process_time() + 60.0)
         for match in self.strict:
             self.show("running %s" % match.cls)
             try:
@@ -182,8 +201,13 @@ class Search:
             match.example, match.tried = forwarding.find(module, match.entry["examples"], self.goes_on)
             if match.example is None:
                 continue
-            found = [_run(module, spec) for spec in [match.example] + (_resized(match.example) if len(self.strict) > 1 else [])]
-            match.finite = found[0] is not None and all(bool(torch.isfinite(o).all()) for o in found[0] if o.is_floating_point())
+            found = [
+                _run(module, spec)
+                for spec in [match.example] + (_resized(match.example) if len(self.strict) > 1 else [])
+            ]
+            match.finite = found[0] is not None and all(
+                bool(torch.isfinite(o).all()) for o in found[0] if o.is_floating_point()
+            )
             match.group = next((g for g, other in enumerate(outputs) if _equal(other, found)), len(outputs))
             if match.group == len(outputs):
                 outputs.append(found)
@@ -249,6 +273,24 @@ class Search:
         }
 
 
+def _common(tensors: Dict[str, Any]) -> List[int]:
+    """Return the sizes that most tensors have."""
+    sizes = Counter(size for tensor in tensors.values() for size in tensor.shape if size > 3)
+    return [int(size) for size, _ in sizes.most_common(3)]
+
+
+def _literals(arguments: Dict[str, str]) -> Optional[Dict[str, Any]]:
+    """Return arguments that were noted as text as plain values; None where one is no literal."""
+    found: Dict[str, Any] = {}
+    for name, text in arguments.items():
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return None
+        found[name] = {"$tuple": list(value)} if isinstance(value, tuple) else value
+    return found
+
+
 def _spread(starts: List[Any]) -> Iterator[Any]:
     """Yield the best start of every class before the second ones."""
     seen: "Counter[str]" = Counter()
@@ -280,6 +322,7 @@ def _pruned(kwargs: Dict[str, Any], builder: Builder) -> Dict[str, Any]:
 
 def _resized(spec: Dict[str, Any]) -> List[Dict[str, Any]]:
     """Return the same call on pictures of another, odd size; nothing for other inputs."""
+
     def other(value: Any) -> Any:
         if isinstance(value, dict) and "$tensor" in value and len(value["$tensor"][1]) == 4:
             dtype, shape, high = value["$tensor"]
@@ -307,7 +350,8 @@ def _equal(first: List[Any], second: List[Any]) -> bool:
         if a is None or b is None:
             return a is b
         return len(a) == len(b) and all(
-            x.shape == y.shape and torch.allclose(x.float(), y.float(), rtol=1e-4, atol=1e-5, equal_nan=True) for x, y in zip(a, b)
+            x.shape == y.shape and torch.allclose(x.float(), y.float(), rtol=1e-4, atol=1e-5, equal_nan=True)
+            for x, y in zip(a, b)
         )
 
     return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second))

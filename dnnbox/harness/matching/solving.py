@@ -19,12 +19,15 @@ Path = Tuple[Any, ...]
 Try = Callable[[Call], Optional[Fit]]
 _ROUNDS = 4
 _MOST_VALUES = 40
+_SHARES = (0.25, 0.33, 0.375, 0.5, 0.67, 0.75, 1.0, 1.25, 1.33, 1.5, 2.0, 3.0, 4.0)
 
 
 class Solver:
     """Improves a call until its shapes are the wanted ones, or nothing helps."""
 
-    def __init__(self, attempt: Try, wanted: Shapes, choices: Dict[str, List[str]], goes_on: Callable[[], bool]) -> None:
+    def __init__(
+        self, attempt: Try, wanted: Shapes, choices: Dict[str, List[str]], goes_on: Callable[[], bool]
+    ) -> None:
         self.attempt, self.wanted, self.choices, self.goes_on = attempt, wanted, choices, goes_on
         self.features = _features(wanted)
         self.numbers = _numbers(wanted)
@@ -59,31 +62,25 @@ class Solver:
         return call, best
 
     def _proposals(self, call: Call, best: Optional[Fit], path: Path) -> Iterator[Any]:
-        value, name = _get(call.kwargs, path), str(next((p for p in reversed(path) if isinstance(p, str) and p[:1] != "$"), ""))
+        """Yield what an argument may be instead, the likeliest first."""
+        value = _get(call.kwargs, path)
+        words = self.choices.get(str(next((p for p in reversed(path) if _is_name(p)), "")), [])[:24]
         if isinstance(value, bool):
-            yield not value
-        elif isinstance(value, int) or value is None:
-            if isinstance(value, int) and best is not None:
-                for calculated in self._calculated(call, best, path, value):
-                    yield calculated
-            for number in self.numbers[:_MOST_VALUES]:
-                yield number
-            if value is None:
-                for flag in (True, False):
-                    yield flag
-                for word in self.choices.get(name, [])[:20]:
-                    yield word
-                for length in self._lengths():
-                    yield [self.numbers[0]] * length
-        elif isinstance(value, float):
-            for number in (0.25, 0.33, 0.375, 0.5, 0.67, 0.75, 1.0, 1.25, 1.33, 1.5, 2.0, 3.0, 4.0):
-                yield number
-        elif isinstance(value, str):
-            for word in self.choices.get(name, [])[:24]:
-                yield word
-        elif isinstance(value, list) and value and all(isinstance(item, int) for item in value):
-            for length in self._lengths():
-                yield (value + [value[-1]] * length)[:length]
+            return iter([not value])
+        if isinstance(value, int):
+            return iter((self._calculated(call, best, path, value) if best is not None else []) + self._tried_numbers())
+        if value is None:
+            lists = [[self.numbers[0]] * length for length in self._lengths()]
+            return iter([*self._tried_numbers(), True, False, *words, *lists])
+        if isinstance(value, float):
+            return iter(_SHARES)
+        if isinstance(value, str):
+            return iter(words)
+        is_list = isinstance(value, list) and value and all(isinstance(item, int) for item in value)
+        return iter([(value + [value[-1]] * length)[:length] for length in self._lengths()] if is_list else [])
+
+    def _tried_numbers(self) -> List[int]:
+        return self.numbers[:_MOST_VALUES]
 
     def _lengths(self) -> List[int]:
         return sorted({n for (kind, _, _), n in self.features.items() if kind == "items" and 1 < n <= 12})
@@ -125,8 +122,8 @@ def _solved(value: int, step: int, old: int, new: int, wanted: int) -> Iterator[
             yield int(round(math.sqrt(inside)))
     if value and old > 1 and wanted > 1:
         for constant in (0, 1, 2):  # patches on a side, squared, and class tokens
-            ratio = (wanted - constant) / (old - constant) if old > constant else 0
-            root = value * math.sqrt(ratio) if ratio > 0 else 0
+            ratio = (wanted - constant) / (old - constant) if old > constant else 0.0
+            root = value * math.sqrt(ratio) if ratio > 0 else 0.0
             if root and abs(root - round(root)) < 1e-6:
                 yield int(round(root))
 
@@ -181,27 +178,32 @@ def _plain(value: Any) -> Any:
     return _NOT_PLAIN
 
 
+def _is_name(part: Any) -> bool:
+    return isinstance(part, str) and not part.startswith("$")
+
+
+_DEEPEST = 6
+
+
 def _coordinates(value: Any, path: Path = ()) -> Iterator[Path]:
     """Yield the paths of everything that may be changed, outer lists before their items."""
-    if isinstance(value, dict):
-        if "$call" in value:
-            for found in _coordinates(value["$call"][2], path + ("$call", 2)):
-                yield found
-        elif "$ref" in value or "$path" in value or "$state_dict" in value:
-            return
-        else:
-            for key, item in value.items():
-                if len(path) < 5:
-                    for found in _coordinates(item, path + (key,)):
-                        yield found
-    elif isinstance(value, list):
-        if path and path[-1] != "$tuple":
-            yield path
-        for index, item in enumerate(value[:8]):
-            for found in _coordinates(item, path + (index,)):
-                yield found
-    elif path:
+    if len(path) > _DEEPEST or (isinstance(value, dict) and any(k in value for k in ("$ref", "$path", "$state_dict"))):
+        return
+    if isinstance(value, list) and path and path[-1] != "$tuple":
         yield path
+    for key, item in _parts(value):
+        for found in _coordinates(item, path + key):
+            yield found
+    if path and not isinstance(value, (dict, list)):
+        yield path
+
+
+def _parts(value: Any) -> List[Tuple[Path, Any]]:
+    if isinstance(value, dict):
+        return (
+            [(("$call", 2), value["$call"][2])] if "$call" in value else [((key,), item) for key, item in value.items()]
+        )
+    return [((index,), item) for index, item in enumerate(value[:8])] if isinstance(value, list) else []
 
 
 def _get(value: Any, path: Sequence[Any]) -> Any:

@@ -12,7 +12,7 @@ import sys
 import types
 from typing import Any, Dict, List, Optional, Sequence
 
-NOTED = []  # type: List[str]
+NOTED: List[str] = []
 
 
 class Anything:
@@ -41,7 +41,7 @@ class Anything:
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def __mro_entries__(self, bases: Any) -> Any:
@@ -58,10 +58,18 @@ class _Meta(type):
 def _class(name: str) -> Any:
     """Return a class to derive from; one that is named like a torch module is one."""
     torch = sys.modules.get("torch")
-    if torch is not None and (name.endswith("Module") or name.endswith("PreTrainedModel")):
+    if torch is not None and name.endswith(("Module", "PreTrainedModel")):
         return type(name, (torch.nn.Module,), {})
-    return _Meta(name, (), {"__init__": lambda self, *a, **k: None, "__getattr__": Anything.__getattr__,
-                            "__call__": Anything.__call__, "__init_subclass__": classmethod(lambda cls, **k: None)})
+    return _Meta(
+        name,
+        (),
+        {
+            "__init__": lambda self, *a, **k: None,
+            "__getattr__": Anything.__getattr__,
+            "__call__": Anything.__call__,
+            "__init_subclass__": classmethod(lambda cls, **k: None),
+        },
+    )
 
 
 class StandIn(types.ModuleType):
@@ -119,13 +127,14 @@ def quiet_builds() -> None:
         def replaced(*args: Any, **kwargs: Any) -> Any:
             _note(name)
             return value(*args)
+
         return replaced
 
     torch.hub.load_state_dict_from_url = loads("torch.hub.load_state_dict_from_url", lambda *a: {})
     torch.hub.download_url_to_file = loads("torch.hub.download_url_to_file", lambda *a: None)
     if not torch.cuda.is_available():
-        torch.nn.Module.cuda = lambda self, *a, **k: self  # type: ignore[method-assign,assignment]
-        torch.Tensor.cuda = lambda self, *a, **k: self  # type: ignore[method-assign,assignment]
+        torch.nn.Module.cuda = lambda self, *a, **k: _noted("Module.cuda", self)  # type: ignore[method-assign,assignment]
+        torch.Tensor.cuda = lambda self, *a, **k: _noted("Tensor.cuda", self)  # type: ignore[method-assign,assignment]
         torch.cuda.current_device = lambda: 0
         torch.cuda.set_device = lambda *a: None
         to = torch.nn.Module.to
@@ -142,7 +151,10 @@ def _cpu(arguments: Any) -> Any:
 
 
 def _is_gpu(value: Any) -> bool:
-    return str(value).startswith("cuda") and not hasattr(value, "shape")
+    is_gpu = not hasattr(value, "shape") and str(value).startswith("cuda")
+    if is_gpu:
+        _note("to(cuda)")
+    return is_gpu
 
 
 def _quiet_hub() -> None:
@@ -150,13 +162,27 @@ def _quiet_hub() -> None:
     transformers = sys.modules.get("transformers")
     if transformers is None:
         return
-    for name in ("AutoTokenizer", "BertTokenizer", "RobertaTokenizerFast", "CLIPTokenizer", "T5Tokenizer", "AutoProcessor"):
+    for name in (
+        "AutoTokenizer",
+        "BertTokenizer",
+        "RobertaTokenizerFast",
+        "CLIPTokenizer",
+        "T5Tokenizer",
+        "AutoProcessor",
+    ):
         cls = getattr(transformers, name, None)
         if cls is not None:
-            cls.from_pretrained = classmethod(lambda c, *a, **k: (_note("%s.from_pretrained" % c.__name__), Anything())[1])
+            cls.from_pretrained = classmethod(lambda c, *a, **k: _noted("%s.from_pretrained" % c.__name__, Anything()))
     base = getattr(transformers, "PreTrainedModel", None)
     if base is not None:
-        base.from_pretrained = classmethod(lambda c, *a, **k: (_note("%s.from_pretrained" % c.__name__), c(c.config_class()))[1])
+        base.from_pretrained = classmethod(
+            lambda c, *a, **k: _noted("%s.from_pretrained" % c.__name__, c(c.config_class()))
+        )
+
+
+def _noted(text: str, value: Any) -> Any:
+    _note(text)
+    return value
 
 
 def _note(text: str) -> None:

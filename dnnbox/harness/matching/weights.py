@@ -10,7 +10,7 @@ Shapes = Dict[str, Tuple[int, ...]]
 
 
 def read(path: str, entry: str) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
-    """Return (tensors by name, plain mappings found beside them). Unpickling runs code where the data-only way fails."""
+    """Return (tensors by name, plain mappings found beside them). Unpickling runs code where it must."""
     if path.endswith(".safetensors"):
         from safetensors.torch import load_file
 

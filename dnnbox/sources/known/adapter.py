@@ -12,7 +12,7 @@ from dnnbox.text import visible
 
 _HEAD = '''"""How dnnbox runs this checkpoint: {title}.
 
-Written from the catalogue of known families (held against upstream on {checked}):
+{written}:
 class {cls} of {url} at {commit}.
 Change what is wrong and continue with `dnnbox run CKPT --source SOURCE --adapter THIS_FILE`.
 """
@@ -92,9 +92,7 @@ def adapter_text(recipe: Recipe) -> str:
     """Return the adapter; every constant in it says where upstream has it."""
     return _HEAD.format(
         title=visible(recipe.title, 80),
-        checked=next(
-            (e.detail.removeprefix("checked ") for e in recipe.evidence if e.detail.startswith("checked")), ""
-        ),
+        written=_written(recipe),
         cls=recipe.cls,
         url=recipe.url,
         commit=recipe.commit,
@@ -107,6 +105,13 @@ def adapter_text(recipe: Recipe) -> str:
         preprocess=textwrap.indent(pictures.body(recipe), " " * 8),
         call=recipe.call or f"self.model({', '.join(_arguments(recipe))})",
     )
+
+
+def _written(recipe: Recipe) -> str:
+    if not recipe.family:
+        return "Found in the source by its tensors' names and shapes, and tried in the box"
+    checked = next((e.detail.removeprefix("checked ") for e in recipe.evidence if e.detail.startswith("checked")), "")
+    return f"Written from the catalogue of known families (held against upstream on {checked})"
 
 
 def _body(recipe: Recipe) -> str:

@@ -7,12 +7,17 @@ ranking   which class explains the names of a state dict
 values    what an expression may be worth
 recipes   how the source itself builds a class
 settings  options, configurations, words that arguments are compared with
+naming    the quick part: which classes may be meant
+writing   a match → the recipe that the adapter is written from; ``skeletons``: where nothing is sure
 plan      all of it as JSON, for the search in the box (``dnnbox/harness/matching``)
 ========  ====================================================================================
 """
 
 from __future__ import annotations
 
+from dnnbox.sources.matching.naming import named
 from dnnbox.sources.matching.plan import search_plan
+from dnnbox.sources.matching.skeletons import skeleton
+from dnnbox.sources.matching.writing import recipe_of
 
-__all__ = ["search_plan"]
+__all__ = ["named", "recipe_of", "search_plan", "skeleton"]

@@ -15,7 +15,7 @@ _STEP, _DEPTH = 1, 20
 
 
 def distances(tree: Tree) -> dict[str, int]:
-    """Return for each file how many imports lie between it and an entry script; entries in folders start further off."""
+    """Return for each file how many imports lie between it and an entry script; those in folders count more."""
     found: dict[str, int] = {}
     by_path = tree.by_path
     waiting: deque[tuple[str, int]] = deque(

@@ -29,11 +29,12 @@ class Names:
             node = root
             for part in key.split("."):
                 node = node.children.setdefault(part, Names())
-        root._count()
+        root.count()
         return root
 
-    def _count(self) -> int:
-        self.leaves = sum(child._count() for child in self.children.values()) if self.children else 1
+    def count(self) -> int:
+        """Count the leaves below, and keep the number."""
+        self.leaves = sum(child.count() for child in self.children.values()) if self.children else 1
         return self.leaves
 
 
@@ -64,7 +65,7 @@ class Ranking:
         self._known: dict[tuple[ClassInfo, int], float] = {}
 
     def rank(self, keys: Iterable[str]) -> list[Ranked]:
-        """Return every class with a score above nothing, best first; what is built elsewhere goes before what is not."""
+        """Return every class that explains anything, best first; what is built somewhere goes before what is not."""
         names = Names.of(keys)
         self._known.clear()
         ranked = [Ranked(info, round(self.explained(info, names, 0), 4)) for info in self.classes.modules()]

@@ -19,7 +19,20 @@ _MOST_COMBINATIONS = 24
 _MOST_SITES = 60
 _HOPS = 4
 _NO_FACTORIES = frozenset(
-    ("forward", "main", "__call__", "train", "test", "validate", "evaluate", "setup", "run", "__init__", "cli", "worker")
+    (
+        "forward",
+        "main",
+        "__call__",
+        "train",
+        "test",
+        "validate",
+        "evaluate",
+        "setup",
+        "run",
+        "__init__",
+        "cli",
+        "worker",
+    )
 )
 
 
@@ -50,7 +63,9 @@ class Function:
     @property
     def is_bound(self) -> bool:
         """Whether the class itself is enough to call it."""
-        return any(isinstance(d, ast.Name) and d.id in ("classmethod", "staticmethod") for d in self.node.decorator_list)
+        return any(
+            isinstance(d, ast.Name) and d.id in ("classmethod", "staticmethod") for d in self.node.decorator_list
+        )
 
 
 class Recipes:
@@ -113,7 +128,9 @@ class Recipes:
             elif mappings := [v for v in values if isinstance(v, dict) and not any(k.startswith("$") for k in v)]:
                 splats.append(mappings)
         where = f"{module.path}:{call.lineno}" if not module.document else module.path
-        product = itertools.product(itertools.product(*positional), itertools.product(*choices), itertools.product(*splats))
+        product = itertools.product(
+            itertools.product(*positional), itertools.product(*choices), itertools.product(*splats)
+        )
         for args, named, splat in itertools.islice(product, _MOST_COMBINATIONS):
             kwargs = dict(zip(names, named, strict=True))
             for mapping in splat:
@@ -149,7 +166,11 @@ class Recipes:
         """Yield files whose functions are called by a name that is put together: ``models.__dict__[arch]()``."""
         for each in ast.walk(node):
             base: ast.expr | None = None
-            if isinstance(each, ast.Subscript) and isinstance(each.value, ast.Attribute) and each.value.attr == "__dict__":
+            if (
+                isinstance(each, ast.Subscript)
+                and isinstance(each.value, ast.Attribute)
+                and each.value.attr == "__dict__"
+            ):
                 base = each.value.value
             elif isinstance(each, ast.Call) and called(each) == "getattr" and len(each.args) >= 2:
                 base = each.args[0]

@@ -60,15 +60,17 @@ def _literal(node: ast.expr) -> list[Any]:
 
 
 def _calculated(node: ast.expr) -> list[Any]:
-    """Return a sum or product of numbers: ``22050 * 2`` is common among defaults."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Add, ast.Pow, ast.Div, ast.FloorDiv)):
-        numbers = [n for n in ast.walk(node) if not isinstance(n, (ast.BinOp, ast.operator, ast.Constant))]
-        small = all(abs(n.value) <= 1e6 for n in ast.walk(node) if isinstance(n, ast.Constant) and _is_number(n.value))
-        if not numbers and small and not isinstance(node.op, ast.Pow):
-            try:
-                return [eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})]  # noqa: S307 - numbers
-            except (ArithmeticError, TypeError):
-                return []
+    """Return a sum or product of two numbers: ``22050 * 2`` is common among defaults."""
+    if isinstance(node, ast.BinOp):
+        sides = [side.value for side in (node.left, node.right) if isinstance(side, ast.Constant)]
+        if len(sides) == 2 and all(_is_number(side) for side in sides):
+            left, right = (float(str(side)) if isinstance(side, float) else int(str(side)) for side in sides)
+            results: dict[type[ast.operator], Any] = {
+                ast.Mult: left * right,
+                ast.Add: left + right,
+                ast.Sub: left - right,
+            }
+            return [results[type(node.op)]] if type(node.op) in results else []
     return []
 
 
@@ -101,7 +103,7 @@ def python_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def choices(tree: Tree) -> dict[str, list[str]]:
-    """Return the words that each name is compared with anywhere: ``if mode == "bilinear"``; keys of subscripted tables."""
+    """Return the words that each name is compared with anywhere: ``if mode == "bilinear"``."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for module in tree.modules:
         for node in module.nodes:

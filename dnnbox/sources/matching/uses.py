@@ -62,7 +62,12 @@ def _read(node: ast.AST) -> tuple[str, str]:
         return _base(node.value), node.attr
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return _base(node.value), node.slice.value if isinstance(node.slice.value, str) else ""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _READERS and len(node.args) > 1:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in _READERS
+        and len(node.args) > 1
+    ):
         second = node.args[1]
         return _base(node.args[0]), str(second.value) if isinstance(second, ast.Constant) else ""
     return "", ""

@@ -53,7 +53,7 @@ def is_known(value: Value) -> bool:
 
 
 class Evaluator:
-    """Evaluates expressions of a tree. ``settings``: the values of command-line options and of configurations by name."""
+    """Evaluates expressions of a tree. ``settings``: what options and configurations may be, by file and by name."""
 
     def __init__(self, tree: Tree, settings: Mapping[str, Mapping[str, Sequence[Value]]]) -> None:
         self.tree, self.settings = tree, settings
@@ -171,9 +171,7 @@ class Evaluator:
 
     # -- expressions -------------------------------------------------------------------------------------------------
 
-    def _of_attribute(
-        self, node: ast.Attribute, module: Module, function: ast.FunctionDef | None, depth: int
-    ) -> list[Value]:
+    def _of_attribute(self, node: ast.Attribute, module: Module, _: ast.FunctionDef | None, depth: int) -> list[Value]:
         base = node.value
         if isinstance(base, ast.Name) and base.id in module.aliases:
             source, original = module.aliases[base.id]
@@ -263,7 +261,7 @@ class Evaluator:
         if name in ("parse_args", "load", "safe_load"):
             raise Unknown
         callee = self._values(node.func, module, function, depth)[0]
-        if not is_reference(callee) or node.keywords and any(keyword.arg is None for keyword in node.keywords):
+        if not is_reference(callee) or (node.keywords and any(keyword.arg is None for keyword in node.keywords)):
             raise Unknown
         arguments = self._product(node.args, module, function, depth)[0] if node.args else ()
         named = {str(k.arg): self._values(k.value, module, function, depth)[0] for k in node.keywords}
@@ -312,7 +310,7 @@ def encoded(value: object) -> Value:
 
 
 def assignments(body: Sequence[ast.stmt]) -> dict[str, list[ast.expr]]:
-    """Return every expression that is assigned to a plain name, in order, under any condition; loops over literals too."""
+    """Return what is assigned to plain names, in order, under any condition, in loops over literals too."""
     found: dict[str, list[ast.expr]] = {}
     for statement in body:
         for node in _below(statement):
@@ -353,7 +351,9 @@ def defaults(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
     """Yield the parameters that have a default, with it."""
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
-    for argument, default in zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True):
+    for argument, default in zip(
+        positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True
+    ):
         yield argument.arg, default
     for argument, each in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if each is not None:

@@ -1,0 +1,137 @@
+"""Which class of the source the weights belong to: asked in the box, decided here; a tie is an error with choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dnnbox import boxes, sources
+from dnnbox.boxes.base import Box
+from dnnbox.errors import AdapterNeeded
+from dnnbox.events import Progress
+from dnnbox.experiment import Experiment
+from dnnbox.files import write_atomic
+from dnnbox.harness.protocol import RunRequest
+from dnnbox.pipeline.jobs import limits_of
+from dnnbox.pipeline.prepare import Prepared
+from dnnbox.sources import matching
+from dnnbox.text import visible
+
+_MATCH_SECONDS = 600.0
+_SHOWN = 4
+
+
+def is_wanted(prepared: Prepared) -> bool:
+    """Tell whether the model's class is still to be found."""
+    return bool(prepared.source.searched) and prepared.source.recipe is None and prepared.options.adapter is None
+
+
+def matched(
+    experiment: Experiment,
+    prepared: Prepared,
+    open_box: Callable[[], AbstractContextManager[Box]],
+    progress: Progress,
+) -> Prepared:
+    """Return the run with the recipe that was found and the adapter that was written from it.
+
+    Raises:
+        AdapterNeeded: nothing fits, or classes fit whose outputs differ; the skeleton says what was found.
+    """
+    with experiment.stage("match"):
+        answer = _asked(experiment, prepared, open_box, progress)
+        experiment.save("match", answer)
+        try:
+            best, others = decide(answer["matches"])
+        except AdapterNeeded as error:
+            text = matching.skeleton(prepared.inspection, error.what, answer, prepared.source)
+            write_atomic(experiment.root / "scripts" / "adapter.py", text)
+            error.hint = _way_out(experiment.root, prepared)
+            raise
+        for other in others:
+            progress.note(f"{other}; taken: {visible(str(best['class']), 80)}")
+        recipe = matching.recipe_of(best, answer, prepared.source)
+        path = experiment.root / "scripts" / "adapter.py"
+        write_atomic(path, sources.adapter_text(recipe))
+    source = replace(prepared.source, recipe=recipe, classes=(recipe.cls,), files=(recipe.file,))
+    return replace(prepared, source=source, options=replace(prepared.options, adapter=path))
+
+
+def _way_out(root: Path, prepared: Prepared) -> str:
+    workspace = prepared.options.workspace
+    shown = root.relative_to(workspace) if root.is_relative_to(workspace) else root
+    path = f"{shown}/scripts/adapter.py"
+    return f"complete {path}, which lists what was tried, and continue with `--source … --adapter {path}`"
+
+
+def _asked(
+    experiment: Experiment,
+    prepared: Prepared,
+    open_box: Callable[[], AbstractContextManager[Box]],
+    progress: Progress,
+) -> Mapping[str, Any]:
+    root = Path(prepared.source.root)
+    plan = matching.search_plan([root], prepared.inspection)
+    progress.begin("match", f"{len(plan['classes'])} classes")
+    with open_box() as box:
+        request = RunRequest(
+            job="match",
+            runtime=prepared.dependencies.runtime,
+            checkpoint=box.path(prepared.path.resolve()),
+            seed=prepared.options.seed,
+            threads=prepared.options.threads,
+            sys_path=[box.path(root.resolve())],
+            work={"plan": plan, "entry": prepared.inspection.entry},
+        )
+        job_dir = experiment.outputs / "jobs" / "00-match"
+        job_dir.mkdir(parents=True, exist_ok=True)
+        outcome = box.run(request, job_dir, timeout_s=min(_MATCH_SECONDS, prepared.options.timeout_s))
+    error = boxes.error_of(outcome, limits_of(prepared), prepared.options.timeout_s)
+    if error is not None:
+        error.phase = "match"
+        raise error
+    assert outcome.result is not None
+    progress.end("match", f"{outcome.result.findings['match']['tries']} builds tried", outcome.wall_s)
+    found: Mapping[str, Any] = outcome.result.findings["match"]
+    return found
+
+
+def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the match to take, and a sentence for every other one that does something else.
+
+    A class that the entry scripts import goes before one that they do not; recipes before arguments from shapes.
+
+    Raises:
+        AdapterNeeded: nothing fits, or two classes fit equally well and their outputs differ.
+    """
+    if not matches:
+        raise AdapterNeeded(
+            "no class of the source builds a model with exactly these tensors",
+            hint="complete scripts/adapter.py; it lists the nearest classes and what differs",
+            phase="match",
+        )
+    ordered = sorted(matches, key=_trust)
+    best = ordered[0]
+    different = [other for other in ordered[1:] if other["group"] != best["group"] and other["group"] >= 0]
+    rivals = [o for o in different if o["class"] != best["class"] and _trust(o)[:3] == _trust(best)[:3]]
+    if rivals and best["group"] >= 0:
+        names = [visible(f"{o['class']} ({o['ref']})", 100) for o in [best, *rivals][:_SHOWN]]
+        raise AdapterNeeded(
+            f"{len(rivals) + 1} classes fit every tensor, but their outputs differ: {', '.join(names)}",
+            hint="keep the right one in scripts/adapter.py and continue with `--adapter`",
+            phase="match",
+            details={"choices": names},
+        )
+    return best, [
+        f"{visible(str(o['class']), 80)} with arguments from {visible(str(o['origin']), 80)} fits too, "
+        "and its outputs differ"
+        for o in different[:_SHOWN]
+    ]
+
+
+def _trust(match: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    runs = 0 if match["group"] >= 0 else 1
+    solved = 1 if match["origin"] == "solved from shapes" else 0
+    return (runs + (2 if match["left_out"] else 0), solved, int(match["distance"]), int(match["order"]))

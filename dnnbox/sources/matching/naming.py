@@ -1,0 +1,36 @@
+"""The quick part of matching: which classes of a tree may be meant by a state dict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dnnbox.records.evidence import Evidence
+from dnnbox.records.inspection import Inspection
+from dnnbox.records.source import SourceTree
+from dnnbox.sources.matching.classes import Classes
+from dnnbox.sources.matching.ranking import Ranking, best_views
+from dnnbox.sources.matching.reading import read_tree
+from dnnbox.sources.matching.views import views_of
+
+MOST_NAMED = 3
+LEAST_SCORE = 0.2
+
+
+def named(tree: SourceTree, inspection: Inspection) -> SourceTree:
+    """Return the tree with the classes that explain the tensors' names best; as it is where none does."""
+    if not tree.root or not inspection.tensor_list:
+        return tree
+    views = {view.name: view.keys for view in views_of(inspection)}
+    ranked = best_views(Ranking(Classes(read_tree(Path(tree.root)))), views, MOST_NAMED)
+    found = [each for _, each in ranked if each.score >= LEAST_SCORE]
+    if not found:
+        return tree
+    evidence = tuple(
+        Evidence(
+            f"{each.info.name} explains the tensors' names", each.info.place, f"score {each.score:.2f}", each.score
+        )
+        for each in found
+    )
+    refs = tuple(dict.fromkeys(each.info.ref for each in found))
+    return replace(tree, searched=refs, evidence=(*tree.evidence, *evidence))

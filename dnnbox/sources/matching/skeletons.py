@@ -1,0 +1,112 @@
+"""The adapter that a person completes where the search found nothing sure: what is known stands at every hole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dnnbox.records.inspection import Inspection
+from dnnbox.records.source import SourceTree
+from dnnbox.text import visible
+
+_SHOWN = 5
+
+_BODY = '''"""Complete the holes, then continue: `dnnbox run CKPT --source SOURCE --adapter THIS_FILE`.
+
+Missing: {missing}
+"""
+
+from __future__ import annotations
+
+
+class Todo(NotImplementedError):
+    """A hole: what is missing, and what was found out so far."""
+
+    def __init__(self, what, evidence=()):
+        super().__init__("\\n  ".join([what, *evidence]))
+
+
+class Adapter:
+    """Loads, feeds and reads the model. dnnbox imports this file inside the box only."""
+
+    def build(self):
+        """Return the model with the right class and arguments; no weights yet."""
+        raise Todo(
+            "which class builds this model, with which arguments?",
+            evidence=[
+{build}
+            ],
+        )
+
+    def load(self, checkpoint: str, device: str, precision: str) -> None:
+        """Build the model, load the weights strictly, move it to ``device``."""
+        from dnnbox_harness.states.loading import load_into
+
+        self.model = self.build()
+        load_into(self.model, checkpoint)
+        self.model = self.model.to(device).eval()
+        self.device = device
+
+    def example_inputs(self, batch_size: int):
+        """Return made-up inputs of the right shape, type and range."""
+        raise Todo(
+            "which inputs? for example {{'x': torch.zeros(batch_size, 3, 224, 224)}}",
+            evidence=[
+{inputs}
+            ],
+        )
+
+    def preprocess(self, paths: list):
+        """Turn real files into inputs; the constants come from the model's own code, not from memory."""
+        raise Todo("only needed with --input")
+
+    def infer(self, inputs):
+        """The timed call: inputs to outputs, nothing else."""
+        import torch
+
+        with torch.inference_mode():
+            return self.model(**{{name: value.to(self.device) for name, value in inputs.items()}})
+
+    def postprocess(self, outputs, out_dir: str) -> dict:
+        """Say what the outputs mean; may write pictures to ``out_dir``."""
+        return {{}}
+'''
+
+
+def skeleton(inspection: Inspection, missing: str, answer: Mapping[str, Any], source: SourceTree) -> str:
+    """Return the skeleton with the nearest classes, what differs, and what failed."""
+    return _BODY.format(
+        missing=visible(missing, 200).replace('"""', "'''"),
+        build=_lines(_of_build(answer, source)),
+        inputs=_lines(_of_inputs(inspection, answer)),
+    )
+
+
+def _lines(texts: Iterator[str]) -> str:
+    return "\n".join(f"                {visible(text, 300)!r}," for text in texts)
+
+
+def _of_build(answer: Mapping[str, Any], source: SourceTree) -> Iterator[str]:
+    for match in answer["matches"][:_SHOWN]:
+        yield f"fits every tensor: {match['class']} by {match['callee']}({match['kwargs']}) from {match['origin']}"
+    seen: list[str] = []
+    for start in answer["best"]:
+        if start["ref"] not in seen and len(seen) < 3:
+            seen.append(start["ref"])
+            share = f"{start['share'] or 0:.0%} of the tensors fit"
+            yield f"near: {start['ref']} by {start['callee']}({start['kwargs']}), {share}"
+            if start["missing"] or start["unexpected"] or start["differing"]:
+                yield f"  lacks {start['unexpected']}, has instead {start['missing']}, differs in {start['differing']}"
+    for ref in source.searched:
+        if ref not in seen:
+            yield f"explains the names: {ref}"
+    for text, count in answer["errors"][:_SHOWN]:
+        yield f"tried {count} times: {text}"
+    yield from answer["import_errors"][:3]
+
+
+def _of_inputs(inspection: Inspection, answer: Mapping[str, Any]) -> Iterator[str]:
+    first = [t for t in inspection.tensor_list if len(t.shape) > 1][:2]
+    yield from (f"{tensor.name} has the shape {list(tensor.shape)}" for tensor in first)
+    for match in answer["matches"][:1]:
+        yield from match["tried"][-3:]

@@ -1,0 +1,147 @@
+"""A match as the recipe that the adapter is written from: plain values become readable Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dnnbox.records.evidence import Evidence
+from dnnbox.records.source import Recipe, SourceTree
+from dnnbox.text import visible
+
+_LINE = 100
+
+
+class _Code:
+    """Collects the imports that expressions need."""
+
+    def __init__(self) -> None:
+        self.imports: dict[str, None] = {}
+        self.needs_root = False
+
+    def text(self, value: Any) -> str:
+        """Return an expression for a plain value."""
+        if isinstance(value, list):
+            return f"[{', '.join(map(self.text, value))}]"
+        if not isinstance(value, Mapping):
+            return repr(value)
+        if "$tuple" in value:
+            items = ", ".join(map(self.text, value["$tuple"]))
+            return f"({items},)" if len(value["$tuple"]) == 1 else f"({items})"
+        if "$ref" in value:
+            return self.name(value["$ref"])
+        if "$call" in value:
+            callee, args, kwargs = value["$call"]
+            return f"{self.text(callee)}({self.arguments(args, kwargs)})"
+        if "$settings" in value:
+            self.imports["from dnnbox_harness.matching import standins"] = None
+            return f"standins.settings({self.text(value['$settings'])})"
+        if "$path" in value:
+            self.needs_root = True
+            return f"os.path.join(root, {value['$path']!r})"
+        if "$unknown" in value:
+            return "None"
+        return "{" + ", ".join(f"{key!r}: {self.text(item)}" for key, item in value.items()) + "}"
+
+    def arguments(self, args: Any, kwargs: Mapping[str, Any]) -> str:
+        """Return the arguments of a call."""
+        return ", ".join([*map(self.text, args), *(f"{name}={self.text(item)}" for name, item in kwargs.items())])
+
+    def name(self, ref: str) -> str:
+        """Return the expression for a reference, and note its import."""
+        place, _, name = ref.partition(":")
+        module = place.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        first, dot, rest = name.partition(".")
+        if not first:
+            self.imports[f"import {module}"] = None
+            return module
+        bare = first.removesuffix("()")
+        self.imports[f"from {module} import {bare}"] = None
+        return f"{first}{dot}{rest}"
+
+
+def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: SourceTree) -> Recipe:
+    """Return the recipe of a match: the build's body, example inputs, the call, and why."""
+    code = _Code()
+    call = f"{code.name(match['callee'])}({code.arguments(match['args'], match['kwargs'])})"
+    example = match.get("example") or {"method": "", "args": [], "kwargs": {}}
+    inputs, forward = _inputs(example)
+    cls = str(match["class"])
+    return Recipe(
+        family="",
+        title=visible(cls.rpartition(".")[2], 60),
+        cls=visible(cls, 160),
+        file=visible(str(match["ref"]).partition(":")[0], 160),
+        arguments=dict(match["arguments"]),
+        build="\n".join([*_preparation(code, match, answer), *code.imports, "", f"return {call}{match['access']}"]),
+        call=forward,
+        inputs=tuple(inputs),
+        prefix=str(match["prefix"]),
+        url=source.url or "the given source",
+        commit=source.commit or f"sha256 {source.sha256[:12]}",
+        evidence=(
+            Evidence(f"{cls} fits strictly", str(match["ref"]), f"arguments from {match['origin']}"[:200]),
+            *(
+                Evidence(f"{name} was replaced", "box", "not importable, not needed", 0.3)
+                for name in answer["stand_ins"]
+            ),
+        ),
+    )
+
+
+def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
+    lines = []
+    folders = [path for path in answer["paths"] if path != "." and not path.startswith("/")]
+    if folders or code.needs_root:
+        anchor = str(match["ref"]).partition(":")[0]
+        lines += ["import os", "import sys", ""]
+        lines += [f"root = next(p for p in sys.path if os.path.isfile(os.path.join(p, {anchor!r})))"]
+        for folder in folders:
+            lines.append(f"sys.path.append(os.path.join(root, {folder!r}))")
+    if answer["stand_ins"] or answer["lacking"] or answer["replaced"]:
+        code.imports.pop("from dnnbox_harness.matching import standins", None)
+        lines += ["from dnnbox_harness.matching import standins", ""]
+        if answer["stand_ins"] or answer["lacking"]:
+            lines.append("# Imported by the source, not installed, and not needed for the forward pass:")
+            lines.append(f"standins.stand_in({list(answer['stand_ins'])!r}, {list(answer['lacking'])!r})")
+        if answer["replaced"]:
+            lines.append(f"standins.quiet_builds()  # it would call {', '.join(answer['replaced'])[:_LINE]}")
+    return lines
+
+
+def _inputs(example: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """Return the inputs by name and the expression of the call over them."""
+    inputs: list[dict[str, Any]] = []
+
+    def expression(value: Any, name: str) -> str:
+        if isinstance(value, Mapping) and "$tensor" in value:
+            dtype, shape, high = value["$tensor"]
+            sizes: list[Any] = ["n", *shape[1:]] if shape[:1] == [1] else list(shape)
+            inputs.append({"name": name, "dtype": dtype, "shape": sizes, **({"high": high} if high else {})})
+            return f'inputs["{name}"]'
+        if isinstance(value, Mapping) and "$tuple" in value:
+            return f"({', '.join(expression(v, f'{name}{i}') for i, v in enumerate(value['$tuple']))},)"
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{k!r}: {expression(v, str(k))}" for k, v in value.items()) + "}"
+        if isinstance(value, list):
+            return f"[{', '.join(expression(v, f'{name}{i}') for i, v in enumerate(value))}]"
+        return repr(value)
+
+    names = list(example.get("names") or ())
+    parts = [
+        expression(value, names[place] if place < len(names) else f"input{place}")
+        for place, value in enumerate(example["args"])
+    ]
+    parts += [f"{name}={expression(value, name)}" for name, value in example["kwargs"].items()]
+    method = f".{example['method']}" if example["method"] else ""
+    return inputs, f"self.model{method}({', '.join(parts)})"
+
+
+def is_plain(document: Any) -> bool:
+    """Tell whether something can be written as JSON."""
+    try:
+        json.dumps(document)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""Bare state dicts and small upstream repositories of every layout: found in real boxes, or said not to be found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnnbox import boxes, checkpoints
+from dnnbox.harness.protocol import RunRequest
+from dnnbox.records.environment import Limits, Mount
+from dnnbox.sources.matching import search_plan
+from tests.conftest import Cli
+from tests.e2e.upstreams import UPSTREAMS, Upstream
+from tests.zoo import Zoo
+
+pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow, pytest.mark.long]
+
+_MAKE = """
+import json, sys, torch
+for name, code in json.load(open(sys.argv[1])).items():
+    torch.manual_seed(0)
+    scope = {}
+    exec(code, scope)
+    torch.save(scope["saved"], f"{sys.argv[2]}/{name}.pt")
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, zoo: Zoo) -> Path:
+    """The checkpoints of all upstreams, made by one process, and their repositories."""
+    root = tmp_path_factory.mktemp("upstreams")
+    codes = root / "codes.json"
+    codes.write_text(json.dumps({upstream.name: upstream.make for upstream in UPSTREAMS}))
+    subprocess.run([zoo.python, "-B", "-c", _MAKE, codes, root], check=True, stdin=subprocess.DEVNULL, timeout=300)
+    for upstream in UPSTREAMS:
+        upstream.write(root / "repositories")
+    return root
+
+
+def _searched(upstream: Upstream, made: Path, zoo: Zoo, job_dir: Path) -> Mapping[str, Any]:
+    root, checkpoint = made / "repositories" / upstream.name, made / f"{upstream.name}.pt"
+    inspection = checkpoints.inspect(checkpoint)
+    mounts = [Mount(str(root), "/dnnbox/source"), Mount(str(checkpoint), "/dnnbox/checkpoint/x.pt")]
+    request = RunRequest(
+        job="match",
+        runtime="adapter",
+        checkpoint="/dnnbox/checkpoint/x.pt",
+        threads=1,
+        sys_path=["/dnnbox/source"],
+        work={"plan": search_plan([root], inspection), "entry": inspection.entry},
+    )
+    job_dir.mkdir()
+    limits = Limits(memory_bytes=4 << 30, shm_bytes=1 << 28)
+    with boxes.open_venv(Path(zoo.python), mounts, limits) as box:
+        outcome = box.run(request, job_dir, timeout_s=300)
+    assert outcome.result is not None, outcome.stderr_tail
+    assert outcome.result.error is None, outcome.result.error
+    answer: Mapping[str, Any] = outcome.result.findings["match"]
+    return answer
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS, ids=lambda upstream: upstream.name)
+def test_match__upstream_of_every_layout__finds_the_class_or_says_so(
+    upstream: Upstream, made: Path, zoo: Zoo, bubblewrap: Path, tmp_path: Path
+) -> None:
+    answer = _searched(upstream, made, zoo, tmp_path / "job")
+
+    if not upstream.cls:
+        assert answer["matches"] == []
+        return
+    assert answer["matches"], (answer["best"], answer["errors"], answer["import_errors"])
+    found = answer["matches"][0]
+    assert upstream.cls.endswith(found["class"]), found
+    assert {name: found["arguments"][name] for name in upstream.arguments} == upstream.arguments
+    assert found["finite"] is True, found["tried"]
+    assert set(answer["stand_ins"]) == set(upstream.stand_ins)
+    assert not (made / "repositories" / upstream.name / "owned").exists()
+
+
+def test_run__bare_weights_with_their_source__measures_without_help(
+    dnnbox: Cli, made: Path, workspace: Path, bubblewrap: Path
+) -> None:
+    checkpoint, source = made / "compiled_extension.pt", made / "repositories" / "compiled_extension"
+
+    done = dnnbox("run", checkpoint, "--source", source, "--box", "venv", "--yes", "--quick", "--json")
+
+    assert done.code == 0, done.stderr[-3000:]
+    experiment = workspace / done.json["experiment"]
+    adapter = (experiment / "scripts" / "adapter.py").read_text()
+    assert "return Net(width=24, depth=5, classes=7)" in adapter
+    assert "standins.stand_in(['fused_ops_cuda'" in adapter
+    contract = json.loads((experiment / "outputs" / "io_contract.json").read_text())
+    assert contract["outputs"][0]["shape"][-1] == 7
+
+
+def test_run__weights_of_another_model__leaves_a_skeleton_with_the_evidence(
+    dnnbox: Cli, made: Path, workspace: Path, bubblewrap: Path
+) -> None:
+    checkpoint, source = made / "flat_script.pt", made / "repositories" / "third_party_base"
+
+    done = dnnbox("run", checkpoint, "--source", source, "--box", "venv", "--yes", "--quick", "--json")
+
+    assert done.code == 60, done.stderr[-3000:]
+    skeleton = next(workspace.glob("tmp/*/scripts/adapter.py")).read_text()
+    compile(skeleton, "adapter.py", "exec")

@@ -1,0 +1,340 @@
+"""The repositories as text. The network in most of them is the same: what differs is how it is found and built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NET = """
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x):
+        return torch.relu(self.norm(self.conv(x))) + x
+
+
+class Net(nn.Module):
+    def __init__(self, width, depth, classes=10):
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 3, padding=1)
+        self.blocks = nn.ModuleList([Block(width) for _ in range(depth)])
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, images):
+        x = self.stem(images)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x.mean((2, 3)))
+"""
+
+# The same names and shapes without importing the repository: for those whose import must happen in the box only.
+_PLAIN = """
+from torch import nn
+
+def block(w):
+    return nn.ModuleDict({"conv": nn.Conv2d(w, w, 3), "norm": nn.BatchNorm2d(w)})
+
+def net(w, depth, classes):
+    return nn.ModuleDict({
+        "stem": nn.Conv2d(3, w, 3), "blocks": nn.ModuleList([block(w) for _ in range(depth)]),
+        "head": nn.Linear(w, classes)})
+"""
+
+_SOLVED = {"width": "24", "depth": "5", "classes": "7"}
+_SAVE = f"{_PLAIN}\nsaved = net(24, 5, 7).state_dict()\n"
+
+LAYOUTS: tuple[dict[str, Any], ...] = (
+    {
+        "name": "flat_script",
+        "files": {"network.py": _NET},
+        "make": f"{_PLAIN}\nsaved = {{'state_dict': {{'module.' + k: v for k, v in net(24, 5, 7).state_dict().items()}}}}\n",
+        "cls": "network.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "src_layout",
+        "files": {
+            "src/pack/__init__.py": "",
+            "src/pack/net.py": _NET,
+            "predict.py": "from pack.net import Net\n\nmodel = Net(24, 5, classes=7)\n",
+        },
+        "make": _SAVE,
+        "cls": "src.pack.net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "factory",
+        "files": {
+            "models/__init__.py": "from .net import *\n",
+            "models/net.py": _NET
+            + """
+
+def small(**kwargs):
+    return Net(16, 3, **kwargs)
+
+
+def large(**kwargs):
+    return Net(24, 5, **kwargs)
+""",
+        },
+        "make": f"{_PLAIN}\nsaved = {{'model': net(24, 5, 10).state_dict(), 'optimizer': {{}}}}\n",
+        "cls": "models.net.Net",
+        "arguments": {"width": "24", "depth": "5", "classes": "10"},
+    },
+    {
+        "name": "hubconf",
+        "files": {
+            "zoo/__init__.py": "",
+            "zoo/net.py": _NET,
+            "zoo/hub.py": """
+from . import builders
+
+
+def _made(arch, pretrained=True, **kwargs):
+    model = builders.__dict__[arch](**kwargs)
+    if pretrained:
+        import torch
+
+        model.load_state_dict(torch.hub.load_state_dict_from_url("https://example.org/x.pth"))
+    return model
+
+
+def net_large(pretrained=True):
+    return _made("large", pretrained, classes=7)
+""",
+            "zoo/builders.py": "from .net import Net\n\n\ndef large(classes):\n    return Net(24, 5, classes)\n",
+            "hubconf.py": "dependencies = ['torch']\nfrom zoo.hub import net_large\n",
+        },
+        "make": _SAVE,
+        "cls": "zoo.net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "config_driven",
+        "files": {
+            "build.py": "from net import Net\n\n\ndef build(cfg):\n    return Net(**cfg['network'])\n",
+            "net.py": _NET,
+            "configs/tiny.json": '{"network": {"width": 8, "depth": 2, "classes": 7}}',
+            "configs/large.json": '{"network": {"width": 24, "depth": 5, "classes": 7}}',
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "third_party_base",
+        "files": {
+            "backbone.py": """
+from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
+
+
+class Backbone(ResNet):
+    def __init__(self, classes=5):
+        super().__init__(BasicBlock, [1, 1, 1, 1], num_classes=classes)
+        self.extra = nn.Linear(classes, 2)
+
+    def forward(self, x):
+        return self.extra(super().forward(x))
+""",
+        },
+        "make": """
+from torch import nn
+
+def block(before, after):
+    parts = {"conv1": nn.Conv2d(before, after, 3, bias=False), "bn1": nn.BatchNorm2d(after),
+             "conv2": nn.Conv2d(after, after, 3, bias=False), "bn2": nn.BatchNorm2d(after)}
+    if before != after:
+        parts["downsample"] = nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
+    return nn.Sequential(nn.ModuleDict(parts))
+
+model = nn.ModuleDict({
+    "conv1": nn.Conv2d(3, 64, 7, bias=False), "bn1": nn.BatchNorm2d(64), "layer1": block(64, 64),
+    "layer2": block(64, 128), "layer3": block(128, 256), "layer4": block(256, 512),
+    "fc": nn.Linear(512, 9), "extra": nn.Linear(9, 2)})
+saved = model.state_dict()
+""",
+        "cls": "backbone.Backbone",
+        "arguments": {"classes": "9"},
+    },
+    {
+        "name": "namespace_arguments",
+        "files": {
+            "core/net.py": _NET.replace("width, depth, classes=10", "opt").replace(
+                "super().__init__()\n        self.stem",
+                "super().__init__()\n        width, depth, classes = opt.width, opt.depth, opt.classes\n        self.stem",
+            ),
+            "demo.py": """
+import argparse
+import sys
+
+sys.path.append("core")
+from net import Net
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--depth", type=int, default=5)
+    parser.add_argument("--classes", type=int, default=7)
+    model = Net(parser.parse_args())
+""",
+        },
+        "make": _SAVE,
+        "cls": "core.net.Net",
+    },
+    {
+        "name": "compiled_extension",
+        "files": {
+            "net.py": "import fused_ops_cuda\nfrom fused_ops_cuda.layers import fused\n" + _NET,
+            "use.py": _NET[:1],
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+        "stand_ins": ("fused_ops_cuda",),
+    },
+    {
+        "name": "training_imports",
+        "files": {
+            "trainer.py": "import wandbx\nfrom lightningx.callbacks import Callback\n\n\nclass Log(Callback):\n    pass\n",
+            "net.py": "from trainer import Log\n" + _NET,
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "stand_ins": ("wandbx", "lightningx"),
+    },
+    {
+        "name": "guarded_import",
+        "files": {
+            "net.py": "try:\n    import flashx\n    WIDE = 2\nexcept ImportError:\n    WIDE = 1\n"
+            + _NET.replace("nn.Linear(width, classes)", "nn.Linear(width, classes * WIDE)"),
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "hostile_setup",
+        "files": {
+            "setup.py": "import os\nopen('/dnnbox/source/owned', 'w')\nraise SystemExit(3)\n",
+            "net.py": _NET,
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "hostile_import",
+        "files": {
+            "net.py": """
+import os
+import socket
+import subprocess
+
+for action in (
+    lambda: open("/dnnbox/source/owned", "w"),
+    lambda: open(os.path.expanduser("~/../../etc/owned"), "w"),
+    lambda: socket.create_connection(("192.0.2.1", 80), timeout=1),
+    lambda: subprocess.check_call(["pip", "install", "x"]),
+):
+    try:
+        action()
+    except OSError:
+        continue
+    raise SystemExit("the box let me do it")
+"""
+            + _NET,
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "readme_recipe",
+        "files": {
+            "lib/__init__.py": "from lib.net import Net\n",
+            "lib/net.py": _NET,
+            "README.md": """
+# Net
+
+```python
+import torch
+from lib import Net
+
+model = Net(width=24, depth=5, classes=7)
+scores = model(torch.randn(1, 3, 40, 40))
+```
+""",
+        },
+        "make": _SAVE,
+        "cls": "lib.net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "checkpoint_says",
+        "files": {"net.py": _NET},
+        "make": f"{_PLAIN}\nsaved = {{'net': net(24, 5, 7).state_dict(), 'hparams': dict(width=24, depth=5, classes=7)}}\n",
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "dataclass_config",
+        "files": {
+            "model.py": "from dataclasses import dataclass\n"
+            + _NET.replace(
+                "class Block",
+                "@dataclass\nclass Config:\n    width: int = 8\n    depth: int = 2\n    classes: int = 7\n\n\nclass Block",
+            )
+            .replace("width, depth, classes=10", "config: Config")
+            .replace(
+                "super().__init__()\n        self.stem",
+                "super().__init__()\n        width, depth, classes = config.width, config.depth, config.classes\n"
+                "        self.stem",
+            ),
+        },
+        "make": _SAVE,
+        "cls": "model.Net",
+    },
+    {
+        "name": "vendored_copies",
+        "files": {
+            "net.py": _NET,
+            "export/onnx/net.py": _NET,
+            "infer.py": "from net import Net\n\nmodel = Net(24, 5, 7)\n",
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "byte_order_mark",
+        "files": {"net.py": "\ufeff" + _NET.lstrip("\n")},
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "moves_to_gpu",
+        "files": {
+            "net.py": _NET.replace(
+                "self.head = nn.Linear(width, classes)",
+                "self.head = nn.Linear(width, classes).cuda()\n        self.cuda()",
+            ),
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "another_model",
+        "files": {"net.py": _NET},
+        "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",
+        "cls": "",
+    },
+)

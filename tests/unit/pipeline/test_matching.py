@@ -1,0 +1,55 @@
+"""Which match is taken, and when that is nobody's to decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dnnbox.errors import AdapterNeeded
+from dnnbox.pipeline.matching import decide
+
+
+def _match(name: str, **changes: Any) -> dict[str, Any]:
+    known = {"class": name, "ref": f"{name}.py:Net", "group": 0, "left_out": 0, "origin": "use.py:3", "order": 0}
+    return {**known, "distance": 1, **changes}
+
+
+def test_decide__one_class__is_taken() -> None:
+    best, others = decide([_match("a")])
+
+    assert best["class"] == "a"
+    assert others == []
+
+
+def test_decide__no_class__needs_an_adapter() -> None:
+    with pytest.raises(AdapterNeeded, match="exactly these tensors"):
+        decide([])
+
+
+def test_decide__two_classes_with_different_outputs__asks() -> None:
+    with pytest.raises(AdapterNeeded, match="outputs differ") as caught:
+        decide([_match("a"), _match("b", group=1)])
+
+    assert len(caught.value.details["choices"]) == 2
+
+
+def test_decide__two_classes_with_equal_outputs__are_one() -> None:
+    best, others = decide([_match("a"), _match("b")])
+
+    assert best["class"] == "a"
+    assert others == []
+
+
+def test_decide__class_that_the_entry_script_imports__is_preferred_and_the_other_told() -> None:
+    best, others = decide([_match("far", distance=25, group=1), _match("near", distance=0)])
+
+    assert best["class"] == "near"
+    assert len(others) == 1
+    assert "far" in others[0]
+
+
+def test_decide__arguments_from_shapes__give_way_to_the_sources_own() -> None:
+    best, _ = decide([_match("a", origin="solved from shapes"), _match("a", group=1)])
+
+    assert best["origin"] == "use.py:3"

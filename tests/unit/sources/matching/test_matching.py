@@ -1,0 +1,187 @@
+"""The static half: ranking, recipes and values from syntax trees; nothing of the source is imported."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from dnnbox.sources.matching.classes import Classes
+from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.ranking import Ranking
+from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
+from dnnbox.sources.matching.recipes import Recipes
+from dnnbox.sources.matching.settings import choices, options_of, tables
+from dnnbox.sources.matching.uses import uses_of
+from dnnbox.sources.matching.values import Evaluator, is_known
+from dnnbox.sources.matching.views import of_keys
+
+_NETS = """
+from torch import nn
+
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3)
+
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first = Part()
+        self.body = nn.Sequential(Part(), Part())
+        self.head = nn.Linear(width, 2)
+
+class Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(1, 1)
+        self.tail = nn.Linear(1, 1)
+"""
+
+
+def _tree(tmp_path: Path, **files: str) -> Tree:
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    return read_tree(tmp_path)
+
+
+def _recipes(tree: Tree) -> tuple[Classes, Recipes]:
+    classes = Classes(tree)
+    return classes, Recipes(tree, classes, Evaluator(tree, tables(tree)))
+
+
+def test_rank__names_of_one_class__puts_it_first(tmp_path: Path) -> None:
+    ranking = Ranking(Classes(_tree(tmp_path, nets=_NETS)))
+
+    ranked = ranking.rank(["first.conv.weight", "body.0.conv.weight", "body.1.conv.weight", "head.weight"])
+
+    assert ranked[0].info.ref == "nets.py:Net"
+    assert ranked[0].score == pytest.approx(1.0)
+    assert ranked[0].score > 2 * ranked[1].score
+
+
+def test_rank__class_that_holds_itself__ends(tmp_path: Path) -> None:
+    code = "from torch import nn\nclass A(nn.Module):\n    def __init__(self):\n        self.inner = A()\n"
+
+    ranked = Ranking(Classes(_tree(tmp_path, a=code))).rank(["inner.inner.inner.weight"])
+
+    assert [each.info.name for each in ranked] == ["A"]
+
+
+def test_calls__arguments_from_a_table_by_an_option__gives_every_row(tmp_path: Path) -> None:
+    use = """
+import argparse
+from nets import Net
+
+sizes = {"small": {"width": 4}, "large": {"width": 8}}
+parser = argparse.ArgumentParser()
+parser.add_argument("--size", default="small", choices=["small", "large"])
+args = parser.parse_args()
+model = Net(**sizes[args.size])
+"""
+    classes, recipes = _recipes(_tree(tmp_path, nets=_NETS, use=use))
+
+    found = recipes.calls(classes.by_name["Net"][0])
+
+    assert [recipe.kwargs for recipe in found] == [{"width": 4}, {"width": 8}]
+    assert found[0].where == "use.py:9"
+
+
+def test_factories__dispatch_by_a_made_up_name__is_followed(tmp_path: Path) -> None:
+    make = "from nets import Net\ndef big():\n    return Net(8)\n"
+    hub = "import make\ndef hub(name):\n    return make.__dict__[name]()\n"
+    classes, recipes = _recipes(_tree(tmp_path, nets=_NETS, make=make, hub=hub))
+
+    callees = [recipe.callee for recipe in recipes.factories(classes.by_name["Net"][0])]
+
+    assert callees == ["make.py:big", "hub.py:hub"]
+
+
+def _value(code: str) -> object:
+    tree = ast.parse(code)
+    last = tree.body.pop()
+    assert isinstance(last, ast.Expr)
+    module: Module = module_of("m.py", tree)
+    return Evaluator(Tree(Path(), [module]), {}).possible(last.value, module)
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        ("a = 3\na * 2", [6]),
+        ("(1, [2])", [{"$tuple": [1, [2]]}]),
+        ("[6] * 3", [[6, 6, 6]]),
+        ("d = dict(a=1)\nd['a']", [1]),
+        ("from torch import nn\nnn.GELU", [{"$ref": "torch.nn:GELU"}]),
+        ("x = 1 if flag else 2\nx", [1, 2]),
+        ("f(x)", [{"$unknown": "f(x)"}]),
+        ("9 ** 9 ** 9", [{"$unknown": "9 ** 9 ** 9"}]),
+        ("'a' * 10 ** 9", [{"$unknown": "'a' * 10 ** 9"}]),
+    ],
+)
+def test_possible__expression__gives_its_values(code: str, values: list[object]) -> None:
+    assert _value(code) == values
+
+
+def test_is_known__unknown_inside__is_not() -> None:
+    assert is_known([1, {"a": {"$tuple": [2]}}])
+    assert not is_known([1, {"a": {"$unknown": "x"}}])
+
+
+def test_options__argparse__gives_default_and_choices() -> None:
+    code = "p.add_argument('-s', '--my-size', default=3)\np.add_argument('--kind', choices=['a', 'b'])\n"
+
+    assert options_of(module_of("m.py", ast.parse(code))) == {"my_size": [3], "kind": ["a", "b"]}
+
+
+def test_choices__comparisons__are_words_of_the_name(tmp_path: Path) -> None:
+    tree = _tree(tmp_path, a="if mode == 'near':\n    pass\nelif mode in ('far', 'off'):\n    pass\n")
+
+    assert choices(tree)["mode"] == ["near", "far", "off"]
+
+
+def test_uses__settings_kept_on_self__are_read_from_all_methods(tmp_path: Path) -> None:
+    code = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, opt):
+        super().__init__()
+        self.opt = opt
+        self.a = nn.Linear(opt.width, 1)
+        self.grow()
+    def grow(self):
+        return self.opt.depth, opt.other
+"""
+    tree = _tree(tmp_path, net=code)
+    classes = Classes(tree)
+
+    assert dict(uses_of(tree, classes, classes.by_name["Net"], ())) == {"net.py:Net": {"opt": ["width", "depth"]}}
+
+
+def test_views__wrapper_and_parts__are_offered() -> None:
+    views = of_keys(["module.net.a.weight", "module.net.b.weight", "module.loss"])
+
+    assert [(view.name, view.prefix, view.left_out) for view in views] == [
+        ("whole", "module.", 0),
+        ("net", "module.net.", 1),
+    ]
+
+
+def test_distances__file_that_an_entry_script_imports__is_nearer(tmp_path: Path) -> None:
+    near = distances(_tree(tmp_path, predict="import used\n", used="", unused=""))
+
+    assert near["used.py"] == near["predict.py"] + 1
+    assert "unused.py" not in near
+
+
+def test_read_tree__readme_notebook_and_configs__are_read(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("```python\n>>> x = 1\n```\n```sh\nls\n```\n")
+    (tmp_path / "a.yaml").write_text("a: {b: 1}\n")
+    (tmp_path / "broken.yaml").write_text("a: [\n")
+    (tmp_path / "b.json").write_text('{"c": 2}')
+
+    tree = read_tree(tmp_path)
+
+    assert [module.document for module in tree.modules] == [True]
+    assert {config.path: config.values for config in tree.configs} == {"a.yaml": {"a": {"b": 1}}, "b.json": {"c": 2}}
