@@ -125,24 +125,35 @@ def _recorded(values: Dict[str, Any]) -> Recorded:
     return made
 
 
-def _on_meta() -> Any:
-    """Return a mode that makes new tensors without storage, but leaves counting tensors (arange, linspace) alone."""
+_MAKERS = ("empty", "zeros", "ones", "randn", "rand", "full", "eye")
+
+
+@contextlib.contextmanager
+def _on_meta() -> Iterator[None]:
+    """Make new tensors without storage, but leave counting ones (arange, linspace) alone.
+
+    The functions themselves are replaced: a TorchFunctionMode would see every access to every tensor, ten times slower.
+    """
     import torch
-    from torch.overrides import TorchFunctionMode
 
-    makers = (torch.empty, torch.zeros, torch.ones, torch.randn, torch.rand, torch.full, torch.eye)
+    kept = {name: getattr(torch, name) for name in _MAKERS}
 
-    class Meta(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            kwargs = dict(kwargs or {})
+    def replaced(function: Callable[..., Any]) -> Callable[..., Any]:
+        def make(*args: Any, **kwargs: Any) -> Any:
             device = str(kwargs.get("device"))
-            if function in makers and (device == "None" or device.startswith(("cpu", "cuda"))):
+            if device == "None" or device.startswith(("cpu", "cuda")):
                 kwargs["device"] = "meta"
-            elif device.startswith("cuda"):
-                kwargs["device"] = "cpu"
             return function(*args, **kwargs)
 
-    return Meta()
+        return make
+
+    for name, function in kept.items():
+        setattr(torch, name, replaced(function))
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(torch, name, function)
 
 
 @contextlib.contextmanager

@@ -52,6 +52,7 @@ class Search:
         self.views = {view["name"]: view for view in plan["views"]}
         self._builders: Dict[str, Builder] = {}
         self._wanted: Dict[str, Shapes] = {}
+        self._tried: Dict[Tuple[str, str], Optional[Fit]] = {}
         self.tries = 0
         self.stop_at = 0.0
 
@@ -119,7 +120,14 @@ class Search:
         return words[0] if words else None
 
     def attempt(self, entry: Dict[str, Any], call: Call) -> Optional[Fit]:
-        """Build without storage, else with; return the fit, or None where the call fails."""
+        """Return the fit of a call, or None where it fails; what was tried before is not tried again."""
+        key = (entry["view"], call.key())
+        if key not in self._tried:
+            self._tried[key] = self._attempt(entry, call)
+        return self._tried[key]
+
+    def _attempt(self, entry: Dict[str, Any], call: Call) -> Optional[Fit]:
+        """Build without storage, else with."""
         view = self.views[entry["view"]]
         wanted = self.wanted(view)
         builder = self._builders[view["name"]]
