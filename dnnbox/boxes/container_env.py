@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from dnnbox import integrity, uv
 from dnnbox.boxes import owner
-from dnnbox.boxes.base import STORE
+from dnnbox.boxes.base import ENVIRONMENT, STORE
 from dnnbox.boxes.engine import Ended, Session
 from dnnbox.boxes.hardened import Wanted
 from dnnbox.boxes.images import ImageFacts, image_facts, image_id, image_variables
@@ -176,7 +176,8 @@ class _Maker:
         host, port = _first_hop(self.spec.indexes)
         if host in ("localhost", "127.0.0.1", "::1"):
             return "host"
-        ended = self._start([_CONNECT, host, str(port), str(_CONNECT_S)], "bridge", {}, [], 10 * _CONNECT_S)
+        path = {"PATH": ENVIRONMENT["PATH"]}  # Podman would set one of its own
+        ended = self._start([_CONNECT, host, str(port), str(_CONNECT_S)], "bridge", path, [], 10 * _CONNECT_S)
         return "bridge" if ended.exit_code == 0 else "host"
 
     def _start(

@@ -22,8 +22,9 @@ def modules_in(root: Path) -> tuple[tuple[str, str], ...]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    files = (path for path in sorted(root.rglob("*.py")) if not any(p.startswith(".") for p in path.parts))
-    for number, path in enumerate(files):
+    found = sorted(root.rglob("*.py"))
+    seen = (path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
+    for number, path in enumerate(seen):
         if number >= _MAX_FILES:
             return
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= _MAX_BYTES:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dnnbox.environments.current import install_current, installed, missing
 from dnnbox.environments.locking import resolve
-from dnnbox.environments.planning import plan, platform_of_host, python_for, python_version
+from dnnbox.environments.planning import older_pythons, plan, platform_of_host, python_for, python_version
 from dnnbox.environments.realising import realise
 from dnnbox.environments.workspace import detect
 
@@ -16,6 +16,7 @@ __all__ = [
     "install_current",
     "installed",
     "missing",
+    "older_pythons",
     "plan",
     "platform_of_host",
     "python_for",

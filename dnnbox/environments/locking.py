@@ -26,7 +26,7 @@ from dnnbox.store import Store
 MAX_AGE_S = 7 * 86400
 """Older locks are resolved anew where the network is there, so that "latest" stays true."""
 
-_KEY_VERSION = 1  # raised when the same question would be answered differently
+_KEY_VERSION = 2  # raised when the same question would be answered differently
 _TIMEOUT_S = 600.0
 
 
@@ -174,9 +174,19 @@ def lock_of(spec: EnvSpec, pylock: Mapping[str, Any]) -> Lock:
     """
     entries = sorted(pylock.get("packages", ()), key=lambda entry: str(entry["name"]))
     packages = tuple(_package(entry) for entry in entries)
-    text = "".join(_lines(packages))
+    text = "".join((*_origins(spec, packages), *_lines(packages)))
     digest = hashlib.sha256(f"{text}\n{spec.python}\n{spec.platform}\n".encode()).hexdigest()
     return Lock(text, digest, packages, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _origins(spec: EnvSpec, packages: tuple[LockedPackage, ...]) -> Iterator[str]:
+    """Yield as comments which index the packages are from that were not left to the general ones: torch's build."""
+    from dnnbox.environments.exports.base import without_credentials
+
+    names = {package.name for package in packages}
+    for name, url in sorted(spec.indexes.pinned.items()):
+        if name in names:
+            yield f"# {name} from {without_credentials(url)}\n"
 
 
 def _lines(packages: tuple[LockedPackage, ...]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 import platform as host
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from dnnbox.records.environment import Accelerator, EnvSpec, Indexes, Workspace
 
 _NEWEST_SUPPORTED = (3, 13)
 """Newer Pythons lack wheels of most frameworks for some months."""
+
+_OLDEST_SUPPORTED = 7
+"""Of Python 3, by the harness."""
 
 
 def plan(
@@ -115,7 +118,7 @@ def python_for(
         EnvFailed: no interpreter on this machine is in the range.
     """
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    newest, oldest = _NEWEST_SUPPORTED[1], 7
+    newest, oldest = _NEWEST_SUPPORTED[1], _OLDEST_SUPPORTED
     candidates = dict.fromkeys((running, *(f"3.{minor}" for minor in range(newest, oldest - 1, -1))))
     fitting = [version for version in candidates if _in_range(version, dependencies.python)]
     if needs_torch and indexes is not None:
@@ -130,6 +133,13 @@ def python_for(
         hint="install one (`uv python install 3.11`) or use a container",
         phase="plan",
     )
+
+
+def older_pythons(version: str) -> Iterator[str]:
+    """Yield the versions of the older interpreters of this machine that the harness runs on, the newest first."""
+    for minor in range(int(version.partition(".")[2]) - 1, _OLDEST_SUPPORTED - 1, -1):
+        if interpreter(f"3.{minor}") is not None:
+            yield f"3.{minor}"
 
 
 def _in_range(version: str, specifier: str) -> bool:

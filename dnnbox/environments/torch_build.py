@@ -24,8 +24,14 @@ CONFIGURED = "as you configured: "
 PYTORCH = "https://download.pytorch.org/whl/"
 """One index per build below this. Source: https://pytorch.org/get-started/locally/ (2026-11)."""
 
-_CUDA_BUILDS = (((13, 0), "cu130"), ((12, 8), "cu128"), ((12, 0), "cu126"), ((11, 0), "cu118"))
-"""(least CUDA version of the driver, build): a driver runs builds of its own major version. Same source."""
+_CUDA_BUILDS = (((13, 0), "cu130"), ((12, 0), "cu126"), ((11, 0), "cu118"))
+"""(least CUDA version of the driver, build): a driver runs builds of its own major version and older ones.
+
+cu128 stops at torch 2.11; cu126 goes on and runs on the same drivers. Source: the CUDA support matrix in pytorch's
+RELEASE.md (read 2026-11-23)."""
+
+_BLACKWELL = (10, 0)
+"""From this compute capability on cu126 has no machine code; for drivers of CUDA 12, cu128 (torch up to 2.11) has."""
 
 _OLD_GPU = (7, 5)
 """CUDA 13 dropped compute capabilities below this. Source: CUDA 13.0 release notes."""
@@ -102,6 +108,12 @@ def _cuda_build() -> tuple[str, str]:
     told = f"the driver supports CUDA {driver[0]}.{driver[1]}"
     if capability is not None and capability < _OLD_GPU and driver[0] >= 12:
         return "cu126", f"{told}, the GPU has compute capability {capability[0]}.{capability[1]}"
+    if capability is not None and capability >= _BLACKWELL and (12, 8) <= driver < (13, 0):
+        shown = f"{capability[0]}.{capability[1]}"
+        return (
+            "cu128",
+            f"{told}, the GPU has compute capability {shown}: torch 2.11 is the last; a newer driver gets more",
+        )
     build = next((name for least, name in _CUDA_BUILDS if driver >= least), _CUDA_BUILDS[-1][1])
     return build, told
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dnnbox import boxes, dependencies, environments, inputs, sources
 from dnnbox.boxes.base import Box
-from dnnbox.errors import DnnboxError, InputLimit, RunFailed
+from dnnbox.errors import DnnboxError, EnvFailed, InputLimit, RunFailed
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.files import write_atomic
@@ -86,11 +86,13 @@ def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: 
             raise
         progress.note(f"the latest versions fail ({error.what}); trying the versions that the source documents")
         try:
-            pinned = _pinned(prepared, store, progress)
+            pinned = _pinned(prepared, store, progress, execution)
         except DnnboxError as unresolved:
-            execution.attempts.append(Attempt("pins", False, unresolved.what))
+            if not isinstance(unresolved, EnvFailed):  # those are noted, one for each Python
+                execution.attempts.append(Attempt("pins", False, unresolved.what))
             raise error from unresolved
-        _attempt(experiment, pinned, store, progress, execution, "pins")
+        what = "pins" if pinned.spec.python == prepared.spec.python else f"pins, Python {pinned.spec.python}"
+        _attempt(experiment, pinned, store, progress, execution, what)
     if prepared.asked.reference is not None:
         other = prepared.asked.reference
         reference.run(experiment, other, execution, progress, lambda: _open(other, store, progress, experiment))
@@ -127,12 +129,26 @@ def _mended(prepared: Prepared, execution: Execution) -> tuple[str, Dependencies
     return dependencies.mend(prepared.dependencies, text, missing, prepared.source.root)
 
 
-def _pinned(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
-    """Return the same run with upstream's documented versions, resolved within the same consent."""
+def _pinned(prepared: Prepared, store: Store, progress: Progress, execution: Execution) -> Prepared:
+    """Return the same run with upstream's documented versions, resolved within the same consent.
+
+    Versions of long ago may have no wheels for today's Python: where the environment is a new one on this machine, the
+    older Pythons that are installed are tried in turn.
+    """
     pins = {requirement.name: requirement for requirement in prepared.dependencies.fallback}
     requirements = tuple(pins.get(r.name, r) for r in prepared.dependencies.requirements)
     derived = replace(prepared.dependencies, requirements=requirements, fallback=())
-    return _resolved(replace(prepared, dependencies=derived), store, progress)
+    pinned, first = replace(prepared, dependencies=derived), prepared.spec.python
+    older = environments.older_pythons(first) if prepared.box == "venv" else ()
+    failure: EnvFailed | None = None
+    for python in (first, *older):
+        try:
+            return _resolved(replace(pinned, spec=replace(pinned.spec, python=python)), store, progress)
+        except EnvFailed as error:
+            failure = failure or error
+            execution.attempts.append(Attempt(f"pins, Python {python}", False, error.what))
+    assert failure is not None
+    raise failure
 
 
 def _resolved(prepared: Prepared, store: Store, progress: Progress) -> Prepared:

@@ -48,8 +48,10 @@ class Execution:
 
     @property
     def first(self) -> RunOutcome | None:
-        """The outcome of the infer job, or None."""
-        return next((outcome for outcome in self.outcomes if outcome.job == "infer"), None)
+        """The outcome of the infer job, or None: of several attempts that of the one that worked."""
+        tried = [outcome for outcome in self.outcomes if outcome.job == "infer"]
+        worked = (outcome for outcome in tried if outcome.result is not None and outcome.result.error is None)
+        return next(worked, tried[-1] if tried else None)
 
 
 def limits_of(prepared: Prepared) -> Limits:
