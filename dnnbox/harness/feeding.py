@@ -12,12 +12,13 @@ from .arrays import Array
 def inputs_of(fields: Sequence[Dict[str, Any]], batch: int, seed: int, sizes: Dict[str, int]) -> Dict[str, Array]:
     """Return seeded arrays for the inputs of a contract: names, shapes, types and ranges are all that is read.
 
-    ``sizes`` gives open dimensions by name; the others are filled in as for a model that declares them.
+    ``sizes`` gives open dimensions by name; the others have the sizes that the contract says it ran with.
     """
     shapes: Dict[str, Sequence[Any]] = {
         str(field["name"]): [_sized(size, sizes) for size in field["shape"]] for field in fields
     }
-    filled = examples.resolve(shapes, batch, {})
+    known: Dict[str, Sequence[Any]] = {str(field["name"]): field.get("ran_with") or () for field in fields}
+    filled = examples.resolve(shapes, batch, known)
     return {
         str(field["name"]): within(
             examples.tensor(str(field["name"]), str(field["dtype"]), filled[str(field["name"])], seed),

@@ -151,6 +151,7 @@ class ContractField:
     status: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
     colour_order: str | None = None
+    ran_with: tuple[int, ...] = ()  # the sizes of the verified call, for the open dimensions of ``shape``
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ def contract(outcome: RunOutcome | None, hints: IoHints) -> Contract:
             outputs=tuple(_declared(hint) for hint in hints.outputs),
         )
     ranges = {(a.role, a.name): (a.minimum, a.maximum) for a in result.arrays}
-    inputs = _Side("input", hints.inputs, hints.modality, ranges)
-    outputs = _Side("output", hints.outputs, "", ranges)
+    sizes = {(a.role, a.name): tuple(a.shape) for a in result.arrays}
+    inputs = _Side("input", hints.inputs, hints.modality, ranges, sizes)
+    outputs = _Side("output", hints.outputs, "", ranges, sizes)
     return Contract(
         inputs=tuple(inputs.field(record, i) for i, record in enumerate(result.inputs)) or inputs.declared(),
         outputs=tuple(outputs.field(record, i) for i, record in enumerate(result.outputs)) or outputs.declared(),
@@ -47,6 +48,7 @@ class _Side:
     hints: Sequence[IoField]
     modality: str
     ranges: Mapping[tuple[str, str], tuple[float | None, float | None]]
+    sizes: Mapping[tuple[str, str], tuple[int, ...]]
 
     def declared(self) -> tuple[ContractField, ...]:
         return tuple(_declared(hint) for hint in self.hints)
@@ -65,7 +67,8 @@ class _Side:
         span = (low, high) if low is not None and high is not None else None
         if span:
             status["range"], source["range"] = "observed", "the kept array"
-        return ContractField(record.name, shape, record.dtype, layout, span, status, source)
+        ran_with = self.sizes.get((self.role, record.name), ())
+        return ContractField(record.name, shape, record.dtype, layout, span, status, source, ran_with=ran_with)
 
     def _hint(self, record: TensorRecord, place: int) -> IoField | None:
         named = next((hint for hint in self.hints if hint.name == record.name), None)
