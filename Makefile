@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-inspect fuzz fault-kill clean
+.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-inspect eval-source fuzz fault-kill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files 
 	.venv/bin/uv venv -q --allow-existing --python 3.11 .venv-peers
 	.venv/bin/uv pip install -q --compile-bytecode --python .venv-peers/bin/python -r benchmarks/peers.txt
 	@touch $@
+
+# ENV: an environment that holds what the sources import.
+eval-source: setup ## match bare weights with their sources: PAIRS=DIR SOURCES=DIR ENV=DIR
+	.venv/bin/python benchmarks/source_matching.py --pairs $(PAIRS) --sources $(SOURCES) --python $(ENV)/bin/python \
+		--record benchmarks/results/source_matching.json
 
 # N mutants of each of pickles, zips, safetensors, GGUF and ONNX, OTHERS of each other format; S seconds at most for a
 # part. CI takes 200,000 and 10,000; 5,000,000 pickles take some minutes.

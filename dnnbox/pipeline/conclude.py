@@ -206,7 +206,7 @@ def _scripts(experiment: Experiment, prepared: Prepared, request: RunRequest) ->
         places[request.sys_path[0]] = f"@experiment/{inside}" if inside.startswith("refs/") else "@source"
     if adapter := request.options.get("adapter"):
         assert prepared.options.adapter is not None
-        shutil.copyfile(prepared.options.adapter, experiment.root / "scripts" / "adapter.py")
+        _copied_beside(prepared.options.adapter, experiment.root / "scripts" / "adapter.py")
         places[str(adapter)] = "@experiment/scripts/adapter.py"
     for item in request.inputs:
         places[item.path] = f"@experiment/inputs/{Path(item.path).name}"
@@ -232,3 +232,9 @@ def _changes(experiment: Experiment, execution: Execution) -> dict[str, str]:
         "scripts": "scripts for the requests of this run",
         "reports": "rendered from outputs/",
     }
+
+
+def _copied_beside(adapter: Path, target: Path) -> None:
+    """Copy the adapter that ran, unless it was written there in the first place."""
+    if adapter.resolve() != target.resolve():
+        shutil.copyfile(adapter, target)

@@ -133,5 +133,5 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
 
 def _trust(match: Mapping[str, Any]) -> tuple[int, int, int, int]:
     runs = 0 if match["group"] >= 0 else 1
-    solved = 1 if match["origin"] == "solved from shapes" else 0
-    return (runs + (2 if match["left_out"] else 0), solved, int(match["distance"]), int(match["order"]))
+    said = {"the checkpoint": 0, "solved from shapes": 2, "begun from shapes": 2}.get(str(match["origin"]), 1)
+    return (runs + (2 if match["left_out"] else 0), said, int(match["distance"]), int(match["order"]))

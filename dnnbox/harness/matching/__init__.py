@@ -14,6 +14,7 @@ search     the order of it all
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def match_job(context: "Context") -> None:
     from .search import Search
 
     context.enter("match")
+    os.environ["PATH"] = "/nowhere"  # sources have been seen to call pip and git while they are imported
     request = context.request
     entry = str(request.work.get("entry") or "")
     search = Search(

@@ -11,6 +11,7 @@ from . import standins
 from ..runtimes.torchvision_import import MISMATCH, import_torchvision
 
 _MOST_TRIES = 60
+_VERSION_CHECKS = ("DistributionNotFound", "VersionConflict", "PackageNotFoundError")
 
 
 class Source:
@@ -74,6 +75,12 @@ class Source:
             except ImportError as error:
                 if not self._help(error, place):
                     raise
+                self._forget()
+            except Exception as error:
+                # A check of versions at import: the packages themselves tell soon enough whether they do.
+                if type(error).__name__ not in _VERSION_CHECKS or "version checks" in standins.NOTED:
+                    raise
+                standins.without_version_checks()
                 self._forget()
         raise ImportError("%s: too many modules are missing" % name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import time
 from collections import Counter
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import forwarding, standins
 from .building import Builder, Fit, TooLong, accessed, best_fit, constructor_arguments
@@ -85,7 +85,11 @@ class Search:
 
     def _recipes(self, entry: Dict[str, Any]) -> None:
         found = 0
+        start = time.process_time()
         calls = sorted(self.candidates.of_class(entry), key=lambda call: call.order)
+        spent = time.process_time() - start  # mostly imports: what they take is not taken from the search
+        self.deadline += spent
+        self.stop_at = self.stop_at and self.stop_at + spent
         share = time.process_time() + max(8.0, (self.deadline - time.process_time()) * 0.35)
         for call in calls:
             if not self.goes_on() or found >= _MOST_STRICT or time.process_time() > share:
@@ -152,7 +156,8 @@ class Search:
         builder = self._builders[view["name"]]
         match.arguments = constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args))
         if builder.settings:
-            call.kwargs = _pruned(call.kwargs, builder)
+            uses = self.plan["uses"].get(call.callee, {})
+            call.kwargs = _pruned(call.kwargs, builder, {name for names in uses.values() for name in names})
         if "$state_dict" in repr(call.kwargs):
             self._restate(entry, match)
         same = [m for m in self.strict if m.cls == match.cls and m.arguments == match.arguments]
@@ -318,9 +323,9 @@ def _filled(kwargs: Dict[str, Any], name: str, value: Any) -> Optional[Dict[str,
     return None
 
 
-def _pruned(kwargs: Dict[str, Any], builder: Builder) -> Dict[str, Any]:
-    """Return the arguments with only those settings that were asked for."""
-    asked = {name for made in builder.settings for name in made.__dict__.get("asked", {})}
+def _pruned(kwargs: Dict[str, Any], builder: Builder, used: Set[str]) -> Dict[str, Any]:
+    """Return the arguments with only those settings that were asked for, or are ``used`` when the model runs."""
+    asked = used | {name for made in builder.settings for name in made.__dict__.get("asked", {})}
     changed = dict(kwargs)
     for key, held in kwargs.items():
         if isinstance(held, dict) and "$settings" in held and asked:

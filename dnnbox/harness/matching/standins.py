@@ -119,6 +119,28 @@ def stand_in(names: Sequence[str], attributes: Sequence[str] = ()) -> None:
             setattr(module, name, _class(name) if name[:1].isupper() else Anything())
 
 
+def without_version_checks() -> None:
+    """Let a source go on that asks at import for distributions which only its training needs."""
+    import importlib.metadata
+
+    version = importlib.metadata.version
+
+    def lenient(name: str) -> str:
+        try:
+            return version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return "0.0.0"
+
+    importlib.metadata.version = lenient  # type: ignore[assignment]
+    _note("version checks")
+    try:
+        pkg_resources: Any = importlib.import_module("pkg_resources")
+    except ImportError:
+        return
+    pkg_resources.require = lambda *a: []
+    pkg_resources.get_distribution = lambda *a: Anything()
+
+
 def quiet_builds() -> None:
     """While a model is built on a CPU: no download, no weights of others, no move to a GPU."""
     import torch

@@ -21,6 +21,7 @@ from dnnbox.sources.matching.views import View, views_of
 
 MOST_CLASSES = 10
 _MOST_RECIPES = 400
+_ELSEWHERE = 500  # what another import root adds to the way from an entry script
 _LARGEST_PLAN_BYTES = 6 << 20
 
 
@@ -30,6 +31,7 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     ``roots`` are import roots, the model's own first; they are read, never imported.
     """
     tree = read_tree(roots[0])
+    own = set(tree.by_path)
     for root in roots[1:]:
         more = read_tree(root)
         tree.modules += [module for module in more.modules if module.document or module.path not in tree.by_path]
@@ -37,13 +39,15 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
         tree.__dict__.pop("by_path", None)
     classes = Classes(tree)
     views = views_of(inspection)
-    ranked = _without_copies(best_views(Ranking(classes), {v.name: v.keys for v in views}, 3 * MOST_CLASSES), tree)
-    return _plan(tree, classes, views, ranked[:MOST_CLASSES])
+    near = {path: distance if path in own else distance + _ELSEWHERE for path, distance in distances(tree).items()}
+    ranked = _without_copies(best_views(Ranking(classes), {v.name: v.keys for v in views}, 3 * MOST_CLASSES), near)
+    return _plan(tree, classes, views, ranked[:MOST_CLASSES], near)
 
 
-def _without_copies(ranked: Sequence[tuple[str, Ranked]], tree: Tree) -> list[tuple[str, Ranked, list[str]]]:
+def _without_copies(
+    ranked: Sequence[tuple[str, Ranked]], near: Mapping[str, int]
+) -> list[tuple[str, Ranked, list[str]]]:
     """Merge classes of the same code; the one that an entry script imports stands for all."""
-    near = distances(tree)
     groups: dict[tuple[str, str], list[tuple[str, Ranked]]] = {}
     for view, each in ranked:
         groups.setdefault((view, each.info.digest()), []).append((view, each))
@@ -59,12 +63,15 @@ def _preference(info: ClassInfo, near: Mapping[str, int]) -> tuple[int, int, str
 
 
 def _plan(
-    tree: Tree, classes: Classes, views: Sequence[View], ranked: Sequence[tuple[str, Ranked, list[str]]]
+    tree: Tree,
+    classes: Classes,
+    views: Sequence[View],
+    ranked: Sequence[tuple[str, Ranked, list[str]]],
+    near: Mapping[str, int],
 ) -> dict[str, Any]:
     tables = settings.tables(tree)
     evaluator = Evaluator(tree, tables)
     recipes = Recipes(tree, classes, evaluator)
-    near = distances(tree)
     infos = [each.info for _, each, _ in ranked]
     found = {info.ref: _recipes(recipes, info) for info in infos}
     callees = {recipe.callee for several in found.values() for recipe in several}

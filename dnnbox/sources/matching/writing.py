@@ -105,6 +105,8 @@ def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any
         if answer["stand_ins"] or answer["lacking"]:
             lines.append("# Imported by the source, not installed, and not needed for the forward pass:")
             lines.append(f"standins.stand_in({list(answer['stand_ins'])!r}, {list(answer['lacking'])!r})")
+        if "version checks" in answer["replaced"]:
+            lines.append("standins.without_version_checks()")
         if answer["replaced"]:
             lines.append(f"standins.quiet_builds()  # it would call {', '.join(answer['replaced'])[:_LINE]}")
     return lines
