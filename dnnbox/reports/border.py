@@ -61,7 +61,7 @@ def _fields(title: str, fields: Sequence[ContractField]) -> Table:
             code(field.name),
             code(words.shape(field.shape)),
             code(field.dtype),
-            data(field.layout or numbers.MISSING),
+            data(", ".join(filter(None, (field.layout, field.colour_order))) or numbers.MISSING),
             data(_range(field)),
             _chip(field.status.get("shape", "assumed"), field.source.get("shape", "")),
         )

@@ -192,9 +192,10 @@ def sizes(outputs: Outputs) -> tuple[Block, ...]:
         columns = (Column("Input"), Column("Fact"), Column("Expected"), Column("Found"), Column("Why"))
         blocks.append(Table("Doubts", columns, rows, say("Doubts about how the model is fed"), kind="stack"))
     if found.fed_back.get("runs") is not None:
-        words = "runs" if found.fed_back["runs"] else "does not run"
-        told = say("Fed with inputs made from this contract alone, the model {words}: {how}.", words=words,
-                   how=str(found.fed_back.get("detail", "")))  # fmt: skip
+        told = say("Fed with inputs made from this contract alone, the model runs.")
+        if not found.fed_back["runs"]:
+            why = str(found.fed_back.get("detail", ""))
+            told = say("Fed with inputs made from this contract alone, the model does not run: {why}.", why=why)
         blocks.append(Words((told,), say("The contract, fed back")))
     if found.sizes:
         blocks.append(_sizes(found.sizes))
