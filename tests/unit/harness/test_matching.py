@@ -1,0 +1,144 @@
+"""The half of the matching that runs in the box, as far as it needs no framework: shapes, settings, stand-ins."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnnbox.harness.matching import standins
+from dnnbox.harness.matching.building import Builder, Fit
+from dnnbox.harness.matching.candidates import Call
+from dnnbox.harness.matching.importing import Source
+from dnnbox.harness.matching.solving import Solver
+from dnnbox.harness.matching.weights import Shapes
+
+_NEEDS = """
+import nowhere_a
+from nowhere_b.deep import Thing, tool
+
+@tool
+def kept():
+    return 5
+
+class Own(Thing):
+    pass
+
+try:
+    import nowhere_c
+    HAS = True
+except ImportError:
+    HAS = False
+"""
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_imports() -> Iterator[None]:
+    """Take away what a test imported or stood in for."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    standins.FINDER.names.clear()
+    if standins.FINDER in sys.meta_path:
+        sys.meta_path.remove(standins.FINDER)
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+
+
+def _net(width: int = 4, depth: int = 1, side: int = 28, mode: str = "plain") -> Shapes:
+    """The shapes of an imagined network: width in a line, side squared, depth as a number of items."""
+    shapes: Shapes = {"pos": (1, (side // 14) ** 2 + 1, width), "head": (10, width)}
+    shapes.update({f"blocks.{n}.weight": (width, 4 * width) for n in range(depth)})
+    return {**shapes, "gate": (width,)} if mode == "gated" else shapes
+
+
+def _solved(wanted: Shapes, **begin: Any) -> tuple[Call, Fit | None]:
+    def attempt(call: Call) -> Fit | None:
+        try:
+            return Fit(wanted, _net(**call.kwargs))
+        except (TypeError, ValueError, ZeroDivisionError):
+            return None
+
+    solver = Solver(attempt, wanted, {"mode": ["plain", "gated"]}, lambda: True)
+    return solver.solve(Call("net.py:Net", begin, "test", 0), _net)
+
+
+def test_solve__width_depth_and_a_squared_side__are_calculated() -> None:
+    call, fit = _solved(_net(384, 12, 518))
+
+    assert fit is not None
+    assert fit.strict
+    assert (call.kwargs["width"], call.kwargs["depth"], call.kwargs["side"]) == (384, 12, 518)
+    assert call.origin == "solved from shapes"
+
+
+def test_solve__word_that_adds_a_tensor__is_chosen() -> None:
+    call, fit = _solved(_net(8, 2, 28, "gated"))
+
+    assert fit is not None
+    assert fit.strict
+    assert call.kwargs["mode"] == "gated"
+
+
+def test_fit__one_shape_differs__is_not_strict_and_says_which() -> None:
+    fit = Fit({"a": (2, 3), "b": (1,)}, {"a": (2, 4), "c": (1,)})
+
+    assert not fit.strict
+    assert (fit.differing, fit.missing, fit.unexpected) == (["a"], ["c"], ["b"])
+
+
+def test_source__missing_module__is_stood_in_only_after_its_import_failed(tmp_path: Path) -> None:
+    (tmp_path / "needs.py").write_text(_NEEDS)
+    source = Source([str(tmp_path)], {"needs": [""]})
+
+    module = source.module("needs.py")
+
+    assert source.missing == ["nowhere_a", "nowhere_b"]
+    assert module.HAS is False
+    assert module.kept() == 5
+    assert module.Own()
+
+
+def test_source__sibling_in_a_folder__is_put_on_the_path(tmp_path: Path) -> None:
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "part_of_core.py").write_text("X = 1\n")
+    (tmp_path / "core" / "whole_core.py").write_text("from part_of_core import X\n")
+    source = Source([str(tmp_path)], {"core": [""], "part_of_core": ["core"], "whole_core": ["core"]})
+
+    assert source.resolve("core/whole_core.py:X") == 1
+    assert source.relative_paths() == [".", "core"]
+
+
+def test_source__import_that_ends_the_program__is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "hostile_one.py").write_text("raise SystemExit(3)\n")
+    source = Source([str(tmp_path)], {"hostile_one": [""]})
+
+    with pytest.raises(ImportError, match="does not import"):
+        source.module("hostile_one.py")
+    assert source.errors
+
+
+def test_value__settings__note_what_is_asked_and_what_is_absent(tmp_path: Path) -> None:
+    builder = Builder(Source([str(tmp_path)], {}), {})
+
+    made = builder.value({"$settings": {"a": {"b": 2}, "c": {"$tuple": [1]}}})
+
+    assert made.a.b == 2
+    assert made["c"] == (1,)
+    assert made.get("d", 7) == 7
+    with pytest.raises(AttributeError):
+        _ = made.e
+    assert made.__dict__["absent"] == "e"
+
+
+def test_stand_in__attribute_of_a_real_module__is_added() -> None:
+    module = importlib.import_module("colorsys")
+    standins.stand_in([], ["colorsys:not_there_yet"])
+    try:
+        assert module.not_there_yet(3, 4) is not None
+    finally:
+        del module.not_there_yet
