@@ -119,13 +119,36 @@ def noisy(bench: Bench, runs: int) -> dict[str, Any]:
 def quiet(bench: Bench, runs: int) -> dict[str, Any]:
     """Compare equals, and the slower model with the other, measured in turns."""
     base, slower = [], []
+    patience = Patience(150.0)
     for _ in range(runs):
+        patience.wait()
         base.append(bench.measure("base"))
         slower.append(bench.measure("slower"))
     equals = judged(list(itertools.pairwise(base)))
     return {"equals": equals, "slower": judged(list(zip(base, slower, strict=True))), **facts(base), "recorded": {
         "base": [recorded(each) for each in base], "slower": [recorded(each) for each in slower],
     }}  # fmt: skip
+
+
+class Patience:
+    """Waits until nothing else has waited for a processor for a while, for at most ``seconds`` in all."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def wait(self) -> None:
+        """Return when the machine is quiet, or when patience is at its end."""
+        while self.left > 0 and self.pressure() > 1.0:
+            time.sleep(1.0)
+            self.left -= 1.0
+
+    def pressure(self) -> float:
+        """Return the share of the last ten seconds in which some task waited for a processor, in percent."""
+        try:
+            text = Path("/proc/pressure/cpu").read_text(encoding="utf-8")
+        except OSError:
+            return 0.0
+        return float(text.split("avg10=")[1].split()[0])
 
 
 def judged(pairs: list[tuple[Opened, Opened]]) -> dict[str, Any]:

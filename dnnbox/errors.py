@@ -230,7 +230,7 @@ class AdapterNeeded(DnnboxError):
 
 class ReplayDiffers(DnnboxError):
     code, name = 61, "REPLAY_DIFFERS"
-    meaning = "the replay ran, but its outputs differ"
+    meaning = "the replay ran, but its outputs or its packages differ"
     remedy = "the report explains what differs"
 
 

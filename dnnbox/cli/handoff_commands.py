@@ -25,7 +25,7 @@ def _later(module: str, name: str, *arguments: Any, **options: Any) -> Action:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
-    for command in (gate, compare):
+    for command in (gate, compare, bundle, replay, sweep, history):
         app.command()(command)
 
 
@@ -70,3 +70,79 @@ def compare(
 ) -> Action:
     """Experiments side by side: a table and a plot of their latencies."""
     return _later("handoff_actions", "compare", tuple(experiments), json=json)
+
+
+def bundle(
+    experiment: Experiment,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write, for example model.zip.")],
+    with_weights: Annotated[
+        bool, typer.Option("--with-weights", help="Put the checkpoint in; needs --checkpoint.")
+    ] = False,
+    checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help="Where the checkpoint lies now.")] = None,
+    with_wheels: Annotated[
+        bool, typer.Option("--with-wheels", help="Put wheels in that are on no index (from find-links).")
+    ] = False,
+    json: Json = False,
+) -> Action:
+    """One file that others can run again: lock, requests, inputs, expected outputs, reports, every hash."""
+    return _later(
+        "handoff_actions",
+        "bundle",
+        experiment,
+        out,
+        with_weights=with_weights,
+        checkpoint=checkpoint,
+        with_wheels=with_wheels,
+        json=json,
+    )
+
+
+def replay(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The file, or the folder it was unpacked to.")],
+    checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help="The weights, if not in the bundle.")] = None,
+    source: Annotated[Path | None, typer.Option(metavar="PATH", help="The source, if not in the bundle.")] = None,
+    box: Annotated[str, typer.Option(metavar="auto|venv|docker|podman", help="Default: as before.")] = "auto",
+    base_image: Annotated[str, typer.Option(metavar="IMAGE", help="Base image of a container box.")] = "",
+    device: Annotated[str, typer.Option(metavar="NAME", help="Another device than before.")] = "",
+    sha256: Annotated[str, typer.Option(metavar="HEX", help="What the manifest's hash must be.")] = "",
+    strict_timings: Annotated[
+        bool, typer.Option("--strict-timings", help="Other timings beyond the noise are a difference too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Install and run it without asking.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use only what is cached.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default tmp/replay-<name>-<time>.")] = None,
+    timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="Time limit of all jobs.")] = 1800.0,
+    progress: ProgressOption = "auto",
+    json: Json = False,
+) -> Action:
+    """Rebuild a bundle, run it again, compare outputs and timings, explain what differs: 0 same, 61 different."""
+    return _later("handoff_actions", "replay", values=dict(locals()))
+
+
+def sweep(
+    matrix: Annotated[Path, typer.Argument(metavar="MATRIX.toml", help="Checkpoints, devices, precisions, batches …")],
+    on: Annotated[
+        str, typer.Option(metavar="local|slurm|NAME", help="Where cells run; default: as the file says.")
+    ] = "",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default tmp/sweep-<name>.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say which cells there are and which are to be run.")] = False,
+    emit: Annotated[str, typer.Option(metavar="github-matrix", help="Print the cells as a matrix for CI.")] = "",
+    only: Annotated[list[str] | None, typer.Option(metavar="KEY,…", help="Only these cells.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again too.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Resolve anew; run cells whose lock is old.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Install and run without asking.")] = False,
+    progress: ProgressOption = "auto",
+    json: Json = False,
+) -> Action:
+    """Many runs, each done once: on this machine or on Slurm; go on where it was interrupted; one leaderboard."""
+    return _later("sweep_actions", "sweep", values=dict(locals()))
+
+
+def history(
+    metric: Annotated[str, typer.Option(metavar="NAME", help="The figure to follow.")] = "latency_p50_ms",
+    checkpoint: Annotated[str, typer.Option(metavar="NAME", help="Only checkpoints with this in their name.")] = "",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew from the folders.")] = False,
+    json: Json = False,
+) -> Action:
+    """The experiments of this workspace: a figure over time, per checkpoint and device."""
+    return _later("sweep_actions", "history", metric, checkpoint=checkpoint, rebuild=rebuild, json=json)

@@ -36,9 +36,8 @@ def gather(
         IntegrityFailed: the index no longer has the wheels that were locked.
         EnvFailed: uv found no solution, or a file would name a place of this machine.
     """
-    provided = tuple(_provided(spec, lock))
-    # Only names are known before uv has told where the wheels are; the project's text needs no more.
-    draft = Material(title, spec, lock, _drafted(provided), tuple(imports), base_image=base_image)
+    provided = tuple(provided_wheels(spec, lock))
+    draft = drafted(spec, lock, provided, title=title, imports=imports, base_image=base_image)
     with scratch() as project:
         (project / WHEELS).mkdir()
         for path, _ in provided:
@@ -59,13 +58,13 @@ def with_conda(
     """
     program = pixi.binary()
     if only_pixi and program is not None:
-        wheels = [path for path, _ in _provided(material.spec, material.lock)]
+        wheels = [path for path, _ in provided_wheels(material.spec, material.lock)]
         return replace(material, conda=conda.locked_by_pixi(program, material, channels, wheels))
     solution = conda.solve(material.spec, channels, store, offline=offline)
     return replace(material, conda=solution)
 
 
-def _provided(spec: EnvSpec, lock: Lock) -> Iterator[tuple[Path, str]]:
+def provided_wheels(spec: EnvSpec, lock: Lock) -> Iterator[tuple[Path, str]]:
     """Yield the wheels of the lock that lie in a find-links folder, with their sha256."""
     known = {digest for package in lock.packages for digest in package.sha256}
     names = {f"{package.name.replace('-', '_')}-{package.version}-" for package in lock.packages}
@@ -81,8 +80,21 @@ def _provided(spec: EnvSpec, lock: Lock) -> Iterator[tuple[Path, str]]:
                     yield path.resolve(), digest
 
 
-def _drafted(provided: Sequence[tuple[Path, str]]) -> tuple[Package, ...]:
-    return tuple(Package(path.name, "", (Wheel(path.name, "", digest),)) for path, digest in provided)
+def drafted(
+    spec: EnvSpec,
+    lock: Lock,
+    provided: Sequence[tuple[Path, str]],
+    *,
+    title: str,
+    imports: Sequence[str],
+    base_image: str,
+) -> Material:
+    """Return material that knows of packages only their names: enough for a project, a Dockerfile and requirements.
+
+    Nobody is asked, so that the same lock gives the same material everywhere.
+    """
+    packages = tuple(Package(path.name, "", (Wheel(path.name, "", digest),)) for path, digest in provided)
+    return Material(title, spec, lock, packages, tuple(imports), base_image=base_image)
 
 
 def _locked(spec: EnvSpec, project: Path, store: Store, *, offline: bool) -> str:

@@ -157,3 +157,35 @@ def _flatten(value: Any, shape: Tuple[int, ...], into: List[Any]) -> None:
         raise ValueError("lists of different lengths are not an array")
     for item in value:
         _flatten(item, shape[1:], into)
+
+
+class Difference(NamedTuple):
+    """How far two arrays are apart. ``outside`` counts values beyond the tolerance; NaN equals NaN."""
+
+    largest: float
+    largest_relative: float
+    outside: int
+    total: int
+
+
+def difference(expected: Array, found: Array, rtol: float, atol: float) -> Difference:
+    """Return how far ``found`` is from ``expected``, value by value: allowed is ``atol + rtol * abs(expected)``.
+
+    Raises:
+        ValueError: another dtype or shape.
+    """
+    if expected.dtype != found.dtype or tuple(expected.shape) != tuple(found.shape):
+        raise ValueError("%s%s is not %s%s" % (found.dtype, list(found.shape), expected.dtype, list(expected.shape)))
+    largest, largest_relative, outside, total = 0.0, 0.0, 0, 0
+    for wanted, value in zip(expected.values(), found.values()):
+        total += 1
+        if wanted == value or (wanted != wanted and value != value):
+            continue
+        apart = abs(wanted - value)
+        if apart != apart:  # one of them is no number
+            apart = float("inf")
+        size = abs(wanted)
+        largest = max(largest, apart)
+        largest_relative = max(largest_relative, apart / size if size else float("inf"))
+        outside += apart == float("inf") or not apart <= atol + rtol * size
+    return Difference(largest, largest_relative, outside, total)

@@ -95,6 +95,8 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     experiment.save("verdict", verdict)
     experiment.save("environment", environment_record(prepared, execution))
     (experiment.outputs / "failure.json").unlink(missing_ok=True)
+    if execution.lock:  # after a fallback it is another one than was planned
+        write_atomic(experiment.outputs / "requirements.lock", execution.lock.text)
     if failed and execution.outcomes:
         last = len(execution.outcomes)
         log = f"logs/{last:02d}-{execution.outcomes[-1].job}.stderr.txt"

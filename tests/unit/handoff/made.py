@@ -20,7 +20,7 @@ QUIET = Stats(
     threads=1,
     warm=Warm(
         processes=3,
-        latency_ms=Statistics(p50=10.0, ci95=(9.98, 10.02), n=900),
+        latency_ms=Statistics(p50=10.0, ci95=(9.98, 10.02), min=9.5, n=900),
         per_process_p50_ms=(10.0, 10.02, 9.99),
     ),
     memory=Memory(host_peak_mib=100.0),
@@ -33,7 +33,9 @@ def slower(stats: Stats, share: float) -> Stats:
     latency = stats.warm.latency_ms
     assert latency.p50
     assert latency.ci95
-    scaled = replace(latency, p50=latency.p50 * factor, ci95=(latency.ci95[0] * factor, latency.ci95[1] * factor))
+    assert latency.min
+    ends = (latency.ci95[0] * factor, latency.ci95[1] * factor)
+    scaled = replace(latency, p50=latency.p50 * factor, ci95=ends, min=latency.min * factor)
     medians = tuple(each * factor for each in stats.warm.per_process_p50_ms)
     return replace(stats, warm=replace(stats.warm, latency_ms=scaled, per_process_p50_ms=medians))
 

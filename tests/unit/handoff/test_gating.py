@@ -34,27 +34,34 @@ def test_gate__within_the_least_effect__passes() -> None:
     assert gate(opened(slower(QUIET, 0.20)), opened(), min_effect=0.15).code == 3
 
 
-def test_gate__contended_side__no_regression_but_unknown() -> None:
-    contended = replace(slower(QUIET, 0.10), quality="contended")
+def test_gate__only_the_median_slower__unknown_not_regression() -> None:
+    busy = slower(QUIET, 0.3)
+    busy = replace(busy, warm=replace(busy.warm, latency_ms=replace(busy.warm.latency_ms, min=9.55)))
 
-    answer = gate(opened(contended), opened())
+    answer = gate(opened(busy), opened())
 
     assert answer.code == 4
-    assert "would have been seen" in next(r.reason for r in answer.rules if r.status == "unknown")
+    assert "busy machine" in next(r.reason for r in answer.rules if r.status == "unknown")
+
+
+def test_gate__contended_side__heard_by_the_fastest_request_only_beyond_its_noise() -> None:
+    contended = replace(QUIET, quality="contended")
+    assert gate(opened(slower(contended, 0.10)), opened(contended)).code == 3
+    assert gate(opened(slower(contended, 0.03)), opened(contended)).code == 0
 
 
 def test_gate__unstable_side__unknown_whatever_the_change() -> None:
     assert gate(opened(replace(slower(QUIET, 3.0), quality="unstable")), opened()).code == 4
 
 
-def test_gate__moving_within_the_process__widens_the_noise() -> None:
+def test_spread__moving_within_the_process__widens_the_noise() -> None:
     bins = [[v, v, v] for k in range(48) for v in [10.0 + 2.0 * ((k // 4) % 2)]]
-    moving = {"processes": [{"latency_ms": bins}]}
 
-    calm = gate(opened(slower(QUIET, 0.06)), opened())
-    restless = gate(opened(slower(QUIET, 0.06), samples=moving), opened(samples=moving))
+    calm, restless = (spread.side(QUIET, s, "latency_p50_ms") for s in ({}, {"processes": [{"latency_ms": bins}]}))
 
-    assert (calm.code, restless.code) == (3, 4)
+    assert calm is not None
+    assert restless is not None
+    assert restless.error > 5 * calm.error
 
 
 def test_gate__memory_grows__is_a_regression() -> None:

@@ -1,0 +1,13 @@
+"""Many runs: a matrix becomes cells, each cell one ``dnnbox run``, done once wherever it runs.
+
+===========  ==============================================================================
+matrix       MATRIX.toml → cells
+cells        a cell, its key, and what is kept of it on disk
+worker       one cell, as an executor runs it
+executors    where cells run: on this machine, on Slurm, or what an entry point brings
+preparing    environments, made in parallel before anything is timed
+running      plan, prepare, submit, wait; interrupted sweeps go on
+emit         the cells as a matrix for CI
+leaderboard  all cells on one page
+===========  ==============================================================================
+"""
