@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,8 +154,8 @@ def save(folder: Path, found: Result) -> None:
 def attempts(target: Path) -> list[Path]:
     """Return the experiments of a cell, the oldest first."""
     with os.scandir(target) as found:
-        names = sorted((e.name for e in found if e.name.startswith("run-")), key=lambda name: int(name[4:] or 0))
-    return [target / name for name in names]
+        names = [entry.name for entry in found if re.fullmatch(r"run-\d+", entry.name)]
+    return [target / name for name in sorted(names, key=lambda name: int(name[4:]))]
 
 
 def results(folder: Path, wanted: Sequence[Cell]) -> dict[str, Result]:

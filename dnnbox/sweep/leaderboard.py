@@ -100,12 +100,14 @@ def _lede(rows: Sequence[Ranked]) -> str:
     parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     meets = sum(row.words.startswith("Meets") for row in rows)
     judged = any(row.result and row.result.figures.targets for row in rows)
-    return f"{numbers.counted(len(rows), 'cell')}: {parts}." + (f" {meets} meet every target." if judged else "")
+    return f"{numbers.counted(len(rows), 'cell')}: {parts}." + (
+        f" {meets} {'meets' if meets == 1 else 'meet'} every target." if judged else ""
+    )
 
 
 def _axes(matrix: Matrix) -> str:
     parts = [numbers.counted(len(matrix.checkpoints), "checkpoint")]
-    parts += [f"{len(matrix.axes[key])} {key}" for key, _ in AXES.items() if len(matrix.axes[key]) > 1]
+    parts += [f"{len(matrix.axes[name])} {key}" for key, (name, _) in AXES.items() if len(matrix.axes[name]) > 1]
     return " × ".join(parts)
 
 

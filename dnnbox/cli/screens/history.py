@@ -29,7 +29,7 @@ def _lines(found: History, look: Look) -> Iterator[str]:
         return
     yield ""
     head = [Cell("Checkpoint"), Cell("Device"), Cell("Runs", right=True), Cell("Oldest to newest")]
-    yield from grid(look, _WIDTHS, [[*head, Cell("Newest", right=True), Cell("Against the one before")]], indent=2)
+    yield from grid(look, _WIDTHS, [[*head, Cell("Newest", right=True), Cell("Change")]], indent=2)
     yield rule(look, indent=2)
     for trend in found.trends:
         yield from grid(look, _WIDTHS, [_row(trend, found.metric, look)], indent=2)

@@ -125,7 +125,7 @@ def sweep_screen(swept: Swept, *, look: Look = PLAIN) -> str:
         f"  took          {clock(swept.seconds)}",
         f"  leaderboard   {_shown(swept.leaderboard)}",
     ]
-    return look.fold("\n".join(lines)) + "\n" if look.unicode else "\n".join(map(look.fold, lines)) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def plan_screen(planned: Planned, *, look: Look = PLAIN) -> str:
