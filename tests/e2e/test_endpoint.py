@@ -72,9 +72,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., None]]:
     uv = Path(sys.executable).parent / "uv"
 
     def start(package: str, command: list[str], port: int) -> None:
-        log = (tmp_path / "server.log").open("wb")
         argv = [uv, "run", "-q", "--no-project", "--python", "3.11", "--with", package, *command]
-        running.append(subprocess.Popen(argv, cwd=tmp_path, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+        with (tmp_path / "server.log").open("wb") as log:
+            running.append(subprocess.Popen(argv, cwd=tmp_path, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline and running[-1].poll() is None:
             with socket.socket() as probe:
