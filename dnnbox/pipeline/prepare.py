@@ -25,6 +25,7 @@ from dnnbox.store import Store
 from dnnbox.text import visible
 
 CONTAINERS = ("docker", "podman")
+_PIPELINE = ("mean", "std", "size", "interpolation")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def prepare(
         source = _with_named_classes(source, inspection, options)
     with timed(seconds, "dependencies"):
         derived = dependencies.derive(inspection, inspection.identity, source, adapter=options.adapter)
-        derived = _with_consents(derived, options)
+        derived = _with_constants(_with_consents(derived, options), source)
         usable = catalog.runtime(derived.runtime).devices
         device = devices.fitted(device, usable, options.device, derived.runtime)
         derived = asked.with_stated(derived, wanted)
@@ -192,6 +193,31 @@ def _with_consents(derived: Dependencies, options: RunOptions) -> Dependencies:
     extra = {"allow_remote_code": True} if "remote-code" in options.allow else {}
     task = {"task": options.task} if options.task else {}
     return replace(derived, options={**derived.options, **extra, **task})
+
+
+def _with_constants(derived: Dependencies, source: SourceTree) -> Dependencies:
+    """Hand what the source does with pictures to the runtime: declared, with its lines; a choice is shown, not made."""
+    if source.recipe is not None or not source.root or not source.files or "preprocess" in derived.options:
+        return derived
+    found = sources.constants_of(Path(source.root), source.files[0])
+    said = tuple(
+        Evidence(f"{name} is {item.value}", item.place, _choice(item), 0.3 if item.ambiguous else 0.7)
+        for name, item in sorted(found.items())
+    )
+    sure = {name: item for name, item in found.items() if name in _PIPELINE and not item.ambiguous}
+    if not {"mean", "std"} <= set(sure):
+        return replace(derived, evidence=(*derived.evidence, *said))
+    steps: dict[str, object] = {name: item.value for name, item in sure.items()}
+    if isinstance(steps.get("size"), int):
+        steps["size"] = [steps["size"], steps["size"]]
+    steps |= {"status": "declared", "source": ", ".join(dict.fromkeys(item.place for item in sure.values()))}
+    options = {**derived.options, "preprocess": steps}
+    return replace(derived, options=options, evidence=(*derived.evidence, *said))
+
+
+def _choice(item: sources.Constant) -> str:
+    listed = ", ".join(f"{value} at {place}" for value, place in item.others)
+    return f"ambiguous: also {listed}" if listed else "ambiguous: far from the entry script" if item.ambiguous else ""
 
 
 def _with_input_needs(derived: Dependencies, choices: tuple[InputChoice, ...]) -> Dependencies:

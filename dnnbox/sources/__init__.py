@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dnnbox.sources.constants import Constant, constants_of
 from dnnbox.sources.copies import snapshot
 from dnnbox.sources.known import adapter_text, recognise
 from dnnbox.sources.obtaining import obtain
 
-__all__ = ["adapter_text", "obtain", "recognise", "snapshot"]
+__all__ = ["Constant", "adapter_text", "constants_of", "obtain", "recognise", "snapshot"]
