@@ -17,7 +17,7 @@ _ALWAYS = frozenset(("__init__", "__new__", "__call__", "__post_init__", "forwar
 
 @dataclass
 class Reach:
-    """What has been reached so far, and the functions that wait to be named."""
+    """What has been reached so far, and the functions that wait to be named; methods wait with a dot before theirs."""
 
     names: set[str] = field(default_factory=set)
     waiting: dict[str, list[tuple[str, Function]]] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Reach:
     def load(self, place: str, body: list[ast.stmt]) -> Iterator[tuple[str, list[ast.stmt]]]:
         """Run a module's top level: yields (place, statements) of every function that this reaches."""
         for function, owner in _functions(body, ""):
-            name = owner if owner and function.name in _ALWAYS else function.name
+            name = owner if owner and function.name in _ALWAYS else f".{function.name}" if owner else function.name
             self.waiting.setdefault(name, []).append((place, function))
         yield from self.mention(set(_mentioned(body, top=True)) | {name for name in self.names if name in self.waiting})
 
@@ -63,12 +63,16 @@ def _mentioned(body: list[ast.stmt], *, top: bool = False) -> Iterator[str]:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test).startswith("__name__ =="):
             continue
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets):
+            continue  # offered, not used
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
-            yield node.attr
+            yield f".{node.attr}"  # a method of somebody's
+            if isinstance(node.value, ast.Name) and node.value.id not in ("self", "cls"):
+                yield node.attr  # or a function of a module
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-            yield node.value  # getattr(module, "name"), registries
+            yield from (node.value, f".{node.value}")  # getattr(module, "name"), registries
         waiting.extend(_parts(node) if top else ast.iter_child_nodes(node))
 
 
