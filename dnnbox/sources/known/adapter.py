@@ -111,7 +111,7 @@ def _written(recipe: Recipe) -> str:
     if not recipe.family:
         return "Found in the source by its tensors' names and shapes, and tried in the box"
     checked = next((e.detail.removeprefix("checked ") for e in recipe.evidence if e.detail.startswith("checked")), "")
-    return f"Written from the catalogue of known families (held against upstream on {checked})"
+    return f"Written from the catalogue of known families (read in upstream's repository on {checked})"
 
 
 def _body(recipe: Recipe) -> str:

@@ -16,7 +16,7 @@ DATA = Path(__file__).with_name("families.toml")
 
 @dataclass(frozen=True)
 class Known:
-    """One family, as the data file has it. ``checked`` is the ISO day on which every line was held against upstream."""
+    """One family, as the data file has it. ``checked`` is the ISO day on which it was read in the repository."""
 
     name: str
     title: str
