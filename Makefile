@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-inspect eval-source fuzz fault-kill clean
+.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench: setup zoo ## measure dnnbox's own overhead
 
 bench-fidelity: setup zoo ## compare the reported p50 with a hand-written loop, in one run
 	.venv/bin/python benchmarks/fidelity.py
+
+bench-noise: setup zoo ## is a spinner on the same cores flagged in 20 of 20 runs, and a quiet machine left alone?
+	.venv/bin/python benchmarks/noise.py
 
 bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files beside the peers, in one run
 	.venv/bin/python -m compileall -q dnnbox

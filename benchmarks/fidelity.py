@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from dnnbox import process  # noqa: E402
-from dnnbox.harness import arrays, protocol  # noqa: E402
+from dnnbox.harness import arrays, noise, probe, protocol  # noqa: E402
 from dnnbox.harness.protocol import MeasurePlan, RunRequest, RunResult  # noqa: E402
 from tests.zoo import Zoo  # noqa: E402
 
@@ -114,7 +115,30 @@ def loop(python: Path, runtime: str, model: Path, rows: int, threads: int) -> di
     return found
 
 
-def harness(python: Path, runtime: str, model: Path, rows: int, threads: int, job: str) -> tuple[RunResult, Path]:
+def foreign_share(seconds: float) -> float:
+    """Return what share of the CPUs other processes use while this one sleeps."""
+    before = noise.snapshot()
+    time.sleep(seconds)
+    found = noise.difference(before, noise.snapshot())
+    wall_us = (found["wall_ns"] or 1) / 1e3
+    return round((found["foreign_us"] or 0) / wall_us / len(os.sched_getaffinity(0)), 4)
+
+
+def stamp() -> dict[str, Any]:
+    """Return what is needed to compare a result with another."""
+    return {
+        "measured_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "load_1min": round(os.getloadavg()[0], 2),
+        "cpus": os.cpu_count(),
+        "processor": probe.cpu_model(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def harness(
+    python: Path, runtime: str, model: Path, rows: int, threads: int, job: str, plan: MeasurePlan = PLAN
+) -> tuple[RunResult, Path]:
     """Run one job of the harness in the same environment; return its answer and its folder."""
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=model.parent))
     library = model.parent / "lib"
@@ -123,7 +147,7 @@ def harness(python: Path, runtime: str, model: Path, rows: int, threads: int, jo
         (library / "dnnbox_harness").symlink_to(Path(protocol.__file__).parent)
     known = [{"name": "x", "shape": [1, rows, 1024], "dtype": "float32", "status": "observed"}]
     options = {"inputs": known} if runtime == "torchscript" else {}
-    request = RunRequest(job, runtime, str(model), options=options, plan=PLAN, threads=threads)
+    request = RunRequest(job, runtime, str(model), options=options, plan=plan, threads=threads)
     protocol.write(request, str(folder / protocol.REQUEST))
     code = "import sys; sys.path.append(sys.argv[1]); from dnnbox_harness.main import main; sys.exit(main(sys.argv[2]))"
     start([str(python), "-I", "-B", "-c", code, str(library), str(folder)])

@@ -1,4 +1,8 @@
-"""What disturbed the process: the kernel's own counters, read between windows. Linux; elsewhere they are absent."""
+"""What disturbed the process: the kernel's own counters, read between windows. Linux; elsewhere they are absent.
+
+Threads of one process wait for each other as well as for strangers. What tells them apart is the time that the CPUs
+of this process were busy with anything else (``foreign_us``): a wait that strangers caused is no longer than that.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +41,34 @@ def _pressure_us() -> Optional[int]:
     return None
 
 
-def _steal_us() -> Optional[int]:
-    fields = _text("/proc/stat").partition("\n")[0].split()
-    ticks = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-    return int(fields[8]) * 1000000 // ticks if len(fields) > 8 else None
+def _cpu_times() -> Dict[str, Optional[int]]:
+    """Return how long the CPUs that this process may use were busy, and how long the hypervisor had them."""
+    if not hasattr(os, "sched_getaffinity"):
+        return {"busy_us": None, "steal_us": None}
+    names = {"cpu%d" % number for number in os.sched_getaffinity(0)}
+    rows = [line.split() for line in _text("/proc/stat").splitlines() if line.startswith("cpu")]
+    mine = [[int(field) for field in row[1:9]] for row in rows if row[0] in names and len(row) > 8]
+    if not mine:
+        return {"busy_us": None, "steal_us": None}
+    tick_us = 1000000 // os.sysconf("SC_CLK_TCK")
+    busy = sum(user + nice + system + irq + soft for user, nice, system, _, _, irq, soft, _ in mine)
+    return {"busy_us": busy * tick_us, "steal_us": sum(row[7] for row in mine) * tick_us}
+
+
+def own_cpu_ns() -> int:
+    """Return the CPU time of this process and of the processes that it started."""
+    total = time.process_time_ns()
+    try:
+        import resource
+    except ImportError:  # Windows
+        return total
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total += int((ended.ru_utime + ended.ru_stime) * 1e9)
+    for child in _text("/proc/self/task/%d/children" % os.getpid()).split():
+        fields = _text("/proc/%s/stat" % child).rpartition(")")[2].split()
+        if len(fields) > 12:
+            total += (int(fields[11]) + int(fields[12])) * 10**9 // os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def _throttling() -> Dict[str, Optional[int]]:
@@ -65,11 +93,11 @@ def snapshot() -> Dict[str, Optional[int]]:
     """Return the counters now; None for what this system does not count."""
     counters = {
         "wall_ns": time.perf_counter_ns(),
-        "cpu_ns": time.process_time_ns(),
+        "cpu_ns": own_cpu_ns(),
         "run_delay_ns": _run_delay_ns(),
         "psi_some_us": _pressure_us(),
-        "steal_us": _steal_us(),
     }  # type: Dict[str, Optional[int]]
+    counters.update(_cpu_times())
     counters.update(_usage())
     counters.update(_throttling())
     return counters
@@ -81,6 +109,8 @@ def difference(before: Dict[str, Optional[int]], after: Dict[str, Optional[int]]
     for name, start in before.items():
         end = after[name]
         deltas[name] = None if start is None or end is None else max(0, end - start)
+    busy, own = deltas.get("busy_us"), deltas.get("cpu_ns")
+    deltas["foreign_us"] = None if busy is None or own is None else max(0, busy - own // 1000)
     return deltas
 
 
@@ -105,9 +135,12 @@ class NoiseLog:
     def record(self) -> Dict[str, Any]:
         """Return the totals over the windows (None where unknown), the load average and the windows themselves."""
         totals: Dict[str, Any] = {}
-        for name in self._first:
+        for name in (*self._first, "foreign_us"):
             values = [window[name] for window in self.windows]
             totals[name] = None if None in values else sum(value or 0 for value in values)
+        if totals["foreign_us"] is not None:  # of all windows at once: the kernel counts in ticks of 10 ms
+            totals["foreign_us"] = max(0, totals["busy_us"] - totals["cpu_ns"] // 1000)
+        totals["cpus"] = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         totals["load_1m"] = [self._load_before, load_average()]
         totals["window_count"] = len(self.windows)
         totals["windows"] = self.windows[:KEPT_WINDOWS]

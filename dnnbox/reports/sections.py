@@ -19,9 +19,10 @@ from dnnbox.reports.blocks import (
     Status,
     Table,
 )
+from dnnbox.reports.noise_panel import noise_panel
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
-from dnnbox.reports.speed import noise, share_graphic
+from dnnbox.reports.speed import share_graphic
 
 _MAX_PACKAGES = 80
 _MAX_EVIDENCE = 12
@@ -135,7 +136,7 @@ def _source(outputs: Outputs) -> tuple[Block, ...]:
 
 def environment(outputs: Outputs) -> Section | None:
     """Return where it ran: box, machine, packages, and how quiet it was."""
-    left, right = _where(outputs), (*noise(outputs), *_artifacts(outputs))
+    left, right = _where(outputs), (*noise_panel(outputs), *_artifacts(outputs))
     if not left and not right:
         return None
     blocks: tuple[Block, ...] = (Beside(left, right),) if left and right else left or right

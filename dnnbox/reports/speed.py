@@ -7,7 +7,7 @@ from typing import Any
 
 from dnnbox.records.measurements import Statistics, Target
 from dnnbox.reports import bars, figures, latency_figure, numbers, words
-from dnnbox.reports.blocks import Beside, Block, Cell, Column, Figure, Graphic, Pairs, Section, Status, Table, Words
+from dnnbox.reports.blocks import Beside, Block, Cell, Column, Figure, Graphic, Pairs, Section, Table
 from dnnbox.reports.canvas import Size
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, data, say, sentences
@@ -359,39 +359,6 @@ def _or_reason(outputs: Outputs, value: str, name: str, is_missing: bool) -> Pro
         say("{missing} {why}", missing=numbers.MISSING, why=outputs.stats.reasons.get(name, "not measured"))
         if is_missing
         else data(value)
-    )
-
-
-def noise(outputs: Outputs) -> tuple[Block, ...]:
-    """Return the panel that says whether the machine was quiet."""
-    facts = outputs.stats.noise
-    checks = [check for check in facts.get("checks", []) if isinstance(check, Mapping)]
-    if outputs.stats.quality is None:
-        return ()
-    titles = {
-        "quiet": "The machine was quiet",
-        "contended": "Other work used the machine",
-        "unstable": "The figures did not settle",
-    }
-    measured = say(
-        "**Measured:** while the inferences were timed, worst process. {what}.",
-        what=outputs.stats.definitions.get("quality", "").capitalize(),
-    )
-    rows = tuple(_noise_row(check) for check in checks)
-    columns = (Column("Check"), Column("Result"), Column("Found", numeric=True), Column("Limit", numeric=True))
-    reasons = [data(f"{words.sentence_case(str(reason))}.") for reason in facts.get("reasons", [])]
-    note = sentences(*reasons) if outputs.stats.quality != "quiet" else NOTHING
-    table = Table("Noise", columns, rows, say("{title}", title=titles[outputs.stats.quality]), measured, note, kind="")
-    return (table,) if rows else (Words((note,), table.title),)
-
-
-def _noise_row(check: Mapping[str, Any]) -> tuple[Cell, ...]:
-    is_ok = bool(check.get("ok"))
-    return (
-        data(words.CHECKS.get(str(check.get("name")), str(check.get("name")))),
-        Status("met" if is_ok else "unknown", "ok" if is_ok else "above"),
-        data(numbers.percent_cell(check.get("value"))),
-        data(numbers.percent_cell(check.get("limit"))),
     )
 
 

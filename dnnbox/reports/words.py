@@ -86,11 +86,18 @@ BOUNDS = {
     "python": "Python",
 }
 CHECKS = {
-    "run_delay_share": "Waited for a CPU",
+    "foreign_share": "CPUs used by others",
+    "run_delay_share": "Waited for others on a CPU",
     "psi_some_share": "CPU pressure",
     "steal_share": "CPU taken by the hypervisor",
     "throttled_share": "Stopped by a quota",
+    "switches_per_s": "Interruptions a second",
+    "disturbed_windows_share": "Disturbed windows",
     "process_spread_share": "Spread between processes",
+    "gpu_throttled_power_share": "GPU held back by its power limit",
+    "gpu_throttled_thermal_share": "GPU held back by heat",
+    "gpu_foreign_processes": "Other processes on the GPU",
+    "gpu_ecc_errors": "Memory errors of the GPU",
 }
 STAGES = {
     "inspect": "Inspect",

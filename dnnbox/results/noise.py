@@ -1,4 +1,8 @@
-"""Whether the machine let the model alone while it was measured: quiet, contended or unstable, with the reasons."""
+"""Whether the machine let the model alone while it was measured: quiet, contended or unstable, with the reasons.
+
+A process is judged by the kernel's counters over all its windows, and each window by itself. Threads of one model
+wait for each other too, which is the model's own affair: a wait counts only as far as others used the same CPUs.
+"""
 
 from __future__ import annotations
 
@@ -7,71 +11,135 @@ from typing import Any
 
 from dnnbox.records.measurements import Quality
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import statistics
+from dnnbox.results import gpu, statistics
+from dnnbox.results.gpu import check
 from dnnbox.results.samples import ProcessSamples
 
-RUN_DELAY_LIMIT = 0.02  # share of wall time that the process was ready but not running
-PRESSURE_LIMIT = 0.05  # share of wall time that some task waited for a CPU (PSI)
-STEAL_LIMIT = 0.01  # share of CPU time that the hypervisor took
+FOREIGN_LIMIT = 0.05  # share of the CPUs of this process that others used
+RUN_DELAY_LIMIT = 0.02  # share of wall time that the process was ready but others ran
+PRESSURE_LIMIT = 0.05  # share of wall time that some task waited for a CPU (PSI) while others ran
+STEAL_LIMIT = 0.05  # share of CPU time that the hypervisor took; ticks of 10 ms make it coarse
+SWITCHES_LIMIT = 100.0  # involuntary context switches a second, while others ran
+WINDOWS_LIMIT = 0.10  # share of windows that were disturbed by themselves
 SPREAD_LIMIT = 0.05  # between the medians of the processes
+_WINDOW_FACTOR = 3.0
+"""A window is a quarter of a second, in which the kernel's ticks of 10 ms are coarse: its limits are wider."""
+
+Counters = Mapping[str, Any]
+Check = dict[str, Any]
 
 
-def _share(noise: Mapping[str, Any], key: str, per_wall: float) -> float | None:
-    value, wall = noise.get(key), noise.get("wall_ns")
-    if not isinstance(value, int | float) or not isinstance(wall, int | float) or wall <= 0:
-        return None
-    return float(value) * per_wall / float(wall)
+def _number(noise: Counters, key: str) -> float | None:
+    value = noise.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-# name in stats.json -> (field of the result, nanoseconds per unit, limit, what it means)
-_CHECKS: dict[str, tuple[str, float, float, str]] = {
-    "run_delay_share": ("run_delay_ns", 1, RUN_DELAY_LIMIT, "the process waited for a CPU"),
-    "psi_some_share": ("psi_some_us", 1e3, PRESSURE_LIMIT, "tasks on this machine waited for a CPU"),
-    "steal_share": ("steal_us", 1e3, STEAL_LIMIT, "the hypervisor took CPU time"),
-    "throttled_share": ("throttled_us", 1e3, 0.0, "the CPU quota stopped the process"),
+def shares(noise: Counters) -> dict[str, float]:
+    """Return what the counters of a process or of a window come to; what this system does not count is left out."""
+    wall_us = (_number(noise, "wall_ns") or 0.0) / 1e3
+    if wall_us <= 0:
+        return {}
+    cpus = max(1.0, _number(noise, "cpus") or 1.0)
+    foreign_us = _number(noise, "foreign_us")
+    found: dict[str, float] = {}
+    if foreign_us is not None:
+        found["foreign_share"] = foreign_us / wall_us / cpus
+    most = foreign_us if foreign_us is not None else float("inf")
+    for name, field, scale in (("run_delay_share", "run_delay_ns", 1e3), ("psi_some_share", "psi_some_us", 1.0)):
+        if (waited := _number(noise, field)) is not None:
+            found[name] = min(waited / scale, most) / wall_us
+    if (stolen := _number(noise, "steal_us")) is not None:
+        found["steal_share"] = stolen / wall_us / cpus
+    if (throttled := _number(noise, "throttled_us")) is not None:
+        found["throttled_share"] = throttled / wall_us
+    if (switches := _number(noise, "involuntary_switches")) is not None:
+        is_alone = foreign_us is not None and found["foreign_share"] < FOREIGN_LIMIT / 2
+        found["switches_per_s"] = 0.0 if is_alone else switches / wall_us * 1e6
+    return found
+
+
+# name in stats.json -> (limit, unit, what it means)
+_CHECKS: dict[str, tuple[float, str, str]] = {
+    "foreign_share": (FOREIGN_LIMIT, "share", "other processes used the same CPUs"),
+    "run_delay_share": (RUN_DELAY_LIMIT, "share", "the process waited for a CPU that others used"),
+    "psi_some_share": (PRESSURE_LIMIT, "share", "tasks on this machine waited for a CPU"),
+    "steal_share": (STEAL_LIMIT, "share", "the hypervisor took CPU time"),
+    "throttled_share": (0.0, "share", "the CPU quota stopped the process"),
+    "switches_per_s": (SWITCHES_LIMIT, "per_s", "the process was interrupted often"),
 }
+
+
+def is_disturbed(window: Counters) -> bool:
+    """Say whether one window by itself shows that others were at work."""
+    found = shares(window)
+    return any(value > _WINDOW_FACTOR * _CHECKS[name][0] for name, value in found.items())
 
 
 def judge(outcomes: Sequence[RunOutcome], processes: Sequence[ProcessSamples]) -> tuple[Quality, dict[str, Any]]:
     """Return the verdict and ``stats.noise``: each check with its worst process, its limit and its result."""
-    checks = _checks([outcome.result.noise for outcome in outcomes if outcome.result])
-    medians = [statistics.percentile(sorted(p.total_ms), 0.5) for p in processes]
-    spread = (max(medians) - min(medians)) / min(medians) if len(medians) > 1 and min(medians) > 0 else None
-    if spread is not None:
-        checks.append(_check("process_spread_share", spread, SPREAD_LIMIT, "the processes differ from each other"))
-    unsettled = [
+    noises = [outcome.result.noise for outcome in outcomes if outcome.result]
+    checks = [*_checks(noises), *gpu.checks([outcome.settings for outcome in outcomes])]
+    windows, disturbed = _windows(noises)
+    if windows:
+        told = f"{disturbed} of {windows} windows were disturbed"
+        checks.append(check("disturbed_windows_share", disturbed / windows, WINDOWS_LIMIT, told))
+    contended = [c["text"] for c in checks if not c["ok"]]
+    unstable = [
         f"process {i}: {p.facts.reason or 'did not settle'}" for i, p in enumerate(processes, 1) if not p.facts.stable
     ]
-    contended = [c["text"] for c in checks if not c["ok"] and c["name"] != "process_spread_share"]
-    unstable = unsettled + [c["text"] for c in checks if not c["ok"] and c["name"] == "process_spread_share"]
+    spread = _spread(processes)
+    if spread is not None:
+        checks.append(check("process_spread_share", spread, SPREAD_LIMIT, "the processes differ from each other"))
+        unstable += [] if checks[-1]["ok"] else [checks[-1]["text"]]
     quality: Quality = "unstable" if unstable else "contended" if contended else "quiet"
     return quality, {
         "checks": checks,
         "reasons": unstable + contended,
-        "involuntary_switches": _total(outcomes, "involuntary_switches"),
-        "wall_s": _wall_s(outcomes),
+        "windows": {"n": windows, "disturbed": disturbed},
+        "processes": [_process(noise) for noise in noises],
+        "involuntary_switches": _total(noises, "involuntary_switches"),
+        "wall_s": _wall_s(noises),
     }
 
 
-def _checks(noises: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _spread(processes: Sequence[ProcessSamples]) -> float | None:
+    medians = [statistics.percentile(sorted(p.total_ms), 0.5) for p in processes]
+    return (max(medians) - min(medians)) / min(medians) if len(medians) > 1 and min(medians) > 0 else None
+
+
+def _checks(noises: Sequence[Counters]) -> list[Check]:
     found = []
-    for name, (field, scale, limit, meaning) in _CHECKS.items():
-        shares = [share for noise in noises if (share := _share(noise, field, scale)) is not None]
-        if shares:
-            found.append(_check(name, max(shares), limit, meaning))
+    each = [shares(noise) for noise in noises]
+    for name, (limit, unit, meaning) in _CHECKS.items():
+        values = [process[name] for process in each if name in process]
+        if values:
+            found.append(check(name, max(values), limit, meaning, unit))
     return found
 
 
-def _check(name: str, value: float, limit: float, meaning: str) -> dict[str, Any]:
-    return {"name": name, "value": round(value, 6), "limit": limit, "ok": value <= limit, "text": meaning}
+def _windows(noises: Sequence[Counters]) -> tuple[int, int]:
+    each = [{**window, "cpus": noise.get("cpus")} for noise in noises for window in _listed(noise)]
+    return len(each), sum(map(is_disturbed, each))
 
 
-def _total(outcomes: Sequence[RunOutcome], key: str) -> int | None:
-    values = [outcome.result.noise.get(key) for outcome in outcomes if outcome.result]
-    numbers = [value for value in values if isinstance(value, int)]
+def _listed(noise: Counters) -> list[Counters]:
+    windows = noise.get("windows")
+    return [window for window in windows if isinstance(window, Mapping)] if isinstance(windows, list) else []
+
+
+def _process(noise: Counters) -> dict[str, Any]:
+    """Return the figures of one process, and its windows' verdicts in order, each a letter: quiet or disturbed."""
+    windows = _listed(noise)
+    cpus = noise.get("cpus")
+    letters = "".join("d" if is_disturbed({**window, "cpus": cpus}) else "q" for window in windows)
+    return {**{name: round(value, 6) for name, value in shares(noise).items()}, "windows": letters}
+
+
+def _total(noises: Sequence[Counters], key: str) -> int | None:
+    numbers = [value for noise in noises if isinstance(value := noise.get(key), int)]
     return sum(numbers) if numbers else None
 
 
-def _wall_s(outcomes: Sequence[RunOutcome]) -> float | None:
-    wall = _total(outcomes, "wall_ns")
+def _wall_s(noises: Sequence[Counters]) -> float | None:
+    wall = _total(noises, "wall_ns")
     return None if wall is None else round(wall / 1e9, 3)

@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from dnnbox.harness import memory, noise, probe
+from dnnbox.harness.protocol import MeasurePlan
+from dnnbox.records.run import RunOutcome
+from dnnbox.results.noise import judge
+from tests.unit.harness import box
+from tests.unit.harness.conftest import MakeRequest
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def test_difference__counter_unknown_or_reset__none_or_zero() -> None:
-    assert noise.difference({"a": 1, "b": None, "c": 9}, {"a": 4, "b": 5, "c": 2}) == {"a": 3, "b": None, "c": 0}
+    found = noise.difference({"a": 1, "b": None, "c": 9}, {"a": 4, "b": 5, "c": 2})
+    assert found == {"a": 3, "b": None, "c": 0, "foreign_us": None}
+
+
+def test_difference__busy_cpus__what_is_not_ours_is_foreign() -> None:
+    before = {"busy_us": 1_000_000, "cpu_ns": 500_000_000}
+    after = {"busy_us": 1_400_000, "cpu_ns": 800_000_000}
+    assert noise.difference(before, after)["foreign_us"] == 100_000
+
+
+@linux
+def test_own_cpu__a_child_that_works__counts_as_ours() -> None:
+    before = noise.own_cpu_ns()
+    code = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
+    assert noise.own_cpu_ns() - before > 290_000_000
+
+
+@linux
+def test_measure_job__spinner_on_the_same_cpus__is_flagged(tmp_path: Path, adapter_request: MakeRequest) -> None:
+    spinners = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in os.sched_getaffinity(0)]
+    plan = MeasurePlan(min_seconds=0.6, max_seconds=2.0, ci_half_width=0.5, warmup_max_seconds=1.0)
+    try:
+        ran = box.run(sys.executable, tmp_path / "run", adapter_request(job="measure", plan=plan))
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+    outcome = RunOutcome("measure", ran.answer, 0, 0, 1.0)
+    quality, facts = judge([outcome], [])
+    assert quality == "contended", facts
+    assert "other processes used the same CPUs" in facts["reasons"]
 
 
 @linux

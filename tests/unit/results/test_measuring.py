@@ -94,11 +94,43 @@ def test_measure__processes_that_differ__widen_the_interval_and_are_unstable(tmp
 
 
 def test_measure__cpu_taken_by_others__is_contended(tmp_path: Path) -> None:
-    noise = {**made.QUIET, "run_delay_ns": 540_000_000}
+    noise = {**made.QUIET, "run_delay_ns": 540_000_000, "foreign_us": 600_000}
     stats = measure([made.measured(tmp_path, made.rows(200, 10), noise=noise)])
     assert stats.quality == "contended"
     check = next(c for c in stats.noise["checks"] if c["name"] == "run_delay_share")
     assert (check["value"], check["ok"]) == (0.18, False)
+
+
+def test_measure__threads_of_the_model_wait_for_each_other__is_quiet(tmp_path: Path) -> None:
+    noise = {**made.QUIET, "run_delay_ns": 2_000_000_000, "psi_some_us": 900_000, "foreign_us": 20_000, "cpus": 2}
+    stats = measure([made.measured(tmp_path, made.rows(200, 10), noise=noise)])
+    assert stats.quality == "quiet", stats.noise["reasons"]
+
+
+def test_measure__others_on_the_same_cpus__is_contended_without_a_wait(tmp_path: Path) -> None:
+    noise = {**made.QUIET, "run_delay_ns": 0, "psi_some_us": 0, "foreign_us": 1_500_000, "cpus": 2}
+    stats = measure([made.measured(tmp_path, made.rows(200, 10), noise=noise)])
+    assert stats.quality == "contended"
+    assert stats.noise["reasons"] == ["other processes used the same CPUs"]
+
+
+def test_measure__a_burst_in_few_windows__is_contended_by_its_windows(tmp_path: Path) -> None:
+    calm = {"wall_ns": 250_000_000, "foreign_us": 0, "run_delay_ns": 0}
+    burst = {"wall_ns": 250_000_000, "foreign_us": 100_000, "run_delay_ns": 100_000_000}
+    # The totals hide it: 200 ms of a minute.
+    noise = {"wall_ns": 60_000_000_000, "foreign_us": 200_000, "cpus": 2, "windows": [calm] * 8 + [burst] * 2}
+    stats = measure([made.measured(tmp_path, made.rows(200, 10), noise=noise)])
+    assert stats.quality == "contended"
+    assert stats.noise["windows"] == {"n": 10, "disturbed": 2}
+    assert stats.noise["processes"][0]["windows"] == "qqqqqqqqdd"
+
+
+def test_measure__gpu_held_back_or_shared__is_contended(tmp_path: Path) -> None:
+    outcome = made.measured(tmp_path, made.rows(200, 10))
+    state = {"wall_ns": 10**9, "throttled_power_ns": 10**8, "throttled_thermal_ns": 0, "foreign_processes": 2}
+    stats = measure([replace(outcome, settings={"gpu_state": state})])
+    assert stats.quality == "contended"
+    assert stats.noise["reasons"] == ["the GPU was held back by its power limit", "other processes used the GPU"]
 
 
 def test_measure__not_settled__is_unstable_with_the_reason(tmp_path: Path) -> None:
