@@ -52,6 +52,10 @@ Offline = Annotated[bool, typer.Option("--offline", help="Use only what is cache
 Refresh = Annotated[bool, typer.Option("--refresh", help="Resolve the packages anew.")]
 Precision = Annotated[str, typer.Option(metavar="auto|fp32|fp16|bf16", help="Precision of the run.")]
 Batch = Annotated[str, typer.Option(metavar="N[,N…]", help="Batch sizes; the first one's latency is reported.")]
+Variant = Annotated[
+    str,
+    typer.Option("--variant", metavar="NAME[,N…]", help="Other ways to run it, e.g. compile,bf16,threads-1."),
+]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the library's default.")]
 Targets = Annotated[
     list[str] | None, typer.Option("--target", metavar="EXPR", help="Required, e.g. 'latency_p50_ms<=10'.")
@@ -153,7 +157,8 @@ def plan(
     source: Source = "", adapter: Adapter = None, family: Family = "", task: Task = "", input: Input = None,
     device: DeviceOption = "auto", gpus: Gpus = "", box: Box = "auto", deps: Deps = "ask", offline: Offline = False,
     refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1", threads: Threads = 0,
-    target: Targets = None, want: Wants = None, out: Out = None, memory: MemoryOption = "", cpus: Cpus = "",
+    variant: Variant = "", target: Targets = None, want: Wants = None, out: Out = None,
+    memory: MemoryOption = "", cpus: Cpus = "",
     shm_size: Shm = "", quick: Quick = False, profile: Profile = None, allow: Allow = None,
     base_image: BaseImage = "", dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "",
     train_check: TrainCheck = False, contract: ContractOption = None, sizes: Sizes = None,
@@ -189,7 +194,8 @@ def run(
     source: Source = "", adapter: Adapter = None, family: Family = "", task: Task = "", input: Input = None,
     device: DeviceOption = "auto", gpus: Gpus = "", box: Box = "auto", deps: Deps = "ask", yes: Yes = False,
     offline: Offline = False, refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1",
-    threads: Threads = 0, target: Targets = None, want: Wants = None, provenance: Provenance = "", out: Out = None,
+    variant: Variant = "", threads: Threads = 0, target: Targets = None, want: Wants = None,
+    provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
     quick: Quick = False, profile: Profile = None, allow: Allow = None, base_image: BaseImage = "",
     dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,

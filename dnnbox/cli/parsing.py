@@ -40,6 +40,7 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         refresh=values["refresh"],
         precision=one_of("--precision", values["precision"], _PRECISIONS),
         batches=batches(values["batch"]),
+        variants=variants(values.get("variant", "")),
         threads=values["threads"],
         targets=tuple(values["target"] or ()),
         wants=tuple(values["want"] or ()),
@@ -106,6 +107,15 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise Usage(f"{option} `{value}` is not known", hint=f"use {', '.join(known)}")
     return value
+
+
+def variants(text: str) -> tuple[str, ...]:
+    """Return the names of variants from ``compile,threads-1``; whether the runtime has them is seen in the box."""
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in names:
+        if not re.fullmatch(r"[a-z][A-Za-z0-9-]{1,40}", name):
+            raise Usage(f"--variant `{name[:40]}` is not a name", hint="for example `--variant compile,threads-1`")
+    return names
 
 
 def batches(text: str) -> tuple[int, ...]:

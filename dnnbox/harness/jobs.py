@@ -9,7 +9,7 @@ import re
 import time
 from typing import Any, Callable, Dict, List
 
-from . import checks, colours, contract, drawing, measure, memory, probe, profilers, sizes, trees
+from . import checks, colours, contract, drawing, measure, memory, probe, profilers, sizes, trees, variants
 from .arrays import Array, write_npy
 from .failures import Failure
 from .noise import NoiseLog
@@ -124,10 +124,8 @@ def list_artifacts(out_dir: str) -> List[Dict[str, Any]]:
 
 def measure_job(context: Context) -> None:
     """Verify the output, warm up, and time single iterations."""
-    session = Session(context)
+    session, _ = variants.open_session(context)
     with session.described():
-        session.climb()
-        session.verify(session.first())
         stages = session.stages(_decodes(session))
         session.runtime.reset()
         start = session.inputs if session.runtime.moves else session.runtime.to_device(session.inputs)

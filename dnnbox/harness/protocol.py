@@ -85,6 +85,7 @@ class RunRequest:
     inputs: List[InputFile] = field(default_factory=list)
     sys_path: List[str] = field(default_factory=list)
     plan: MeasurePlan = field(default_factory=MeasurePlan)
+    variant: str = ""  # another way to run the same model, see harness/variants.py; "" is the plain one
     work: Dict[str, Any] = field(default_factory=dict)  # what evaluate, train and sizes are to do
 
 
@@ -180,6 +181,7 @@ class RunResult:
     preprocessing: List[Dict[str, Any]] = field(default_factory=list)  # {"step","parameters","status","source"}
     postprocessing: List[Dict[str, Any]] = field(default_factory=list)
     profile: Dict[str, Any] = field(default_factory=dict)  # per call: ns, bytes, flops; see harness/profilers
+    variant: Dict[str, Any] = field(default_factory=dict)  # name, difference, tolerance, first_ns
     decoded: List[Dict[str, Any]] = field(default_factory=list)  # what the outputs mean, for people
     findings: Dict[str, Any] = field(default_factory=dict)  # what evaluate, train, sizes and match found
     notes: List[str] = field(default_factory=list)

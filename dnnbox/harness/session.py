@@ -69,6 +69,11 @@ class Session:
         self.inputs: Any = None
         self.batches: List[List[Any]] = []
 
+    def close(self) -> None:
+        """Let go of model and inputs, before another session of the same process loads its own."""
+        self.runtime.close()
+        self.inputs, self.batches = None, []
+
     @contextmanager
     def described(self) -> Iterator[None]:
         """Keep notes and checks of the runtime whatever happens inside."""

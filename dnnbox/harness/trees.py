@@ -134,6 +134,11 @@ def _of_torch(value: Any) -> Optional[Array]:
     return Array(name, tuple(int(size) for size in tensor.shape), data)
 
 
+def leaves(value: Any) -> List[Any]:
+    """Return the tensors in a nesting of dicts, lists, tuples and dataclasses, in order."""
+    return [leaf for _, leaf in _leaves(value, "", 0) if _is_tensor(leaf)]
+
+
 def convert(value: Any, leaf: Callable[[Any], Any]) -> Any:
     """Return the same nesting of dicts, lists and tuples with ``leaf`` applied to every tensor in it."""
     if isinstance(value, dict):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from dnnbox import boxes, reports, results
 from dnnbox.boxes.base import Box
@@ -105,6 +106,8 @@ class Jobs:
                 self._job("measure", request, f"process {number + 1} of {warm}")
             for batch in self.prepared.options.batches[1:]:
                 self._batch(replace(request, batch_size=batch))
+            for variant in self.prepared.options.variants:
+                self._variant(replace(request, variant=variant))
         with self.experiment.stage("memory"):
             self._job("memory", further.with_contract(self, request))
         self._profile(request)
@@ -122,6 +125,15 @@ class Jobs:
         except (Unsupported, RunFailed, OutOfMemory, VramOutOfMemory) as error:
             self.progress.end("measure", f"batch {request.batch_size} refused", time.monotonic() - start)
             self.progress.note(f"batch {request.batch_size}: {error.what}")
+
+    def _variant(self, request: RunRequest) -> None:
+        """Measure one variant; one that is not to be had here, or whose output differs, is a finding."""
+        start = time.monotonic()
+        try:
+            self._job("measure", request, f"variant {request.variant}")
+        except (Unsupported, RunFailed, BadOutput, OutOfMemory, VramOutOfMemory) as error:
+            self.progress.end("measure", f"variant {request.variant} refused", time.monotonic() - start)
+            self.progress.note(f"variant {request.variant}: {error.what}")
 
     def _profile(self, request: RunRequest) -> None:
         """Profile where that is wanted. All figures are there by now, so a profile that fails is only noted."""
@@ -203,7 +215,7 @@ class Jobs:
             return before
         finished.fresh(job_dir)
         outcome = self.box.run(replace(request, job=job), job_dir, timeout_s=left)
-        outcome = replace(outcome, settings={**outcome.settings, "batch_size": request.batch_size})
+        outcome = replace(outcome, settings={**outcome.settings, **_noted(request)})
         self.execution.outcomes.append(outcome)
         self._keep_logs(job_dir)
         error = boxes.error_of(outcome, limits_of(self.prepared), self.prepared.options.timeout_s)
@@ -229,6 +241,11 @@ class Jobs:
     def _timed_out(self, job: str) -> TimedOut:
         seconds = self.prepared.options.timeout_s
         return TimedOut(f"{job}: the time limit of {seconds:g} s is used up", hint="raise `--timeout`", phase=job)
+
+
+def _noted(request: RunRequest) -> Mapping[str, Any]:
+    """Return the host's own note of what a job was: the box's word for it is not needed."""
+    return {"batch_size": request.batch_size, **({"variant": request.variant} if request.variant else {})}
 
 
 def _require_checks(outcome: RunOutcome) -> None:

@@ -68,6 +68,23 @@ class Throughput:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Another way to run the same model, one process. ``difference`` is from the plain output, as a share of its
+    largest value; nothing is timed beyond ``tolerance``. ``speedup`` is the plain p50 over this one's."""
+
+    name: str
+    latency_ms: Statistics = field(default_factory=Statistics)
+    speedup: float | None = None
+    difference: float | None = None
+    tolerance: float | None = None
+    precision: str = ""
+    threads: int | None = None
+    quality: Quality | None = None
+    first_ms: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Memory:
     """Peaks in MiB, from a pass of its own."""
 
@@ -89,6 +106,7 @@ class Stats:
     warm: Warm = field(default_factory=Warm)
     throughput: tuple[Throughput, ...] = ()
     throughput_best: Mapping[str, Any] = field(default_factory=dict)  # batch, items_per_s, gain, saturates_at
+    variants: tuple[Variant, ...] = ()
     memory: Memory = field(default_factory=Memory)
     energy: Mapping[str, Any] | None = None
     noise: Mapping[str, Any] = field(default_factory=dict)

@@ -32,6 +32,7 @@ class RunOptions:
     refresh: bool = False
     precision: str = "auto"
     batches: tuple[int, ...] = (1,)
+    variants: tuple[str, ...] = ()
     threads: int = 0
     targets: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ def speed(outputs: Outputs) -> Section | None:
         blocks.append(Beside(halves[0], halves[1]))
     else:
         blocks += halves[0] or halves[1]
+    blocks += _variants(outputs)
     sub = say("Batch {batch}, model already loaded, one request at a time.", batch=outputs.stats.batch)
     return Section("speed", "Speed when warm", tuple(blocks), sub, nav="Speed")
 
@@ -269,6 +270,27 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
         caption,
     )
     return (figure, table)
+
+
+def _variants(outputs: Outputs) -> tuple[Block, ...]:
+    """Return the table of the other ways to run the model that were asked for."""
+    if not outputs.stats.variants:
+        return ()
+    numeric = ("p50", "95 % CI", "Speed-up", "Difference")
+    columns = (Column("Variant"), *(Column(name, numeric=True) for name in numeric), Column("Note"))
+    rows = tuple(
+        (
+            data(found.name),
+            data(numbers.duration(found.latency_ms.p50, found.latency_ms.ci95)),
+            data(numbers.duration_interval(found.latency_ms.p50, found.latency_ms.ci95)),
+            data(numbers.MISSING if found.speedup is None else f"{numbers.significant(found.speedup)}×"),
+            data(numbers.MISSING if found.difference is None else f"{found.difference:.2g}"),
+            data(found.reason or ", ".join(filter(None, (found.precision, found.quality)))),
+        )
+        for found in outputs.stats.variants
+    )
+    title = say("Other ways to run the same model")
+    return (Table("Variants", columns, rows, title, _definition(outputs, "variants"), kind=""),)
 
 
 def _rates(interval: tuple[float, float] | None) -> str:

@@ -40,6 +40,8 @@ def of(
         "it was left by the run before; never pooled with warm figures",
         "throughput": "items finished per second of inference, one request at a time; the interval is the slowest and "
         "the fastest process",
+        "variants": "another way to run the same model, in one process of its own; its output is held against that of "
+        "the plain run on the same input before it is timed; speedup is the plain p50 over this one's",
         "throughput_best.saturates_at": "smallest batch with 95 % of the best throughput",
         "memory.host_peak_mib": "largest resident memory of the process while it loads and runs, "
         "in a pass that is not timed",

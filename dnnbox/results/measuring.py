@@ -10,7 +10,7 @@ from typing import Any, Literal
 from dnnbox.harness.protocol import RunResult
 from dnnbox.records.measurements import Cold, Memory, Statistics, Stats, Warm
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import definitions, noise, statistics, throughput
+from dnnbox.results import definitions, noise, statistics, throughput, variants
 from dnnbox.results.samples import ProcessSamples, document, read_all
 
 COLD_STAGES = ("spawn", "import", "context", "load", "to_device", "first")
@@ -34,7 +34,7 @@ def measure(
         BadOutput: the raw samples are missing or malformed.
     """
     good = [o for o in outcomes if o.result is not None and o.result.error is None]
-    by_batch = _by_batch([o for o in good if o.job == "measure"], batch)
+    by_batch = _by_batch([o for o in good if o.job == "measure" and not variants.name_of(o)], batch)
     timed = by_batch.get(batch, [])
     processes = read_all(timed)
     warm, warm_reasons = _warm(processes)
@@ -53,6 +53,7 @@ def measure(
         warm=warm,
         throughput=points,
         throughput_best=best,
+        variants=variants.variants(outcomes, warm.latency_ms),
         memory=memory,
         noise=noise_facts,
         reasons={
@@ -67,7 +68,11 @@ def measure(
 
 def samples(outcomes: Sequence[RunOutcome], *, batch: int = 1) -> dict[str, Any]:
     """Return ``outputs/samples.json``: the thinned raw samples that the figures are drawn from."""
-    measured = [o for o in outcomes if o.job == "measure" and o.result is not None and o.result.error is None]
+    measured = [
+        o
+        for o in outcomes
+        if o.job == "measure" and not variants.name_of(o) and o.result is not None and o.result.error is None
+    ]
     return document(read_all(_by_batch(measured, batch).get(batch, [])))
 
 

@@ -76,6 +76,7 @@ def _cells(look: Look, index: ExperimentIndex, stats: Stats, contract: Contract,
         ("Runs", *_runs(look, index, contract)),
         ("Latency", *_latency(stats)),
         ("Throughput", *_throughput(stats)),
+        *_variants(stats),
         ("Cold start", *_cold(stats)),
         ("Memory", *_memory(stats)),
         ("Bound by", *_bound(stats, profile)),
@@ -144,6 +145,17 @@ def _throughput(stats: Stats) -> tuple[Cell, str]:
     if saturates := stats.throughput_best.get("saturates_at"):
         detail.append(f"saturates at batch {saturates}")
     return Cell(_per_second(first)), _dotted([f"batch {first.batch}", *detail])
+
+
+def _variants(stats: Stats) -> list[tuple[str, Cell, str]]:
+    rows = []
+    for number, found in enumerate(stats.variants):
+        latency = found.latency_ms
+        value = numbers.duration(latency.p50, latency.ci95) if latency.p50 else "not measured"
+        speed = f" · {numbers.significant(found.speedup)} times as fast" if found.speedup else ""
+        detail = f"{visible(found.name, 40)}{speed}" + (f" · {visible(found.reason, 160)}" if found.reason else "")
+        rows.append(("" if number else "Variants", Cell(value), detail))
+    return rows
 
 
 def _per_second(point: Throughput) -> str:

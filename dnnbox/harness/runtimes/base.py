@@ -153,6 +153,12 @@ class Runtime:
 
     # Around it.
 
+    def close(self) -> None:
+        """Let go of the model."""
+        for name in ("model", "session", "compiled", "call", "interpreter"):
+            if name in vars(self):
+                delattr(self, name)
+
     def reset(self) -> None:
         """Make the next call equal to the first one: seeds, recurrent state."""
         random.seed(self.request.seed)

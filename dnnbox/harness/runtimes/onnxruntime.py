@@ -65,13 +65,16 @@ class OnnxRuntime(Runtime):
 
     def open_context(self) -> None:
         """Find the provider; this library falls back to the CPU silently, so it is refused here and again on load."""
-        wanted = PROVIDERS.get(self.kind)
+        named = str(self.options.get("provider") or "")
+        wanted = (_provider_name(named),) if named else PROVIDERS.get(self.kind)
         if wanted is None:
             raise Failure("device_unavailable", "onnxruntime has no provider for device %s" % self.request.device)
         there = self.ort.get_available_providers()
         provider = next((name for name in wanted if name in there), None)
         if provider is None:
             text = "onnxruntime %s has no %s; it has %s"
+            if named:
+                raise Failure("unsupported", text % (self.ort.__version__, named, ", ".join(there)), "variant")
             values = (self.ort.__version__, " or ".join(wanted), ", ".join(there))
             raise Failure("device_unavailable", text % values)
         self.provider = provider
@@ -88,6 +91,8 @@ class OnnxRuntime(Runtime):
         level = self.options.get("graph_level")
         if level:
             options.graph_optimization_level = getattr(self.ort.GraphOptimizationLevel, "ORT_%s" % level.upper())
+        if self.options.get("execution_mode"):
+            options.execution_mode = getattr(self.ort.ExecutionMode, str(self.options["execution_mode"]))
         if self.profile_prefix:
             options.enable_profiling = True
             options.profile_file_prefix = self.profile_prefix
@@ -232,6 +237,12 @@ class OnnxRuntime(Runtime):
         """Return whether the session's first provider is the one asked for."""
         got = self.session.get_providers()
         return Check("device", got[0] == self.provider, "execution providers: %s" % ", ".join(got))
+
+
+def _provider_name(name: str) -> str:
+    """Return the full name of the provider that a variant calls ``openvino``, ``tensorrt`` …"""
+    known = ("CPU", "CUDA", "Dnnl", "OpenVINO", "Tensorrt", "Xnnpack", "ACL", "CoreML", "MIGraphX", "ROCM")
+    return next((full for full in known if full.lower() == name.lower()), name) + "ExecutionProvider"
 
 
 def _dtype(kind: str) -> str:

@@ -226,3 +226,19 @@ def test_samples__long_run__is_thinned_and_loses_no_sample(tmp_path: Path) -> No
     assert sum(len(p["latency_ms"]) for p in document["processes"]) <= 2000
     assert sum(document["histogram"]["counts"]) + document["histogram"]["beyond"] == 10_000
     assert all(low <= middle <= high for p in document["processes"] for low, middle, high in p["latency_ms"])
+
+
+def test_measure__variant__stands_apart_from_the_plain_run(tmp_path: Path) -> None:
+    plain = made.measured(tmp_path, made.rows(200, 10), name="plain")
+    fast = made.measured(tmp_path, made.rows(200, 5), name="fast")
+    assert fast.result is not None
+    facts = {"name": "compile", "difference": 1e-7, "tolerance": 1e-3, "first_ns": 2 * 10**9}
+    compiled = replace(fast, result=replace(fast.result, variant=facts), settings={"variant": "compile"})
+    refused = replace(made.failed(), settings={"variant": "cudagraphs"})
+    stats = measure([plain, compiled, refused])
+    assert stats.warm.latency_ms.n == 200
+    assert len(stats.throughput) == 1
+    first, second = stats.variants
+    assert (first.name, first.difference, first.first_ms) == ("compile", 1e-7, 2000)
+    assert first.speedup == pytest.approx(2, abs=0.02)
+    assert (second.latency_ms.p50, second.reason) == (None, "boom")
