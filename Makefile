@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill clean
+.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill fault-writes fault-engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,13 @@ fuzz: setup ## mutate pickles, zips and headers on every core; N and OTHERS = mu
 fault-kill: N = 200
 fault-kill: setup zoo ## kill -9 at N random points of whole runs, venv and docker: nothing lost, all resumable
 	.venv/bin/python -m tests.faults.killing --kills $(N)
+
+fault-writes: N = 60
+fault-writes: setup zoo ## let N writes of each kind fail (full, broken, forbidden disk): right code, nothing lost
+	.venv/bin/python -m tests.faults.writing --writes $(N)
+
+fault-engine: setup ## spoil every call to the engine in turn: cut, 500, no answer
+	DNNBOX_FAULTS=all $(PYTEST) -n 2 tests/engine/boxes/test_engine_faults.py -m 'long or not long'
 
 clean: ## remove what these targets made; experiments in tmp/ and checkpoints/ stay
 	rm -rf .venv .venv-zoo .venv-peers .cache .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,11 +33,18 @@ def host_errors(path: Path) -> Iterator[None]:
 def host_error(error: OSError, name: str = "") -> HostFull | HostPermission | None:
     """Return what an error of the operating system means for whoever writes, None where it means something else."""
     name = name or Path(os.fsdecode(error.filename or "a file")).name
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    number = _number_of(error)
+    if number in (errno.ENOSPC, errno.EDQUOT):
         return HostFull(f"no space left while writing {name}", hint="free space, then run again")
-    if error.errno in _REFUSALS:
-        return HostPermission(f"cannot write {name}: {error.strerror}", hint="choose another place with `--out`")
+    if number in _REFUSALS:
+        return HostPermission(f"cannot write {name}: {os.strerror(number)}", hint="choose another place with `--out`")
     return None
+
+
+def _number_of(error: OSError) -> int:
+    """Return the error's number; that of copying a tree hides it in its text."""
+    found = re.search(r"\[Errno (\d+)\]", str(error)) if error.errno is None else None
+    return int(found[1]) if found else error.errno or 0
 
 
 def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, durable: bool = True) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnnbox.boxes.strict import RESULT_BYTES, read_result
-from dnnbox.files import host_errors
+from dnnbox.files import host_errors, replacing
 from dnnbox.harness.protocol import ARRAYS, ARTIFACTS, EVENTS, RESULT, ProtocolError, RunResult
 from dnnbox.records.environment import Limits
 
@@ -244,9 +244,7 @@ def _copy(source: int, size: int, target: Path) -> None:
     """Write a fresh file of ours: no owner, no mode bits, no attributes come along."""
     with host_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
+        with replacing(target, durable=False) as file:  # a link at its place is replaced, not followed
             left = size
             while left > 0 and (chunk := os.read(source, min(_CHUNK_BYTES, left))):
                 file.write(chunk)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dnnbox.boxes.collect import Collected, collect, remove_tree
-from dnnbox.files import host_errors
+from dnnbox.files import host_errors, write_atomic
 from dnnbox.harness.protocol import REQUEST, RunRequest, encode
 from dnnbox.records.environment import Limits
 
@@ -36,8 +36,8 @@ class Staging:
             text = json.dumps(encode(request), indent=1, allow_nan=False) + "\n"
             with host_errors(path):
                 # Two copies: what the box makes of its own must not change the host's record of what was asked.
-                for place in (job_dir, path):
-                    (place / REQUEST).write_text(text, "utf-8")
+                (path / REQUEST).write_text(text, "utf-8")
+            write_atomic(job_dir / REQUEST, text, durable=False)
             yield cls(path, job_dir)
         finally:
             remove_tree(path)
