@@ -64,13 +64,13 @@ class Box(Protocol):
     ) -> None: ...
 
 
-def start_argv(interpreter: str, lib: str, run: str) -> list[str]:
+def start_argv(interpreter: str, lib: str, run: str, *, first: str = "") -> list[str]:
     """Return the command that runs the harness, found in ``lib``, on the job in ``run`` (paths inside the box).
 
     -I drops PYTHON* and the user's site, -B keeps read-only places quiet; the harness is appended to ``sys.path`` so
-    that nothing of ours shadows the model's own packages.
+    that nothing of ours shadows the model's own packages. ``first`` is code that runs before anything else.
     """
-    code = f"import sys; sys.path.append({lib!r}); from {PACKAGE}.main import main; sys.exit(main({run!r}))"
+    code = f"{first}import sys; sys.path.append({lib!r}); from {PACKAGE}.main import main; sys.exit(main({run!r}))"
     return [interpreter, "-I", "-B", "-c", code]
 
 

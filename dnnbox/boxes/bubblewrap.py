@@ -38,6 +38,9 @@ _ETC = (
 )
 """What programs read of /etc to run at all; no names of users, hosts or networks among it."""
 
+_ORDERS = ("acpi", "asound", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
+"""Under /proc: there the kernel takes orders from whoever owns the file, root's job without capabilities included."""
+
 _PASSWD = f"root:x:0:0::/:/bin/false\ndnnbox:x:{UID}:{GID}::{HOME}:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"
 ETC_FILES = {
     "passwd": _PASSWD,
@@ -97,6 +100,8 @@ def root_options(found: Bubblewrap, etc: Path, limits: Limits) -> list[str]:
     for name in ETC_FILES:
         argv += ["--ro-bind", str(etc / name), f"/etc/{name}"]
     argv += ["--ro-bind-try", "/sys", "/sys", "--proc", "/proc", "--dev", "/dev"]
+    for name in _ORDERS:
+        argv += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
     argv += _tmpfs(found, "/dev/shm", limits.shm_bytes)  # noqa: S108 — inside the box
     argv += _tmpfs(found, "/tmp", limits.memory_bytes)  # noqa: S108
     argv += _tmpfs(found, HOME, limits.memory_bytes)

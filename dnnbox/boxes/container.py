@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from dnnbox.boxes import facts, gpu, hardened, owner
+from dnnbox.boxes import facts, gpu, hardened, owner, seccomp
 from dnnbox.boxes.base import ENVIRONMENT, HARNESS_DIR, LIB, PACKAGE, RUN, STORE, inside, start_argv, with_blobs
 from dnnbox.boxes.collect import Collected
 from dnnbox.boxes.engine import Ended, Session, engine_errors
@@ -42,12 +42,14 @@ def open_container(
     *,
     device: str = "cpu",
     gpus: str = "",
+    runtime: str = "",
     store: Store | None = None,
     harness_dir: Path = HARNESS_DIR,
 ) -> ContainerBox:
     """Return a box that runs each job in a container of its own; use it as a context manager.
 
-    ``interpreter`` is a path inside: the answer of ``make_container_env``, or a Python of the image.
+    ``interpreter`` is a path inside: the answer of ``make_container_env``, or a Python of the image. ``runtime`` is
+    what the engine starts containers with, such as ``runsc``, "" for its default.
 
     Raises:
         Usage: a mount's host path does not exist, or an option is not readable.
@@ -59,7 +61,9 @@ def open_container(
         raise Usage(f"{visible(Path(missing).name)} does not exist")
     cpu_set(limits.cpus)
     own = _environment_mounts(interpreter, store)
-    return ContainerBox(engine, image, interpreter, own, with_blobs(mounts), limits, device, gpus, harness_dir, store)
+    return ContainerBox(
+        engine, image, interpreter, own, with_blobs(mounts), limits, device, gpus, harness_dir, store, runtime
+    )
 
 
 def _environment_mounts(interpreter: str, store: Store | None) -> list[Mount]:
@@ -89,8 +93,10 @@ class ContainerBox:
         gpus: str,
         harness_dir: Path,
         store: Store | None,
+        runtime: str = "",
     ) -> None:
         self.kind = engine
+        self._runtime = runtime
         self._store = store
         self._image, self._interpreter, self._limits = image, interpreter, limits
         self._own, self._mounts = tuple(own), tuple(_plainly_named(mount, engine) for mount in mounts)
@@ -180,7 +186,7 @@ class ContainerBox:
     def _wanted(self, run: Mount) -> Wanted:
         return Wanted(
             image=self._image_id,
-            command=tuple(start_argv(self._interpreter, LIB, RUN)),
+            command=tuple(start_argv(self._interpreter, LIB, RUN, first=self._call_filter())),
             user=f"{self._uid}:{self._gid}",
             environment={**ENVIRONMENT, **gpu.environment(self._device)},
             mounts=(*self._all_mounts, run),
@@ -189,7 +195,13 @@ class ContainerBox:
             working_dir=RUN,
             dropped=self._dropped,
             gpu=self._gpu,
+            runtime=self._runtime,
         )
+
+    def _call_filter(self) -> str:
+        """Return code that refuses the calls which this engine's own list of system calls is too old to refuse."""
+        program = seccomp.program() if self._session.engine.allows_io_uring else None
+        return "" if program is None else seccomp.statement(program)
 
     def _outcome(self, job: str, ended: Ended, collected: Collected) -> RunOutcome:
         settings = self._settings(ended)
@@ -223,6 +235,7 @@ class ContainerBox:
             "network": host.get("NetworkMode"),
             "read_only": host.get("ReadonlyRootfs"),
             "capabilities": "none",
+            "runtime": host.get("Runtime") or "",
             "security": list(host.get("SecurityOpt") or ()),
             "memory": f"cgroup v{self._session.engine.cgroup}",
             "memory_bytes": host.get("Memory"),

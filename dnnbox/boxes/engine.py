@@ -90,6 +90,11 @@ class Session:
                 f"{self.kind} cannot limit {', '.join(lacking)} here (cgroup v{self.engine.cgroup})",
                 hint="use `--box venv`, or an engine that can",
             )
+        if wanted.runtime and wanted.runtime not in self.engine.runtimes:
+            raise EngineLimit(
+                f"{self.kind} has no runtime `{visible(wanted.runtime, 40)}`",
+                hint=f"it knows {', '.join(self.engine.runtimes) or 'none by name'}; gVisor's is installed with runsc",
+            )
         arguments = hardened.create_arguments(self.engine, wanted)
         try:
             with engine_errors(self.kind, wanted.image):

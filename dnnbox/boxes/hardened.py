@@ -38,6 +38,13 @@ class Engine:
     limits: Mapping[str, bool]
     cdi_dirs: tuple[str, ...] = ()
     seccomp: bool = True
+    runtimes: tuple[str, ...] = ()
+
+    @property
+    def allows_io_uring(self) -> bool:
+        """Whether its own list of system calls may still allow io_uring: Docker's does before 25."""
+        major = self.version.partition(".")[0]
+        return self.kind != "docker" or not major.isdigit() or int(major) < 25
 
     @classmethod
     def from_info(cls, kind: str, info: Mapping[str, Any]) -> Engine:
@@ -53,6 +60,7 @@ class Engine:
             limits={name: bool(info.get(key)) for name, key in named.items()},
             cdi_dirs=tuple(info.get("CDISpecDirs") or ()),
             seccomp="name=seccomp" in security,
+            runtimes=tuple(sorted(info.get("Runtimes") or ())),
         )
 
 
@@ -71,6 +79,7 @@ class Wanted:
     working_dir: str = "/"
     dropped: tuple[str, ...] = ()
     gpu: GpuRequest = field(default_factory=GpuRequest)
+    runtime: str = ""
 
 
 def user_of(engine: Engine) -> tuple[int, int]:
@@ -131,6 +140,8 @@ def create_arguments(engine: Engine, wanted: Wanted) -> dict[str, Any]:
         ],
         **wanted.gpu.arguments(),
     }
+    if wanted.runtime:
+        arguments["runtime"] = wanted.runtime
     if engine.limits["swap"]:
         arguments["memswap_limit"] = limits.memory_bytes  # as much as memory: no swap
     if engine.cgroup == "1":
@@ -234,6 +245,8 @@ def _settings(
         settings.append(("capabilities dropped", host.get("CapDrop"), ["ALL"]))
     if engine.limits["swap"]:
         settings.append(("memory and swap", host.get("MemorySwap"), limits.memory_bytes))
+    if wanted.runtime:
+        settings.append(("runtime", host.get("Runtime"), wanted.runtime))
     if not wanted.gpu:
         settings.append(("devices", [*(host.get("Devices") or ()), *(host.get("DeviceRequests") or ())], []))
     return settings

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from dnnbox import process
-from dnnbox.boxes import bubblewrap, cgroup, gpu
+from dnnbox.boxes import bubblewrap, cgroup, gpu, seccomp
 from dnnbox.boxes.base import ENVIRONMENT, HARNESS_DIR, LIB, PACKAGE, RUN, inside, start_argv, with_blobs
 from dnnbox.boxes.bubblewrap import Bubblewrap
 from dnnbox.boxes.harness_copy import prepared
@@ -176,17 +176,18 @@ class SandboxedVenv(VenvBox):
         return inside(self._mounts, host)
 
     def _start(self, job: _Job) -> Completed:
-        with _Gate() as gate:
+        with _Gate() as gate, _call_filter() as (descriptors, options):
             done = process.run(
                 [
                     *self._fixed,
                     *gate.options(),
+                    *options,
                     *bubblewrap.mount_options(self._all_mounts, job.staging, self._nodes),
                     "--",
                     *start_argv(self._python, LIB, RUN),
                 ],
                 env={**ENVIRONMENT, **gpu.environment(self._device)},
-                pass_fds=gate.theirs,
+                pass_fds=(*gate.theirs, *descriptors),
                 on_start=lambda _: gate.pass_through(job.admit),
                 **job.keywords(),
             )
@@ -199,6 +200,7 @@ class SandboxedVenv(VenvBox):
         assert isinstance(self._found, Bubblewrap)
         engine = {"name": "bubblewrap", "version": self._found.version}
         isolation = {"engine": engine, "network": "none", "capabilities": "none", "read_only": True}
+        isolation["system_calls"] = len(seccomp.refused())  # so many are refused
         return {**super()._settings(), **isolation}
 
 
@@ -311,6 +313,19 @@ class _Gate:
         """Block until the sandbox's first process is gone, and with it, by the kernel, all others in there."""
         if self._end is not None:
             select.select([self._end], [], [], 10)
+
+
+@contextlib.contextmanager
+def _call_filter() -> Iterator[tuple[tuple[int, ...], list[str]]]:
+    """Yield descriptors to pass on, and bubblewrap's options for them; none where no filter is known."""
+    program = seccomp.program()
+    if program is None or not hasattr(os, "memfd_create"):
+        yield (), []
+        return
+    with open(os.memfd_create("dnnbox-seccomp"), "w+b", buffering=0) as file:  # noqa: PTH123 - there is no path
+        file.write(program)
+        file.seek(0)
+        yield (file.fileno(),), ["--seccomp", str(file.fileno())]
 
 
 @contextlib.contextmanager

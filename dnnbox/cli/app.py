@@ -80,6 +80,9 @@ Allow = Annotated[
     list[str] | None,
     typer.Option(metavar="unsafe-pickle|remote-code", help="Consent to a named risk; may be repeated."),
 ]
+Runtime = Annotated[
+    str, typer.Option("--runtime", metavar="NAME", help="What the engine starts containers with: runsc for gVisor.")
+]
 Resume = Annotated[
     Path | None,
     typer.Option(metavar="EXP", help="Go on with an experiment that was cut off or failed; CKPT may be left out."),
@@ -160,7 +163,8 @@ def plan(
     variant: Variant = "", target: Targets = None, want: Wants = None, out: Out = None,
     memory: MemoryOption = "", cpus: Cpus = "",
     shm_size: Shm = "", quick: Quick = False, profile: Profile = None, allow: Allow = None,
-    base_image: BaseImage = "", dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "",
+    base_image: BaseImage = "", runtime: Runtime = "", dataset: Dataset = None, metrics: Metrics = None,
+    reference: Reference = "",
     train_check: TrainCheck = False, contract: ContractOption = None, sizes: Sizes = None,
     progress: ProgressOption = "auto", json: Json = False,
 ) -> Action:  # fmt: skip
@@ -198,6 +202,7 @@ def run(
     provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
     quick: Quick = False, profile: Profile = None, allow: Allow = None, base_image: BaseImage = "",
+    runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,
     contract: ContractOption = None, sizes: Sizes = None, endpoint: Endpoint = "",
     progress: ProgressOption = "auto", resume: Resume = None, json: Json = False,

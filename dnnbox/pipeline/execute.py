@@ -222,6 +222,7 @@ def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Expe
         )
         return boxes.open_container(
             prepared.box, prepared.image, interpreter, mounts, limits, device=prepared.device.name, gpus=options.gpus,
+            runtime=options.oci_runtime,
             store=store,
         )  # fmt: skip
     if prepared.box in ("current", "pixi"):

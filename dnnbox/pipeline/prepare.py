@@ -124,6 +124,8 @@ def prepare(
     with timed(seconds, "plan"):
         workspace = environments.detect(options.workspace)
         box, reason = choose_box(options, workspace)
+        if options.oci_runtime and box not in CONTAINERS:
+            raise Usage(f"--runtime is for containers, and the box is {box}", hint="add `--box docker`")
         image, python, platform = _base(options, workspace, box)
         spec = environments.plan(
             derived, workspace, box=box, device=device.accelerator, python=python, platform=platform

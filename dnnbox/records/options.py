@@ -47,6 +47,7 @@ class RunOptions:
     profile: bool | None = None  # None: yes, but not with ``quick``
     allow: tuple[str, ...] = ()
     base_image: str = ""
+    oci_runtime: str = ""  # what the engine starts containers with: runsc, kata; "" is its default
     dataset: Path | None = None
     metrics: Path | None = None
     reference: str = ""  # "", "onnx", or a path
