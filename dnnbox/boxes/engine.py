@@ -235,6 +235,10 @@ def _connect(url: str) -> DockerClient:
         return DockerClient(base_url=url, timeout=int(_CALL_S), version="auto")
     except DockerException as error:
         raise EngineUnavailable(f"the engine does not answer: {visible(str(error), 160)}") from error
+    except ValueError as error:  # the SDK reads the credentials there, although nothing here needs them
+        raise EngineUnavailable(
+            f"docker's config.json cannot be read: {type(error).__name__}", hint="mend ~/.docker/config.json"
+        ) from error
 
 
 class _Waiter(threading.Thread):

@@ -21,6 +21,7 @@ from dnnbox.records.experiment import Decision, ExperimentIndex
 from dnnbox.records.options import RunOptions
 from dnnbox.scratch import scratch, sweep_scratch
 from dnnbox.store import Store
+from dnnbox.text import redact
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _index(prepared: Prepared) -> ExperimentIndex:
         box=plan.box,
         device=plan.device,
         command=prepared.options.command,
-        provenance=prepared.options.provenance,
+        provenance={redact(name): redact(value) for name, value in prepared.options.provenance.items()},
         identities={
             "checkpoint": f"sha256:{inspection.sha256}" if inspection.sha256 else None,
             "lock": f"sha256:{plan.lock_sha256}" if plan.lock_sha256 else None,

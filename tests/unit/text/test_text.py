@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from dnnbox import text
+from dnnbox.cli import fail, show_json
+from dnnbox.errors import Usage
 from tests.unit.text.hostile import BYTES, FORMULA, hostile
 
 HOSTILE = hostile()
@@ -218,3 +221,30 @@ def test_redact__long_adversarial_text__stays_fast(seed: str) -> None:
 def test_excerpt__log__keeps_the_last_lines_without_secrets() -> None:
     log = "\n".join([f"line {i}" for i in range(50)] + ["\x1b[31mTOKEN=abc", "", "ModuleNotFoundError: x"])
     assert text.excerpt(log, lines=3) == ("line 49", "\\x1b[31mTOKEN=***", "ModuleNotFoundError: x")
+
+
+@pytest.mark.parametrize("s", HOSTILE, ids=lambda s: repr(s[:24]))
+def test_csv_cell__hostile__is_one_cell_and_no_formula(s: str) -> None:
+    out = io.StringIO()
+    csv.writer(out).writerow([text.csv_cell(s), "next"])
+    (row,) = csv.reader(io.StringIO(out.getvalue()))
+    assert len(row) == 2
+    assert row[0].isprintable()
+    assert row[0].lstrip()[:1] not in tuple("=+-@|%＝＋－＠") or not row[0]
+
+
+def test_json__hostile__is_ascii_and_comes_back_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = [s.encode("utf-8", "backslashreplace").decode() for s in HOSTILE]
+    show_json({"texts": HOSTILE})
+    shown = capsys.readouterr().out
+    assert all(" " <= char <= "~" or char == "\n" for char in shown)
+    assert json.loads(shown) == {"texts": whole}
+
+
+def test_console__hostile_error__is_one_printable_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for s in HOSTILE:
+        fail(Usage(s, hint=s), [])
+        shown = capsys.readouterr().err
+        assert shown.endswith("\n")
+        assert shown[:-1].isprintable()
+        assert len(shown) <= 301
