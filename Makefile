@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo test test-long unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill fault-writes fault-engine clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill fault-writes fault-engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,14 +28,20 @@ zoo: .venv-zoo/.made ## install the frameworks that make the tests' checkpoints
 demo: setup ## run a real model over real input, from nothing to the report
 	@tools/demo.sh
 
+showcases: setup zoo ## run ten models of ten kinds; the reports are listed at the end
+	.venv/bin/python examples/showcases/run.py
+
 test: setup zoo ## pass all tests; those that need an engine are skipped where there is none
-	$(PYTEST) -n 2 --dist loadgroup -m 'not long'
+	$(PYTEST) -n 2 --dist loadgroup -m 'not long and not extended'
 
 test-long: setup zoo ## the tests that take minutes: faults, whole sweeps, many repetitions; CI runs them too
-	$(PYTEST) -n 2 --dist loadgroup -m long
+	$(PYTEST) -n 2 --dist loadgroup -m 'long and not extended'
+
+test-extended: setup zoo ## the tests that install whole frameworks or run a matrix: half an hour and more, not in CI
+	$(PYTEST) -n 2 --dist loadgroup -m extended
 
 unit: setup ## the fast tests: no network, no engine, no frameworks
-	$(PYTEST) tests -m 'not engine and not zoo and not slow'
+	$(PYTEST) tests -m 'not engine and not zoo and not slow and not long and not extended'
 
 check: OTHERS = 10000
 check: S = 400

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Cli
 
-pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.engine]
+pytestmark = [pytest.mark.extended, pytest.mark.slow, pytest.mark.engine]
 
 MLSERVER_MODEL = """
 from mlserver import MLModel

@@ -16,7 +16,7 @@ from dnnbox import uv
 from dnnbox.harness.arrays import read_npy, write_npy
 from tests.conftest import Cli, refuse_or_skip
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.extended, pytest.mark.timeout(900)]
 
 MAKER = Path(__file__).with_name("make_framework_files.py")
 PRODUCT = [1.0, 2.0, 8.0, 10.0]

@@ -18,7 +18,7 @@ from tests.conftest import Cli
 from tests.e2e.upstreams import UPSTREAMS, Upstream
 from tests.zoo import Zoo
 
-pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow, pytest.mark.extended]
 
 _MAKE = """
 import json, sys, torch

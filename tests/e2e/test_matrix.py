@@ -36,7 +36,7 @@ def cells() -> list[Any]:
             kind.name,
             box,
             id=f"{kind.name}-{box}",
-            marks=[pytest.mark.xdist_group(f"box-{box}"), *([pytest.mark.long] if box == "podman" else [])],
+            marks=[pytest.mark.xdist_group(f"box-{box}"), *([pytest.mark.extended] if box == "podman" else [])],
         )
         for box in ("venv", "docker", "podman")
         for kind in KINDS

@@ -16,7 +16,7 @@ from dnnbox.harness.protocol import RunRequest, RunResult
 from tests.unit.harness import box
 from tests.zoo import Zoo
 
-pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.zoo, pytest.mark.engine]
+pytestmark = [pytest.mark.extended, pytest.mark.slow, pytest.mark.zoo, pytest.mark.engine]
 
 ADAPTER = """
 import json
