@@ -24,7 +24,7 @@ from tests.faults.engine_proxy import EngineProxy
 from tests.faults.writing import SOURCE
 from tests.zoo import Zoo
 
-pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.xdist_group("box-venv")]
+pytestmark = [pytest.mark.long, pytest.mark.zoo, pytest.mark.engine, pytest.mark.xdist_group("box-venv")]
 
 BAD = "tests/unit/cli/test_bad_inputs.py::test_command__bad_input__is_one_line_with_its_code"
 HERE = "tests/e2e/test_exit_codes.py"

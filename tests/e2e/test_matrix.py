@@ -36,7 +36,10 @@ def cells() -> list[Any]:
             kind.name,
             box,
             id=f"{kind.name}-{box}",
-            marks=[pytest.mark.xdist_group(f"box-{box}"), *([pytest.mark.extended] if box == "podman" else [])],
+            marks=[
+                pytest.mark.xdist_group(f"box-{box}"),
+                *({"docker": [pytest.mark.long], "podman": [pytest.mark.extended]}.get(box, [])),
+            ],
         )
         for box in ("venv", "docker", "podman")
         for kind in KINDS

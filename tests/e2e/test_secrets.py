@@ -13,7 +13,7 @@ import pytest
 
 from tests.zoo import Zoo
 
-pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow, pytest.mark.long]
 
 CANARY = "canary4711"
 VARIABLES = {
