@@ -44,7 +44,7 @@ unit: setup ## the fast tests: no network, no engine, no frameworks
 	$(PYTEST) tests -m 'not engine and not zoo and not slow and not long and not extended'
 
 check: OTHERS = 10000
-check: S = 400
+check: S = 120
 check: lint fuzz test-long test ## what CI runs
 
 lint: setup ## style, format, types
