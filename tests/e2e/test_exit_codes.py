@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -119,9 +119,8 @@ def test_run__target_that_nobody_meets__is_missed(dnnbox: Cli, zoo: Zoo, tmp_pat
 
 
 def test_run__bomb__is_an_input_limit(dnnbox: Cli, tmp_path: Path) -> None:
-    bomb = tmp_path / "bomb.gguf"
-    key = struct.pack("<Q", 1) + b"a" + struct.pack("<IIQ", 9, 4, 1 << 50)  # an array of 2^50 numbers
-    bomb.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + key + bytes(4096))
+    bomb = tmp_path / "model.nemo"
+    bomb.write_bytes(gzip.compress(bytes(128 << 20)))  # a thousand times its size, and nothing that could be a model
     done = dnnbox("run", bomb, "--yes", "--json")
     assert_ended(done, "INPUT_LIMIT")
 
