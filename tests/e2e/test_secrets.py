@@ -122,10 +122,14 @@ def test_run__secrets_everywhere__are_found_nowhere(
     environ = {**os.environ, **VARIABLES, "HOME": str(home), "DNNBOX_HOME": str(dnnbox_home)}
     if "PIP_FIND_LINKS" in environ:
         environ.setdefault("UV_FIND_LINKS", environ["PIP_FIND_LINKS"])
-    inspector = Inspector()
-    inspector.start()
     command = [sys.executable, "-m", "dnnbox", "run", zoo.path("onnx"), "--box", box, "--quick", "--yes", "--out", "e"]
     command += ["--adapter", adapter, "--source", source, "--provenance", f"url=https://me:{CANARY}@example.org/x"]
+    # The environment first, without secrets: whoever fetches from a private index has to be told its password.
+    plain = {**os.environ, "DNNBOX_HOME": str(dnnbox_home), "UV_FIND_LINKS": environ.get("UV_FIND_LINKS", "")}
+    made = [*command[:-6], "--adapter", adapter, "--out", tmp_path / "made"]
+    subprocess.run(made, cwd=workspace, env=plain, capture_output=True, check=True, timeout=500)
+    inspector = Inspector()
+    inspector.start()
     done = subprocess.run(command, cwd=workspace, env=environ, capture_output=True, text=True, check=False, timeout=500)
     inspector.stop.set()
     inspector.join()
