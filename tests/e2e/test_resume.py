@@ -53,6 +53,7 @@ def test_resume__killed_while_measuring__goes_on_and_others_are_busy(
     checkpoint, experiment = zoo.copy("onnx", tmp_path), workspace / "e"
     running = start(checkpoint, workspace, dnnbox_home)
     wait_for(experiment / "outputs" / "jobs" / "02-cold" / "outcome.json")
+    running.send_signal(signal.SIGSTOP)  # it would get to its end while the others start on a busy machine
     for arguments in (["run", "--resume", "e"], ["run", checkpoint, "--yes", "--out", "e"]):
         begin = time.monotonic()
         busy = dnnbox(*arguments, "--json")
