@@ -80,13 +80,46 @@ def test_infer__every_kind__verified_output(name: str, run: Run) -> None:
         assert arrays.load(str(ran.folder / record.path)).sha256() == record.sha256
 
 
-ELSEWHERE = {"adapter": "test_adapter.py", "openvino": "test_openvino.py", "litert": "test_litert.py"}
+ELSEWHERE = {
+    "endpoint": "test_endpoint.py",
+    "adapter": "test_adapter.py",
+    "openvino": "test_openvino.py",
+    "litert": "test_litert.py",
+}
 """Runtimes whose checkpoints the zoo cannot make, and the end-to-end test that runs each."""
 
 
+FRAMEWORKS = [
+    "keras",
+    "tensorflow",
+    "executorch",
+    "ncnn",
+    "mnn",
+    "paddle",
+    "jax",
+    "lightning",
+    "diffusers",
+    "open_clip",
+    "ultralytics",
+    "llama_cpp",
+]
+"""Run by tests/e2e/test_frameworks.py, which installs each framework first."""
+
+NOT_RUN = {
+    "tensorrt": "needs a GPU: test_tensorrt.py holds its border against a stand-in",
+    "mmengine": "an adapter with packages of its own",
+    "nemo": "an adapter with packages of its own",
+    "flax": "an adapter with packages of its own",
+}
+"""Runtimes that no test runs on a real checkpoint, and why."""
+
+
 def test_runtimes__table__every_runtime_is_run_by_a_test() -> None:
-    assert {kind.runtime for kind in KINDS} == set(RUNTIMES) - set(ELSEWHERE)
+    elsewhere = {*ELSEWHERE, *FRAMEWORKS, *NOT_RUN}
+    assert {kind.runtime for kind in KINDS} == set(RUNTIMES) - elsewhere
     assert all((ROOT / "tests" / "e2e" / name).is_file() for name in ELSEWHERE.values())
+    run = (ROOT / "tests" / "e2e" / "test_frameworks.py").read_text(encoding="utf-8")
+    assert [name for name in FRAMEWORKS if f'Framework("{name}", "{name}"' not in run] == []
 
 
 def test_infer__silero__finds_the_spoken_parts(run: Run) -> None:
