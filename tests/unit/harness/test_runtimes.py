@@ -137,7 +137,7 @@ def test_infer__both_silero_forms__agree(run: Run) -> None:
 
 
 def test_infer__sentences__most_alike_pair_first(run: Run) -> None:
-    (decoded,) = run("minilm").answer.decoded
+    (decoded,) = (entry for entry in run("minilm").answer.decoded if "pairs" in entry)
     pairs = decoded["pairs"]
     assert decoded["sentences"] == len((EXAMPLES / "sentences.txt").read_text().split("\n")) - 1
     assert pairs[0]["similarity"] > 0.5 > 0.2 > pairs[-1]["similarity"]
