@@ -203,16 +203,16 @@ def _leftovers(folder: Path, key: str) -> tuple[Path, ...]:
 
 def _open_lock(target: Path) -> int:
     folder = target.parent / ".locks"
-    try:
-        with host_errors(folder):
+    with host_errors(folder):
+        try:
             folder.mkdir(parents=True, exist_ok=True)
             # Lock files are never removed: a second process could hold the old one while a third makes it anew.
             return os.open(folder / target.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except (NotADirectoryError, FileExistsError) as error:
-        raise HostPermission(
-            f"the store cannot be made: a part of its path is not a folder ({error.strerror})",
-            hint="set DNNBOX_HOME to a folder that you may write",
-        ) from error
+        except (NotADirectoryError, FileExistsError) as error:
+            raise HostPermission(
+                f"the store cannot be made: a part of its path is not a folder ({error.strerror})",
+                hint="set DNNBOX_HOME to a folder that you may write",
+            ) from error
 
 
 @contextmanager
