@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill fault-writes fault-engine clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,13 @@ fault-kill: setup zoo ## kill -9 at N random points of whole runs, venv and dock
 fault-writes: N = 60
 fault-writes: setup zoo ## let N writes of each kind fail (full, broken, forbidden disk): right code, nothing lost
 	.venv/bin/python -m tests.faults.writing --writes $(N)
+
+fault-concurrent: N = 20
+fault-concurrent: setup zoo ## eight runs at once in one workspace, N rounds
+	DNNBOX_ROUNDS=$(N) $(PYTEST) -n 0 tests/e2e/test_concurrent.py
+
+bench-sandbox: setup ## measure what the sandbox costs: a job that does nothing, and a CPU loop's latencies
+	.venv/bin/python benchmarks/sandbox.py
 
 fault-engine: setup ## spoil every call to the engine in turn: cut, 500, no answer
 	DNNBOX_FAULTS=all $(PYTEST) -n 2 tests/engine/boxes/test_engine_faults.py -m 'long or not long'

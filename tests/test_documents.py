@@ -177,3 +177,13 @@ def test_speech__maker__imports_without_side_effects() -> None:
     resampled = module["resample"](tone, 22050, 16000)
     assert len(resampled) == 1600
     assert all(abs(value - 0.5) < 0.02 for value in resampled[100:-100])
+
+
+def test_threats__each_row__names_places_and_tests_that_are_there() -> None:
+    text = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|.*\|([^|]*)\|([^|]*)\|$", text, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 47))
+    for _, places, tests in rows:
+        assert [place for place in re.findall(r"`([^`]+)`", places) if not (ROOT / "dnnbox" / place).exists()] == []
+        for file, _, name in (test.partition("::") for test in re.findall(r"`([^` ]+\.py[^`]*)`", tests)):
+            assert f"def {name}" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, name)

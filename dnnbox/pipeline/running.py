@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnnbox import __version__, boxes, consent
-from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, ConsentNeeded, DnnboxError, TargetMissed
+from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, Busy, ConsentNeeded, DnnboxError, TargetMissed, Usage
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
 from dnnbox.files import host_error
@@ -61,7 +61,7 @@ def run(options: RunOptions, *, ask: consent.Ask | None, progress: Progress) -> 
         index = _index(prepared)
         if not options.endpoint:
             resuming.remember(index.id, prepared, store)  # before the experiment is there, so that each can be resumed
-        experiment = Experiment.create(_place(prepared), index)
+        experiment = _created(prepared, index)
         try:
             error = _guarded(experiment, prepared, decision, store, progress)
             return Finished(experiment.root, experiment.index, error, time.monotonic() - start, prepared.plan.title)
@@ -136,6 +136,14 @@ def _place(prepared: Prepared) -> Path:
     options = prepared.options
     planned = options.workspace / prepared.plan.writes_to
     return options.out or (default_root(options.workspace, prepared.path.name) if planned.exists() else planned)
+
+
+def _created(prepared: Prepared, index: ExperimentIndex) -> Experiment:
+    """Make the experiment; a name that somebody else takes in the same second is left to them."""
+    for _ in range(99 if prepared.options.out is None else 0):
+        with suppress(Busy, Usage):
+            return Experiment.create(_place(prepared), index)
+    return Experiment.create(_place(prepared), index)
 
 
 def _index(prepared: Prepared) -> ExperimentIndex:
