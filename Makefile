@@ -107,7 +107,7 @@ fault-concurrent: setup zoo ## eight runs at once in one workspace, N rounds
 	DNNBOX_ROUNDS=$(N) $(PYTEST) -n 0 tests/e2e/test_concurrent.py
 
 bench-sandbox: setup ## measure what the sandbox costs: a job that does nothing, and a CPU loop's latencies
-	.venv/bin/python benchmarks/sandbox.py
+	.venv/bin/python benchmarks/sandbox.py --runs 15 --record benchmarks/results/sandbox.json
 
 fault-engine: setup ## spoil every call to the engine in turn: cut, 500, no answer
 	DNNBOX_FAULTS=all $(PYTEST) -n 2 tests/engine/boxes/test_engine_faults.py -m 'long or not long'
