@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -44,6 +45,20 @@ def sweep_scratch(*parents: Path) -> int:
     return count
 
 
+def _end_sandboxes(folder: Path) -> None:
+    """End the sandboxes that were started from a dead folder.
+
+    bubblewrap ends with its parent, but for the moment before its child has asked for that: killed just then, the child
+    waits for ever for orders, and has run nothing.
+    """
+    inside = os.fsencode(folder) + b"/"
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            program, *arguments = (process / "cmdline").read_bytes().split(b"\0")
+            if program.rpartition(b"/")[2] == b"bwrap" and any(word.startswith(inside) for word in arguments):
+                os.kill(int(process.name), signal.SIGKILL)
+
+
 def _remove_dead(folder: Path) -> bool:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -51,6 +66,7 @@ def _remove_dead(folder: Path) -> bool:
         if facts.st_uid != os.getuid() or time.time() - facts.st_mtime < _YOUNG_S:
             return False
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _end_sandboxes(folder)
         shutil.rmtree(folder, ignore_errors=True)
         return not folder.exists()
     finally:

@@ -172,6 +172,16 @@ class Campaign:
         done = self.begin(self.place / "last")
         done.communicate(timeout=LONGEST_S)
         self.tally.leftovers += [f"tmp/{path.name}" for path in self.temporary.iterdir()]
+        self.tally.orphans += [
+            f"process {process.name}" for process in Path("/proc").glob("[0-9]*") if self.owns(process)
+        ]
+
+    def owns(self, process: Path) -> bool:
+        """Return whether a process was started from the campaign's temporary folders."""
+        try:
+            return os.fsencode(self.temporary) + b"/" in (process / "cmdline").read_bytes()
+        except OSError:
+            return False
 
     def docker(self, *arguments: str) -> str:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=120)

@@ -57,3 +57,22 @@ def test_sweep__maker_was_killed__folder_goes_and_nothing_else(own_place: Path) 
     aged(folder)
     assert sweep_scratch() == 1
     assert sorted(path.name for path in own_place.iterdir()) == ["dnnbox-private-link", "mine"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc")
+def test_sweep__sandbox_of_the_dead_waits_for_ever__is_ended_and_no_other(own_place: Path) -> None:
+    dead, other = own_place / "dnnbox-private-dead", own_place / "mine"
+    for folder in (dead, other):
+        folder.mkdir()
+
+    def waiting(name: str, folder: Path) -> subprocess.Popen[bytes]:
+        argv = [name, "-c", "read line", "--ro-bind", f"{folder}/passwd"]
+        return subprocess.Popen(argv, executable="/bin/sh", stdin=subprocess.PIPE)
+
+    with waiting("/usr/bin/bwrap", dead) as stuck, waiting("/usr/bin/bwrap", other) as alive, waiting("sh", dead) as sh:
+        aged(dead)
+        assert sweep_scratch() == 1
+        assert stuck.wait(10) == -signal.SIGKILL
+        assert (alive.poll(), sh.poll()) == (None, None)
+        alive.kill()
+        sh.kill()
