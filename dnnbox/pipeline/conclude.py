@@ -29,8 +29,16 @@ from dnnbox.reports.outputs import load
 from dnnbox.text import redact
 
 
-def save_findings(experiment: Experiment, prepared: Prepared, decision: Decision) -> None:
-    """Save what was known before the box: each fact with its evidence, no host path among them."""
+def begin(experiment: Experiment, prepared: Prepared, decision: Decision) -> None:
+    """Save what was agreed, the stages that are over, and what they found."""
+    decisions = [*_decisions(experiment), decision]
+    experiment.save("decisions", {"schema": "dnnbox.decisions/1", "decisions": decisions})
+    save_findings(experiment, prepared)
+    experiment.note_stages(prepared.seconds)
+
+
+def save_findings(experiment: Experiment, prepared: Prepared) -> None:
+    """Save what is known of the checkpoint: each fact with its evidence, no host path among them."""
     inspection = replace(
         prepared.inspection, path=prepared.path.name, dependencies=prepared.dependencies.requirements, tensor_list=()
     )
@@ -39,10 +47,8 @@ def save_findings(experiment: Experiment, prepared: Prepared, decision: Decision
     experiment.save("identity", inspection.identity)
     experiment.save("source", replace(source, root=_relative(experiment, source.root), url=redact(source.url)))
     experiment.save("dependencies", prepared.dependencies)
-    experiment.save("decisions", {"schema": "dnnbox.decisions/1", "decisions": [*_decisions(experiment), decision]})
     if prepared.lock:
         write_atomic(experiment.outputs / "requirements.lock", prepared.lock.text)
-    experiment.note_stages(prepared.seconds)
 
 
 def _decisions(experiment: Experiment) -> list[Any]:

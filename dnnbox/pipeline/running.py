@@ -174,11 +174,11 @@ def _guarded(
     stop: KeyboardInterrupt | None = None
     try:
         prepared = with_adapter(experiment, with_source(experiment, prepared))
-        conclude.save_findings(experiment, prepared, decision)
+        conclude.begin(experiment, prepared, decision)
         found = with_match(experiment, prepared, store, progress)
         if found is not prepared:
             prepared = found
-            conclude.save_findings(experiment, prepared, decision)
+            conclude.save_findings(experiment, prepared)
         work = serving.execute_endpoint if prepared.options.endpoint else execute
         work(experiment, prepared, store, progress, execution)
     except DnnboxError as failure:

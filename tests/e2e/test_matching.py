@@ -96,6 +96,9 @@ def test_run__bare_weights_with_their_source__measures_without_help(
     assert "standins.stand_in(['fused_ops_cuda'" in adapter
     contract = json.loads((experiment / "outputs" / "io_contract.json").read_text())
     assert contract["outputs"][0]["shape"][-1] == 7
+    assert len(json.loads((experiment / "outputs" / "decisions.json").read_text())["decisions"]) == 1
+    stages = [stage["name"] for stage in json.loads((experiment / "experiment.json").read_text())["stages"]]
+    assert len(stages) == len(set(stages))
 
 
 def test_run__weights_of_another_model__leaves_a_skeleton_with_the_evidence(
