@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-inspect eval-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-inspect eval-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ bench-fidelity: setup zoo ## compare the reported p50 with a hand-written loop, 
 
 bench-noise: setup zoo ## is a spinner on the same cores flagged in 20 of 20 runs, and a quiet machine left alone?
 	.venv/bin/python benchmarks/noise.py
+
+bench-gate: M = noisy
+bench-gate: setup zoo ## how often the gate cries wolf, and misses one: M=noisy or quiet, 50 real comparisons
+	.venv/bin/python benchmarks/gate.py $(M)
 
 bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files beside the peers, in one run
 	.venv/bin/python -m compileall -q dnnbox

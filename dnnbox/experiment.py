@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -292,12 +291,3 @@ def default_root(workspace: Path, checkpoint_name: str) -> Path:
     base = workspace / "tmp" / f"{slug(checkpoint_name)}-{stamp}"
     candidates = (base, *(base.with_name(f"{base.name}-{n}") for n in range(2, 1000)))
     return next(path for path in candidates if not path.exists())
-
-
-def remove_if_empty(experiment: Experiment) -> None:
-    """Remove a folder in which nothing was done yet, so that a refusal leaves nothing behind."""
-    experiment.close()
-    shutil.rmtree(experiment.root, ignore_errors=True)
-    parent = experiment.root.parent
-    if parent.name == "tmp" and not any(parent.iterdir()):
-        parent.rmdir()

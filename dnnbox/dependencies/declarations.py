@@ -10,6 +10,8 @@ import tomllib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dnnbox.syntax import parse
+
 Read = Callable[[str], Iterator[tuple[str, int]]]
 
 _CONDA_NAMES = {
@@ -64,9 +66,8 @@ def of_setup_cfg(text: str) -> Iterator[tuple[str, int]]:
 
 def of_setup_py(text: str) -> Iterator[tuple[str, int]]:
     """Yield the texts of ``install_requires``: a list in the call, or one that a name was given."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse(text)
+    if tree is None:
         return
     named = {
         target.id: node.value

@@ -16,6 +16,7 @@ from dnnbox.dependencies.mending import module_bounds
 from dnnbox.dependencies.reaching import Reach
 from dnnbox.records.dependencies import Requirement
 from dnnbox.records.evidence import Evidence
+from dnnbox.syntax import parse
 
 _LARGEST_FILE_BYTES = 4 << 20
 _MOST_FILES = 2000
@@ -54,7 +55,7 @@ def external_imports(
     wanted = frozenset(root.joinpath(*name.split("."), "__init__.py") for name in bare)
     walk = _Walk(root, [path for name in files for path in _with_packages(root, name)], wanted)
     starts = [root / name for name in files]
-    if code and (tree := _tree(code.encode(), "adapter.py")) is not None:
+    if code and (tree := parse(code)) is not None:
         _collect(walk, root / "adapter.py", "adapter.py", tree.body, lazy=False)
         _follow(walk, walk.reach.load("adapter.py", tree.body))
     _follow(walk, walk.reach.mention(set(names)))
@@ -103,19 +104,8 @@ def _with_packages(root: Path, name: str) -> Iterator[Path]:
 def _parsed(path: Path) -> ast.Module | None:
     """Return the syntax tree, None for a file that is too large, unreadable or no Python of today."""
     try:
-        return _tree(path.read_bytes(), path.name) if path.stat().st_size <= _LARGEST_FILE_BYTES else None
+        return parse(path.read_bytes()) if path.stat().st_size <= _LARGEST_FILE_BYTES else None
     except OSError:
-        return None
-
-
-def _tree(data: bytes, name: str) -> ast.Module | None:
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # foreign code with invalid escapes and the like
-            return ast.parse(data, filename=name)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from dnnbox.syntax import parse
+
 _MAX_FILES = 500
 _MAX_BYTES = 1 << 20
 _BASES = ("LightningModule", "BaseLightningModule")
@@ -35,9 +37,8 @@ def _classes(file: Path) -> Iterator[str]:
     text = file.read_text("utf-8", "replace")
     if "LightningModule" not in text:
         return
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse(text)
+    if tree is None:
         return
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(_last(base) in _BASES for base in node.bases):

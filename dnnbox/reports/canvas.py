@@ -69,11 +69,6 @@ class Canvas:
         return f"{open_tag}{background}{''.join(self._items)}</svg>"
 
 
-def nice_ticks(high: float, wanted: int = 4) -> list[float]:
-    """Return round ticks from 0 to the first one at or beyond ``high``."""
-    return ticks_between(0.0, high, wanted)
-
-
 def ticks_between(low: float, high: float, wanted: int = 4) -> list[float]:
     """Return round ticks around [low, high], ``wanted`` or a few more."""
     span = high - low if high > low else max(abs(high), 1e-9)

@@ -18,6 +18,7 @@ from dnnbox.reports.marker import Marker
 from dnnbox.reports.outputs import Outputs, load
 from dnnbox.reports.prose import NOTHING, Prose
 from dnnbox.reports.style import TEMPLATES, page_style, policy_hash
+from dnnbox.reports.style import environment as templates
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -102,21 +103,9 @@ _TESTS: dict[str, type] = {
 
 
 def _environment(finalize: Any = None) -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-        finalize=finalize,
-    )
+    environment = templates(TEMPLATES, finalize)
     for name, kind in _TESTS.items():
         environment.tests[name] = lambda value, kind=kind: isinstance(value, kind)
-    environment.filters["own"] = Markup  # our own markup: the stylesheet, figures drawn here, template punctuation
     environment.globals["untitled"] = lambda block: replace(block, title=NOTHING, measured=NOTHING)
     return environment
 

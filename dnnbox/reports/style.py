@@ -1,13 +1,36 @@
-"""The stylesheet: read once, hashed for the page's policy, and cut down for figures that stand alone."""
+"""Templates and the stylesheet: read once, hashed for the page's policy, and cut down for figures that stand alone."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+def environment(templates: Path, finalize: Callable[[Any], Any] | None = None) -> Environment:
+    """Return how templates are read: everything is escaped but what passes the filter ``own``, our own markup."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    made = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        finalize=finalize,
+    )
+    made.filters["own"] = Markup  # the stylesheet, figures drawn here, template punctuation, scripts
+    return made
 
 
 @cache

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dnnbox.catalog import import_to_distribution
+from dnnbox.syntax import parse
 from dnnbox.walk import read_head
 
 MAIN = "__main__"
@@ -67,12 +67,7 @@ def parsed(path: Path, needle: str) -> ast.Module | None:
     data = read_head(path, _LARGEST_BYTES + 1)
     if not data or len(data) > _LARGEST_BYTES or needle.encode() not in data:
         return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other people's invalid escapes are not our warnings
-            return ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return parse(data)
 
 
 def _definition(body: Sequence[ast.stmt], name: str, *, itself: bool) -> ast.stmt | None:

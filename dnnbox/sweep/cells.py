@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +83,12 @@ class Result:
     figures: Figures = field(default_factory=Figures)
     where: str = ""
     schema: str = "dnnbox.cell/1"
+
+    @classmethod
+    def of(cls, key: str, point: Point, **ended: Any) -> Result:
+        """Return the result of a cell; ``ended`` are the fields that say how it ended."""
+        asked = asdict(point) | {"checkpoint": Path(point.checkpoint).name}
+        return cls(key=key, **asked, **ended)
 
 
 def cells(matrix: Matrix, device_class: str) -> Iterator[Cell]:

@@ -13,7 +13,7 @@ from dnnbox.experiment import utc_now
 from dnnbox.files import write_atomic
 from dnnbox.reports import numbers, words
 from dnnbox.reports.canvas import Size
-from dnnbox.reports.style import page_style
+from dnnbox.reports.style import environment, page_style
 from dnnbox.sweep.cells import Cell, Result, place
 from dnnbox.sweep.matrix import AXES, Matrix
 from dnnbox.sweep.pareto import plot, short
@@ -66,18 +66,7 @@ def _asset(name: str) -> str:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["own"] = Markup  # our own markup: stylesheet, script, drawings
-    return environment.get_template("leaderboard.html.j2")
+    return environment(TEMPLATES).get_template("leaderboard.html.j2")
 
 
 def _title(rows: Sequence[Ranked], metric: str) -> str:

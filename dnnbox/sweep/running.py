@@ -214,15 +214,9 @@ def _ended(folder: Path, cell: Cell, future: Future[str]) -> Result:
         if isinstance(problem, DnnboxError)
         else {"name": "LOST", "message": visible(str(problem), 300)}
     )
-    point = cell.point
-    return Result(
-        key=cell.key,
-        checkpoint=Path(point.checkpoint).name,
-        device=point.device,
-        precision=point.precision,
-        batch=point.batch,
-        variant=point.variant,
-        box=point.box,
+    return Result.of(
+        cell.key,
+        cell.point,
         status="failed",
         exit_code=int(error.get("code", 47)),
         experiment="",

@@ -75,7 +75,6 @@ def _run(target: Path, key: str, point: Point, argv: list[str], on_start: Callab
         [*command, "--out", str(experiment)],
         timeout_s=_LONGEST_S,
         stderr=target / f"run-{number}.log",
-        env={**os.environ, "DNNBOX_SWEEP_CELL": key},
         on_start=on_start,
     )
     answer = _answer(ended.stdout)
@@ -84,14 +83,9 @@ def _run(target: Path, key: str, point: Point, argv: list[str], on_start: Callab
         code = 128 - ended.returncode
     outputs = load(experiment) if (experiment / INDEX).is_file() else Outputs()
     error = answer.get("error") if answer else {"name": "RUN_SIGNAL", "message": visible(ended.stderr[-300:], 300)}
-    return Result(
-        key=key,
-        checkpoint=Path(point.checkpoint).name,
-        device=point.device,
-        precision=point.precision,
-        batch=point.batch,
-        variant=point.variant,
-        box=point.box,
+    return Result.of(
+        key,
+        point,
         status=_status(str(answer.get("status", "failed"))),
         exit_code=code,
         experiment=experiment.name if (experiment / INDEX).is_file() else "",

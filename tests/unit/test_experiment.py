@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dnnbox.errors import Busy, Corrupt, RunFailed, Usage
-from dnnbox.experiment import FOLDERS, Experiment, default_root, refuse_taken, remove_if_empty, slug
+from dnnbox.experiment import FOLDERS, Experiment, default_root, refuse_taken, slug
 from dnnbox.records.experiment import ExperimentIndex
 
 
@@ -55,14 +55,6 @@ def test_stage__ok_then_failed__both_are_recorded_and_the_error_knows_its_phase(
     assert [(s.name, s.status) for s in experiment.index.stages] == [("inputs", "ok"), ("infer", "failed")]
     stored = json.loads((experiment.root / "experiment.json").read_text())
     assert stored["stages"][1]["error"]["name"] == "RUN_FAILED"
-
-
-def test_remove_if_empty__nothing_done__leaves_nothing(tmp_path):
-    made = Experiment.create(tmp_path / "tmp" / "x", ExperimentIndex())
-
-    remove_if_empty(made)
-
-    assert not (tmp_path / "tmp").exists()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from .building import signature_of
 from .importing import Source, file_of
@@ -249,8 +249,3 @@ def _nested(values: Dict[str, Any], depth: int) -> Iterator[Dict[str, Any]]:
         if isinstance(value, dict) and depth < 4 and value and not any(str(k).startswith("$") for k in value):
             for inner in _nested(value, depth + 1):
                 yield inner
-
-
-def settings_of(value: Any) -> Optional[Dict[str, Any]]:
-    """Return the mapping inside a ``$settings`` value."""
-    return value["$settings"] if isinstance(value, dict) and "$settings" in value else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import json
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dnnbox.syntax import parse
 from dnnbox.walk import Budget, folders, read_head
 
 _LARGEST_CODE_BYTES, _LARGEST_CONFIG_BYTES, _LARGEST_NOTEBOOK_BYTES = 2 << 20, 256 << 10, 4 << 20
@@ -46,11 +46,6 @@ class Module:
     def functions(self) -> tuple[ast.FunctionDef, ...]:
         """Every function and method."""
         return tuple(node for node in self.nodes if isinstance(node, ast.FunctionDef))
-
-    @property
-    def text_only(self) -> bool:
-        """Whether nothing can be imported from it."""
-        return self.document
 
     def original(self, name: str) -> str:
         """Return the name that an import gave another name here."""
@@ -102,16 +97,6 @@ def _add(tree: Tree, file: Path, path: str) -> None:
         data = read_head(file, _LARGEST_CONFIG_BYTES + 1) or b""
         if len(data) <= _LARGEST_CONFIG_BYTES and (values := _plain(data, suffix)):
             tree.configs.append(Config(path, values))
-
-
-def parse(data: bytes | str) -> ast.Module | None:
-    """Return the syntax tree; None for what is no Python of today."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other people's invalid escapes are not our warnings
-            return ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def module_of(path: str, tree: ast.Module, *, document: bool = False) -> Module:

@@ -150,7 +150,7 @@ def test_student__few_degrees__as_the_tables_say() -> None:
 
 @pytest.mark.skipif(not RECORDED.is_file(), reason="no recorded samples")
 def test_gate__recorded_quiet_runs__hears_ten_percent_and_does_not_cry_wolf() -> None:
-    """The samples are those of `make bench-gate`: real runs of a model and of one with a tenth more layers."""
+    """The samples are those of benchmarks/gate.py with --record: runs of a model and of one a tenth longer."""
     document = json.loads(RECORDED.read_text(encoding="utf-8"))
     runs = {
         name: [opened(codec.from_json(Stats, run["stats"]), samples=run["samples"]) for run in document[name]]
