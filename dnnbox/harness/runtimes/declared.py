@@ -20,6 +20,9 @@ class DeclaredRuntime(Runtime):
     any_batch = False
     """Whether a first dimension that the file fixes may differ all the same."""
 
+    tells_inputs = False
+    """Whether the library tells every input: then none means that the model takes none."""
+
     input_records: List[TensorRecord]
     output_records: List[TensorRecord]
 
@@ -51,7 +54,7 @@ class DeclaredRuntime(Runtime):
 
     def example_inputs(self, batch_size: int) -> Any:
         """Return inputs of the declared types, with open dimensions filled in from hints and names."""
-        if not self.input_records:
+        if not self.input_records and not self.tells_inputs:
             raise Failure("needs_adapter", "the file does not say what its inputs are: give --input", "input")
         hints = {str(hint.get("name", "")): hint.get("shape") or () for hint in self.options.get("inputs") or []}
         for record in self.input_records:
@@ -75,7 +78,7 @@ class DeclaredRuntime(Runtime):
     def of_arrays(self, named: Dict[str, Array]) -> Any:
         """Return numpy arrays by name; a name that the model lacks is an error."""
         known = [record.name for record in self.input_records]
-        unknown = sorted(set(named) - set(known)) if known else []
+        unknown = sorted(set(named) - set(known)) if known or self.tells_inputs else []
         if unknown:
             raise Failure("input_failed", "the model has no input %s" % unknown[0], "input")
         return {name: self.of_array(array) for name, array in named.items()}
