@@ -77,7 +77,7 @@ def make_digits(into: Path) -> None:
     kept, held = order[200:], order[:200]
     names = {number: str(number) for number in range(10)}
     config = ViTConfig(
-        image_size=32, patch_size=4, hidden_size=96, num_hidden_layers=4, num_attention_heads=4, intermediate_size=192,
+        image_size=32, patch_size=8, hidden_size=96, num_hidden_layers=4, num_attention_heads=4, intermediate_size=192,
         id2label=names, label2id={name: number for number, name in names.items()},
     )  # fmt: skip
     model = ViTForImageClassification(config)
@@ -85,8 +85,8 @@ def make_digits(into: Path) -> None:
         model,
         lambda _: ((pick := kept[torch.randint(len(kept), (96,))]), (images[pick], labels[pick]))[1],
         lambda answer, wanted: nn.functional.cross_entropy(answer.logits, wanted),
-        steps=350,
-        rate=1.5e-3,
+        steps=900,
+        rate=2e-3,
     )
     model.save_pretrained(into / "digits-vit")
     half = [0.5, 0.5, 0.5]
