@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
+from dnnbox.records.experiment import Artifact
 from dnnbox.reports import border, failed, profile, quality, sections, speed, summary
 from dnnbox.reports.blocks import Gallery, Page, Picture, Section
 from dnnbox.reports.outputs import Outputs
@@ -12,6 +15,7 @@ from dnnbox.reports.prose import code, data, say
 
 _MAX_PICTURES = 6
 _MAX_PICTURE_BYTES = 1_500_000
+_ITEM = re.compile(r"(.*)[-_](\d+)")
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"))
 
 
@@ -49,8 +53,8 @@ def experiment(outputs: Outputs, root: Path) -> Page:
 def pictures(outputs: Outputs, root: Path) -> Gallery:
     """Return the pictures among the artifacts, PNG and JPEG by content, small enough to be embedded."""
     found: list[Picture] = []
-    for artifact in outputs.artifacts:
-        if artifact.kind == "image" and len(found) < _MAX_PICTURES:
+    for artifact in _told(outputs.artifacts):
+        if len(found) < _MAX_PICTURES:
             content, kind = _picture(root, artifact.path)
             if content:
                 uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
@@ -59,6 +63,23 @@ def pictures(outputs: Outputs, root: Path) -> Gallery:
                     Picture(artifact.path, data(artifact.title or artifact.role), code(artifact.path), uri, name)
                 )
     return Gallery(tuple(found))
+
+
+def _told(artifacts: Sequence[Artifact]) -> list[Artifact]:
+    """Return the images in the order in which they tell something: of each item what went in, then what came out.
+
+    Where the box has drawn its inputs, the files that they were made of would only show them again.
+    """
+    images = [artifact for artifact in artifacts if artifact.kind == "image"]
+    has_drawn = any(_item(artifact)[0] == "input" for artifact in images if artifact.role == "output")
+    kept = [artifact for artifact in images if artifact.role != "input" or not has_drawn]
+    return sorted(kept, key=lambda artifact: (_item(artifact)[1], _item(artifact)[0] != "input")) if has_drawn else kept
+
+
+def _item(artifact: Artifact) -> tuple[str, int]:
+    """Return what a picture shows and of which item, as its name says (mask-2.png); without a number it is of all."""
+    found = _ITEM.fullmatch(PurePosixPath(artifact.path).stem)
+    return (found[1], int(found[2])) if found else ("", -1)
 
 
 def _picture(root: Path, relative: str) -> tuple[bytes, str]:

@@ -333,3 +333,28 @@ def test_report__pictures__are_copied_and_embedded(tmp_path: Path) -> None:
     page = readers.html((experiment / "reports" / "experiment-report.html").read_text(encoding="utf-8"))
     assert page.sources == [f"data:image/png;base64,{base64.b64encode(png).decode()}"]
     assert (experiment / "reports" / "figures" / "picture-1.png").read_bytes() == png
+
+
+def test_report__many_items__shows_what_came_out_beside_what_went_in(tmp_path: Path) -> None:
+    pixel = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+    experiment = made.text_model(tmp_path, per_process=60)
+    drawn = [f"outputs/artifacts/{what}-{item}.png" for what in ("input", "mask") for item in range(4)]
+    given = [f"inputs/shapes_{item}.png" for item in range(4)]
+    (experiment / "inputs").mkdir(exist_ok=True)
+    (experiment / "outputs" / "artifacts").mkdir(exist_ok=True)
+    for path in (*given, *drawn):
+        (experiment / path).write_bytes(pixel)
+    listed = [
+        {"path": path, "role": path.partition("puts")[0] + "put", "kind": "image", "sha256": "sha256:0", "title": path}
+        for path in (*given, *drawn)
+    ]
+    document = {"schema": "dnnbox.artifacts/1", "artifacts": listed}
+    (experiment / "outputs" / "artifacts.json").write_text(json.dumps(document), encoding="utf-8")
+    render(experiment)
+    report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"\((figures/picture-\d\.png)\)\n\n(\S+):", report.replace("\\", ""))
+    assert [title for _, title in shown] == [
+        f"outputs/artifacts/{what}-{item}.png" for item in range(3) for what in ("input", "mask")
+    ]
