@@ -8,6 +8,7 @@ scikit-learn, drawn shapes, and the text of the licence. A folder that exists is
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -138,6 +139,13 @@ def save_pictures(folder: Path, pictures: Any) -> None:
         Image.fromarray(pixels).save(folder / f"shapes_{number}.png")
 
 
+def save_contract(folder: Path) -> None:
+    """Write what the file itself cannot say: the model takes pictures in 0…1 as they are."""
+    plain = {"step": "normalize", "parameters": {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}}
+    contract = {"schema": "dnnbox.io-contract/1", "preprocessing": [plain]}
+    (folder / "contract.json").write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
+
+
 def make_shapes_detector(into: Path) -> None:
     """A one-stage detector as a bare state dict; its adapter lies beside it."""
     sys.path.insert(0, str(HERE))
@@ -207,6 +215,7 @@ def make_shapes_segmenter(into: Path) -> None:
     )
     torch.jit.trace(model, images[:2]).save(str(into / "shapes-unet.pt"))
     save_pictures(into / "pictures", drawn(3, SEED + 3)[0])
+    save_contract(into)
 
 
 # --- photographs: super-resolution ------------------------------------------------------------------------------------
@@ -249,6 +258,7 @@ def make_super_resolution(into: Path) -> None:
     half = nn.functional.avg_pool2d(pictures[1][None, :, 100:340, 160:480], 2)[0]
     (into / "pictures").mkdir()
     Image.fromarray((half * 255).round().byte().permute(1, 2, 0).numpy()).save(into / "pictures" / "flower_half.png")
+    save_contract(into)
 
 
 # --- text: a small language model that has read one licence ----------------------------------------------------------
