@@ -201,9 +201,13 @@ def _merged(field: ContractField, place: int, stated: Sequence[Mapping[str, Any]
 
 
 def _steps(known: Sequence[ContractStep], stated: Sequence[Mapping[str, Any]], source: str) -> tuple[ContractStep, ...]:
-    """Return the stated steps in place of those of the same name; further ones at the end."""
+    """Return the stated steps in place of those of the same name; further ones at the end.
+
+    The box calls all steps stated once one of them is: those that the user did not name are its own and assumed.
+    """
     named = {str(item.get("step", "")): item for item in stated}
-    found = [replace(step, status="stated", source=source) if step.step in named else step for step in known]
+    own = [replace(step, status="assumed", source="dnnbox") if step.status == "stated" else step for step in known]
+    found = [replace(step, status="stated", source=source) if step.step in named else step for step in own]
     there = {step.step for step in known}
     found += [
         ContractStep(visible(name, 60), dict(item.get("parameters") or {}), "stated", source)

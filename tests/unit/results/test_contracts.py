@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from dnnbox import codec
 from dnnbox.harness.protocol import ArrayRecord, Check, InputFile, RunRequest, RunResult, TensorRecord
 from dnnbox.records.inspection import IoField, IoHints
-from dnnbox.records.measurements import Contract
+from dnnbox.records.measurements import Contract, ContractStep
 from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import artifacts, contract, params
+from dnnbox.results import artifacts, contract, params, stated
 
 
 def _outcome(result: RunResult, files: dict[str, str] | None = None) -> RunOutcome:
@@ -88,3 +89,14 @@ def test_params__request__holds_no_absolute_path() -> None:
     document = codec.dumps(params(request, _outcome(RESULT)))
     assert "/dnnbox" not in document
     assert '"m.pth"' in document
+
+
+def test_merged__one_step_stated__the_others_are_not_the_users(tmp_path: Path) -> None:
+    file = tmp_path / "contract.json"
+    file.write_text(json.dumps({"preprocessing": [{"step": "normalize", "parameters": {"mean": [0], "std": [1]}}]}))
+    told = tuple(ContractStep(name, {}, "stated", "contract.json") for name in ("resize", "normalize"))
+    found = stated.merged(Contract(preprocessing=told), stated.read(file))
+    assert [(step.step, step.status) for step in found.preprocessing] == [
+        ("resize", "assumed"),
+        ("normalize", "stated"),
+    ]
