@@ -19,7 +19,7 @@ class Choice:
     """One way to go on. ``key`` is what the user types ("" = Enter); ``answer`` is what decisions.json records."""
 
     key: str
-    answer: str  # run | current | venv | container | quit
+    answer: str  # run | current | current-pixi | current-venv | feature | pixi | venv | container | quit
     text: str
 
 
@@ -27,17 +27,40 @@ Ask = Callable[[Plan, Sequence[Choice]], str]
 """Shows the plan and the choices, returns one of the answers. Only the command line has one."""
 
 
-def choices(plan: Plan, *, has_current: bool, has_engine: bool) -> tuple[Choice, ...]:
-    """Return the ways to go on from ``plan``; Enter runs exactly what is shown."""
+def choices(plan: Plan, *, managers: Sequence[str], has_engine: bool) -> tuple[Choice, ...]:
+    """Return the ways to go on from ``plan``; Enter runs exactly what is shown.
+
+    ``managers`` manage the workspace: where there are two, the answer says which is the current one.
+    """
     ways = [Choice("", "run", "run this plan")]
     if plan.box != "venv":
         ways.append(Choice("v", "venv", "make a new venv for this model instead"))
-    if has_current and plan.box not in ("current", "pixi"):
-        ways.append(Choice("m", "current", "modify the current environment instead"))
+    if plan.details.get("packages") != "current":
+        ways += _current_ways(managers)
+    if "pixi" in managers:
+        ways += _pixi_ways(plan)
     if has_engine and plan.box not in ("docker", "podman"):
         ways.append(Choice("c", "container", "use a container instead"))
     ways.append(Choice("q", "quit", "quit, nothing changed"))
     return tuple(ways)
+
+
+def _current_ways(managers: Sequence[str]) -> list[Choice]:
+    if len(managers) == 1:
+        return [Choice("m", "current", "modify the current environment instead")]
+    texts = {"pixi": ("m", "modify the pixi environment"), "venv": ("e", "install into the .venv")}
+    return [
+        Choice(texts[name][0], f"current-{name}", f"{texts[name][1]} instead") for name in managers if name in texts
+    ]
+
+
+def _pixi_ways(plan: Plan) -> list[Choice]:
+    ways = []
+    if plan.details.get("packages") != "feature":
+        ways.append(Choice("f", "feature", "add one more environment to the pixi manifest instead"))
+    if plan.box != "pixi" or plan.details.get("packages") != "new":
+        ways.append(Choice("p", "pixi", "make a new pixi environment outside the project instead"))
+    return ways
 
 
 def needed(missing: Sequence[Requirement], plan_hint: str) -> ConsentNeeded:

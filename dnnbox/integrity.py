@@ -23,12 +23,13 @@ BYTECODE_SUMS = "sums.txt"
 """Beside kept compiled files: the sha256 of each, in the order of their numbers."""
 
 
-def vouch(folder: Path, known: Mapping[str, str] | None = None) -> None:
+def vouch(folder: Path, known: Mapping[str, str] | None = None, *, every: bool = False) -> None:
     """Write the sums of everything in an environment that its wheels do not vouch for.
 
-    ``known`` has sums by relative path that were taken before, when the file was made.
+    ``known`` has sums by relative path that were taken before, when the file was made. ``every``: also of what wheels
+    vouch for, because the lists that conda's packages bring do not always tell what lies there.
     """
-    recorded, sums = _recorded(folder), known or {}
+    recorded, sums = {} if every else _recorded(folder), known or {}
     names = [name for name in _files(folder) if name not in recorded]
     lines = [f"{sums.get(name) or _state(folder / name)}  {name}\n" for name in names]
     (folder / SUMS).write_text("".join(sorted(lines)), "utf-8", errors="surrogateescape")
@@ -81,6 +82,8 @@ def _recorded(folder: Path) -> dict[str, str]:
     """Return the files that the wheels vouch for, with sha256 in hex."""
     found: dict[str, str] = {}
     for record in sorted(folder.glob("lib/python3*/site-packages/*.dist-info/RECORD")):
+        if record.parents[2].is_symlink():  # conda's lib/python3.1, which is another name for the same files
+            continue
         site = record.parent.parent.relative_to(folder)
         with suppress(csv.Error, UnicodeDecodeError):
             for row in csv.reader(record.read_text("utf-8").splitlines()):

@@ -75,6 +75,11 @@ class Store:
         return self.container_root / "uv"
 
     @property
+    def conda(self) -> Path:
+        """What conda channels answered and the packages that were fetched from them."""
+        return self.root / "conda"
+
+    @property
     def bytecode(self) -> Path:
         """Compiled files by Python and wheel, linked into environments of both kinds."""
         return self.root / "bytecode"
@@ -97,12 +102,18 @@ class Store:
         return (self.root / "fetched" / digest).exists()
 
     def create_once(
-        self, target: Path, build: Callable[[Path], None], *, waiting: Callable[[], None] | None = None
+        self,
+        target: Path,
+        build: Callable[[Path], None],
+        *,
+        waiting: Callable[[], None] | None = None,
+        in_place: bool = False,
     ) -> bool:
         """Make the entry unless it is there; return whether it was made by this call.
 
         ``build`` fills the directory that it is given, which is renamed to ``target`` afterwards. ``waiting`` is called
-        once if another process makes it just now.
+        once if another process makes it just now. ``in_place`` is for what names its own place, as conda's packages do:
+        it is built where it stays, and counts only once its marker is there.
         """
         if self.verified(target):
             self.used(target)
@@ -111,21 +122,22 @@ class Store:
             if self.verified(target):
                 self.used(target)
                 return False
-            self._build(target, build)
+            self._build(target, build, in_place)
             return True
 
-    def _build(self, target: Path, build: Callable[[Path], None]) -> None:
+    def _build(self, target: Path, build: Callable[[Path], None], in_place: bool) -> None:
         # The lock is ours: whatever lies here without being verified was left by a creator that died.
         for leftover in (target, *_leftovers(target.parent, target.name)):
             _remove(leftover)
         # Not the process id alone: in containers that share a store everybody may be number 1.
-        part = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+        part = target if in_place else target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
         try:
             with host_errors(target):
                 part.mkdir()
                 build(part)
                 _mark(part, target.name)
-                part.rename(target)
+                if not in_place:
+                    part.rename(target)
         except BaseException:
             _remove(part)
             raise
@@ -181,14 +193,14 @@ class Store:
 
         A damaged file must go from here too, because a new environment would link it again.
         """
-        for folder in (self.uv_cache, self.bytecode, self.root / "harness", self.root / "fetched"):
+        for folder in (self.uv_cache, self.conda, self.bytecode, self.root / "harness", self.root / "fetched"):
             _remove(folder)
 
     def remove_leftovers(self) -> int:
         """Remove what creators that died have left; return how many folders. Whoever works keeps a lock on his."""
         count = 0
         for folder in (self.root / "venvs", self.container_root / "envs"):
-            for leftover in _leftovers(folder, "*"):
+            for leftover in (*_leftovers(folder, "*"), *_unmarked(folder)):
                 key = leftover.name.removeprefix(".").partition(".")[0]
                 with _held(folder / key) as held:
                     if held:
@@ -199,6 +211,11 @@ class Store:
 
 def _leftovers(folder: Path, key: str) -> tuple[Path, ...]:
     return (*folder.glob(f".{key}.*.part"), *folder.glob(f".{key}.*.gone"))
+
+
+def _unmarked(folder: Path) -> tuple[Path, ...]:
+    """Return the entries that were built in place and never finished."""
+    return tuple(path for path in folder.glob("[!.]*") if path.is_dir() and not (path / MARKER).is_file())
 
 
 def _open_lock(target: Path) -> int:

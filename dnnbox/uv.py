@@ -185,6 +185,17 @@ def sync_argv(
     ]
 
 
+def add_locked_argv(lock_file: Path | str, interpreter: Path | str) -> list[str]:
+    """Return the command that adds the lock to an environment whose Python came with packages of its own.
+
+    Only wheels, every hash checked; the mark of a Python that others manage is none here, it is dnnbox's own copy.
+    """
+    return [
+        *(str(binary()), "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
+        *("--break-system-packages", "--python", str(interpreter), "--requirements", str(lock_file)),
+    ]
+
+
 def compile_argv(
     project: Path, output: Path, *, python: str, platform: str, upgrade: bool, uv: Path | None = None
 ) -> list[str]:

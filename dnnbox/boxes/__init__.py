@@ -22,6 +22,7 @@ from dnnbox.boxes.choose import choose
 from dnnbox.boxes.container import open_container
 from dnnbox.boxes.container_env import container_env_exists, make_container_env
 from dnnbox.boxes.engines import engine_answers, engine_available
+from dnnbox.boxes.facts import unenforceable
 from dnnbox.boxes.failures import error_of
 from dnnbox.boxes.images import image_facts, image_python, with_digest
 from dnnbox.boxes.limits import default_memory_bytes
@@ -45,5 +46,6 @@ __all__ = [
     "open_container",
     "open_venv",
     "sweep",
+    "unenforceable",
     "with_digest",
 ]

@@ -30,6 +30,7 @@ from dnnbox.store import Store
 from dnnbox.text import visible
 
 _APART = re.compile(r"[,=\"\\]")  # what separates fields, and quotes, where podman reads a mount
+_DEV = Path("/dev")
 _SIGNAL_BASE = 128  # how tini, the container's first process, reports a child that died of a signal
 
 
@@ -126,7 +127,8 @@ class ContainerBox:
         self._dropped = tuple(entry.partition("=")[0] for entry in image.attrs["Config"].get("Env") or ())
         self._image_id = str(image.id)
         self._uid, self._gid = hardened.user_of(self._session.engine)
-        self._gpu = gpu.request(self._device, self._gpus, self._session.engine.cdi_dirs)
+        engine = self._session.engine
+        self._gpu = gpu.request(self._device, self._gpus, engine.cdi_dirs, has_hook=engine.kind != "podman", dev=_DEV)
         self._private.chmod(0o755)
         # Compiled by the host's Python: good for an image that has the same version, ignored by any other.
         harness = prepared(self._harness_dir, self._private, store=self._store)
@@ -244,6 +246,7 @@ class ContainerBox:
             "file_bytes": self._limits.file_bytes,
             "cpus": host.get("CpusetCpus") or "",
             "gpu": self._gpu.driver,
+            "weaker": [f"{name} is not limited" for name in hardened.unenforceable(self._session.engine, self._limits)],
         }
 
 

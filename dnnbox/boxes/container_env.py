@@ -57,6 +57,7 @@ def make_container_env(
     offline: bool,
     progress: Progress,
     log: Path | None = None,
+    allow_weaker: bool = False,
 ) -> str:
     """Return the path, inside containers, of an interpreter that has exactly the packages of ``lock``.
 
@@ -74,7 +75,7 @@ def make_container_env(
             store.uv_cache.mkdir(parents=True, exist_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
         with Session(engine) as session, _lock_file(lock) as lock_file:
-            maker = _Maker(session, facts, spec, lock, lock_file, store, offline, progress, log)
+            maker = _Maker(session, facts, spec, lock, lock_file, store, offline, progress, log, allow_weaker)
             store.create_once(target, maker.build, waiting=maker.wait)
     store.used(target)
     return f"{STORE}/envs/{target.name}/bin/python"
@@ -116,6 +117,7 @@ class _Maker:
     offline: bool
     progress: Progress
     log: Path | None
+    allow_weaker: bool = False
 
     def wait(self) -> None:
         self.progress.note("another dnnbox makes the same environment; waiting for it")
@@ -196,7 +198,7 @@ class _Maker:
             user="0:0" if self.session.engine.rootless else f"{facts.st_uid}:{facts.st_gid}",
             environment=environment,
             mounts=tuple(mounts),
-            limits=Limits(memory_bytes=default_memory_bytes(), file_bytes=64 << 30),
+            limits=Limits(default_memory_bytes(), file_bytes=64 << 30, allow_weaker=self.allow_weaker),
             labels=owner.labels(),
             network=network,
             working_dir="/tmp",  # noqa: S108 — the container's own

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnbox.boxes import cgroup, hardened, oom
+from dnnbox.boxes import cgroup, hardened, oom, podman_create
 from dnnbox.boxes.engines import base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
 from dnnbox.boxes.hardened import Engine, Wanted
@@ -85,10 +85,11 @@ class Session:
             EngineLimit: the engine made the container otherwise than wanted, or cannot enforce a limit.
             EngineUnavailable, EngineLost, GpuUnavailable: as they say.
         """
-        if lacking := hardened.unenforceable(self.engine, wanted.limits):
+        lacking = hardened.unenforceable(self.engine, wanted.limits)
+        if lacking and not wanted.limits.allow_weaker:
             raise EngineLimit(
                 f"{self.kind} cannot limit {', '.join(lacking)} here (cgroup v{self.engine.cgroup})",
-                hint="use `--box venv`, or an engine that can",
+                hint="use an engine that can, `--box venv`, or accept it with `--allow-weaker`",
             )
         if wanted.runtime and wanted.runtime not in self.engine.runtimes:
             raise EngineLimit(
@@ -98,7 +99,7 @@ class Session:
         arguments = hardened.create_arguments(self.engine, wanted)
         try:
             with engine_errors(self.kind, wanted.image):
-                container = self.client.containers.create(**arguments)
+                container = self._created(arguments, wanted)
             if found := hardened.differences(self.engine, wanted, container.attrs):
                 raise EngineLimit(
                     f"{self.kind} made the container otherwise than asked: {visible('; '.join(found), 200)}",
@@ -107,6 +108,13 @@ class Session:
             return self._attend(container, wanted, timeout_s, logs, staging)
         finally:
             self._remove(arguments["name"])
+
+    def _created(self, arguments: dict[str, Any], wanted: Wanted) -> Container:
+        """Create through the API; podman's has no field for a CDI device, so its own command makes that one."""
+        if self.kind != "podman" or wanted.gpu.driver != "cdi":
+            return self.client.containers.create(**arguments)
+        podman_create.create(self._url, arguments, wanted.gpu.device_ids)
+        return self.client.containers.get(arguments["name"])
 
     def _attend(
         self,

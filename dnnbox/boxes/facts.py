@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dnnbox.boxes import hardened
 from dnnbox.boxes.engines import base_url, get_json
 from dnnbox.boxes.hardened import Engine
 from dnnbox.errors import EngineUnavailable
+from dnnbox.records.environment import Limits
 
 
 def engine_facts(kind: str) -> Engine:
@@ -29,6 +31,14 @@ def weaknesses(engine: Engine) -> tuple[str, ...]:
     if not engine.seccomp:
         found.append("has no seccomp profile")
     return tuple(found)
+
+
+def unenforceable(kind: str, limits: Limits) -> tuple[str, ...]:
+    """Return which of these limits an engine cannot enforce; () where it does not answer, which is another's error."""
+    try:
+        return tuple(hardened.unenforceable(engine_facts(kind), limits))
+    except EngineUnavailable:
+        return ()
 
 
 def as_record(engine: Engine) -> dict[str, Any]:

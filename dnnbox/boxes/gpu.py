@@ -45,9 +45,17 @@ def _amd(dev: Path) -> list[Path]:
     return [dev / "kfd", *sorted((dev / "dri").glob("renderD*"))]
 
 
-def environment(device: str) -> dict[str, str]:
-    """Return the variables that go with the device; without a GPU the libraries are told not to look for one."""
-    return {} if device.startswith("cuda") else {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+def environment(device: str, gpus: str = "") -> dict[str, str]:
+    """Return the variables that go with the device; without a GPU the libraries are told not to look for one.
+
+    ``gpus`` is docker's grammar: a box without an engine shows the model those GPUs by number or UUID, in that order.
+    """
+    if not device.startswith("cuda"):
+        return {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+    named, count = _parse(gpus) if gpus else ((), -1)
+    if not named and count < 0:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(named or map(str, range(count)))}
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,8 @@ class GpuRequest:
         if not self:
             return {}
         if self.driver == "rocm":
-            return {"devices": [f"{node}:{node}:rw" for node in self.nodes], "group_add": list(self.groups)}
+            places = [f"{node}:/dev/{node.rpartition('/dev/')[2]}:rw" for node in self.nodes]
+            return {"devices": places, "group_add": list(self.groups)}
         from docker.types import DeviceRequest
 
         if self.driver == "cdi":
@@ -82,20 +91,30 @@ class GpuRequest:
         return {"device_requests": [DeviceRequest(**wanted)]}
 
 
-def request(device: str, gpus: str, cdi_dirs: Sequence[str]) -> GpuRequest:
+def request(
+    device: str, gpus: str, cdi_dirs: Sequence[str], *, has_hook: bool = True, dev: Path = Path("/dev")
+) -> GpuRequest:
     """Return the request for a device (``cuda``, ``cuda:1``) and docker's grammar (``all``, ``2``, ``device=0,1``).
+
+    ``has_hook``: the engine can pass NVIDIA's GPUs without CDI. ``dev`` must end in "dev".
 
     Raises:
         Usage: ``gpus`` is not of that grammar.
+        GpuUnavailable: the engine needs a CDI specification, and there is none.
     """
     if not device.startswith("cuda"):
         return GpuRequest()
-    if Path("/dev/kfd").exists() and not Path("/dev/nvidiactl").exists():
-        found = tuple(str(path) for path in _amd(Path("/dev")))
+    if (dev / "kfd").exists() and not (dev / "nvidiactl").exists():
+        found = tuple(str(path) for path in _amd(dev))
         groups = tuple(sorted({Path(node).stat().st_gid for node in found}))
         return GpuRequest("rocm", nodes=found, groups=groups)
     device_ids, count = _parse(gpus or f"device={device.partition(':')[2] or '0'}")
     if not _has_cdi_spec(cdi_dirs):
+        if not has_hook:
+            raise GpuUnavailable(
+                "podman passes a GPU by its CDI specification only, and there is none",
+                hint="`nvidia-ctk cdi generate --output /etc/cdi/nvidia.yaml`",
+            )
         return GpuRequest("nvidia", device_ids, count)
     names = device_ids or (("all",) if count < 0 else tuple(map(str, range(count))))
     return GpuRequest("cdi", tuple(f"nvidia.com/gpu={name}" for name in names))
@@ -107,7 +126,7 @@ def _parse(gpus: str) -> tuple[tuple[str, ...], int]:
         return (), -1
     if text.isascii() and text.isdigit() and int(text) > 0:
         return (), int(text)
-    if re.fullmatch(r"device=[A-Za-z0-9-]+(,[A-Za-z0-9-]+)*", text):
+    if re.fullmatch(r"device=[A-Za-z0-9:/-]+(,[A-Za-z0-9:/-]+)*", text):  # MIG-GPU-…/1/0 and 0:1 are slices
         return tuple(text.removeprefix("device=").split(",")), 0
     raise Usage("--gpus is not readable", hint="write `all`, a number, or `device=0,1`")
 

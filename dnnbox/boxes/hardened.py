@@ -18,6 +18,9 @@ from dnnbox.boxes.gpu import GpuRequest
 from dnnbox.records.environment import Limits, Mount
 
 _LOG_FILE_BYTES = 16 << 20
+_PODMAN_CDI = ("/etc/cdi", "/var/run/cdi")
+"""Where podman looks for specifications; its API does not say."""
+
 _OWN_IPC = {"docker": ("private",), "podman": ("private", "shareable")}
 """Podman calls a namespace of its own shareable: only the user himself could join it with another container."""
 
@@ -58,7 +61,7 @@ class Engine:
             rootless="name=rootless" in security,
             remapped="name=userns" in security,
             limits={name: bool(info.get(key)) for name, key in named.items()},
-            cdi_dirs=tuple(info.get("CDISpecDirs") or ()),
+            cdi_dirs=tuple(info.get("CDISpecDirs") or (_PODMAN_CDI if kind == "podman" else ())),
             seccomp="name=seccomp" in security,
             runtimes=tuple(sorted(info.get("Runtimes") or ())),
         )
@@ -148,7 +151,18 @@ def create_arguments(engine: Engine, wanted: Wanted) -> dict[str, Any]:
         arguments["mem_swappiness"] = 0
     if engine.remapped:
         arguments["userns_mode"] = "host"  # so that the caller's uid inside is the caller's outside
+    for name in unenforceable(engine, limits):
+        for argument in _ARGUMENTS[name]:
+            arguments.pop(argument, None)
     return arguments
+
+
+_ARGUMENTS = {"memory": ("mem_limit", "memswap_limit", "mem_swappiness"), "pids": ("pids_limit",),
+              "cpuset": ("cpuset_cpus",)}  # fmt: skip
+"""What an engine that cannot enforce a limit is not asked for: it would drop some of it, and refuse the rest."""
+
+_SETTINGS = {"memory": ("memory", "memory and swap"), "pids": ("number of processes",), "cpuset": ("processors",)}
+"""What is then not compared."""
 
 
 def _environment(wanted: Wanted) -> list[str]:
@@ -203,10 +217,11 @@ def _tmpfs(engine: Engine, wanted: Wanted) -> dict[str, str]:
 def differences(engine: Engine, wanted: Wanted, attrs: Mapping[str, Any]) -> list[str]:
     """Return what the created container has otherwise than wanted, one short text each."""
     host, config = attrs["HostConfig"], attrs["Config"]
+    left_out = {name for limit in unenforceable(engine, wanted.limits) for name in _SETTINGS[limit]}
     found = [
         f"{name} is {actual!r}, wanted {expected!r}"
         for name, actual, expected in _settings(engine, wanted, host, config)
-        if actual != expected
+        if actual != expected and name not in left_out
     ]
     return [*found, *_environment_differences(wanted, config), *_mount_differences(wanted, attrs)]
 
@@ -247,9 +262,28 @@ def _settings(
         settings.append(("memory and swap", host.get("MemorySwap"), limits.memory_bytes))
     if wanted.runtime:
         settings.append(("runtime", host.get("Runtime"), wanted.runtime))
+    return [*settings, *_devices(engine, wanted, host)]
+
+
+def _devices(engine: Engine, wanted: Wanted, host: Mapping[str, Any]) -> list[tuple[str, object, object]]:
+    """Return the same of devices: no more and no others than were asked for.
+
+    What podman made of a CDI device is not in its account; the harness looks for the device itself.
+    """
+    nodes = [str(each.get("PathOnHost")) for each in host.get("Devices") or ()]
+    requests = [
+        (each.get("Driver") or "", tuple(each.get("DeviceIDs") or ()), each.get("Count") or 0)
+        for each in host.get("DeviceRequests") or ()
+    ]
     if not wanted.gpu:
-        settings.append(("devices", [*(host.get("Devices") or ()), *(host.get("DeviceRequests") or ())], []))
-    return settings
+        return [("devices", [*nodes, *requests], [])]
+    if wanted.gpu.driver == "rocm":
+        return [("devices", (nodes, requests), (list(wanted.gpu.nodes), []))]
+    if engine.kind == "podman":
+        return [("device requests", requests, [])]
+    driver = "cdi" if wanted.gpu.driver == "cdi" else ""
+    count = 0 if wanted.gpu.device_ids else wanted.gpu.count
+    return [("devices", (nodes, requests), ([], [(driver, wanted.gpu.device_ids, count)]))]
 
 
 def _no_new_privileges(host: Mapping[str, Any]) -> bool:

@@ -40,6 +40,7 @@ def open_venv(
     limits: Limits,
     *,
     device: str = "cpu",
+    gpus: str = "",
     sandbox: Literal["auto", "none"] = "auto",
     kind: str = "venv",
     harness_dir: Path = HARNESS_DIR,
@@ -59,7 +60,7 @@ def open_venv(
     cpu_set(limits.cpus)
     found = bubblewrap.find() if sandbox == "auto" else "not asked for"
     box = SandboxedVenv if isinstance(found, Bubblewrap) else PlainVenv
-    return box(found, interpreter, with_blobs(mounts), limits, device, kind, harness_dir)
+    return box(found, interpreter, with_blobs(mounts), limits, device, kind, harness_dir, gpus)
 
 
 class VenvBox:
@@ -76,11 +77,12 @@ class VenvBox:
         device: str,
         kind: str,
         harness_dir: Path,
+        gpus: str = "",
     ) -> None:
         self.kind = kind
         self._found, self._interpreter, self._harness = found, interpreter, harness_dir
         self._mounts, self._limits, self._device = tuple(mounts), limits, device
-        self._nodes = gpu.nodes(device)
+        self._nodes, self._variables = gpu.nodes(device), gpu.environment(device, gpus)
         self._stack = contextlib.ExitStack()
         self._private = Path()
 
@@ -186,7 +188,7 @@ class SandboxedVenv(VenvBox):
                     "--",
                     *start_argv(self._python, LIB, RUN),
                 ],
-                env={**ENVIRONMENT, **gpu.environment(self._device)},
+                env={**ENVIRONMENT, **self._variables},
                 pass_fds=(*gate.theirs, *descriptors),
                 on_start=lambda _: gate.pass_through(job.admit),
                 **job.keywords(),
@@ -223,7 +225,7 @@ class PlainVenv(VenvBox):
         return str(host)
 
     def _start(self, job: _Job) -> Completed:
-        environment = {**ENVIRONMENT, **gpu.environment(self._device)}
+        environment = {**ENVIRONMENT, **self._variables}
         environment |= {"HOME": str(self._private / "home"), "TMPDIR": str(self._private / "tmp")}
         return process.run(
             start_argv(str(self._interpreter), str(self._private / "lib"), str(job.staging)),
@@ -340,7 +342,7 @@ def _group(limits: Limits) -> Iterator[cgroup.Group | None]:
 
 def _memory_facts(group: cgroup.Group | None) -> Mapping[str, Any]:
     if group is None:
-        return {"memory": "rlimit"}
+        return {"memory": "rlimit", "weaker": ["memory is limited for each process, not for all together"]}
     return {
         "memory": f"cgroup v{group.version}",
         "memory_failed": group.refused,

@@ -46,7 +46,10 @@ Gpus = Annotated[str, typer.Option(metavar="SPEC", help="GPUs of a container, in
 Box = Annotated[
     str, typer.Option("--box", metavar="auto|current|venv|pixi|docker|podman", help="Where the model runs.")
 ]
-Deps = Annotated[str, typer.Option(metavar="ask|current|new", help="How missing packages are provided.")]
+Deps = Annotated[
+    str,
+    typer.Option(metavar="ask|current|new|feature", help="Where packages go."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Take the plan without asking.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use only what is cached.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Resolve the packages anew.")]
@@ -79,6 +82,10 @@ ProgressOption = Annotated[
 Allow = Annotated[
     list[str] | None,
     typer.Option(metavar="unsafe-pickle|remote-code", help="Consent to a named risk; may be repeated."),
+]
+AllowWeaker = Annotated[
+    bool,
+    typer.Option("--allow-weaker", help="Accept limits that the engine cannot enforce; the reports name them."),
 ]
 Runtime = Annotated[
     str, typer.Option("--runtime", metavar="NAME", help="What the engine starts containers with: runsc for gVisor.")
@@ -163,7 +170,8 @@ def plan(
     variant: Variant = "", target: Targets = None, want: Wants = None, out: Out = None,
     memory: MemoryOption = "", cpus: Cpus = "",
     shm_size: Shm = "", quick: Quick = False, profile: Profile = None, allow: Allow = None,
-    base_image: BaseImage = "", runtime: Runtime = "", dataset: Dataset = None, metrics: Metrics = None,
+    allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
+    dataset: Dataset = None, metrics: Metrics = None,
     reference: Reference = "",
     train_check: TrainCheck = False, contract: ContractOption = None, sizes: Sizes = None,
     progress: ProgressOption = "auto", json: Json = False,
@@ -201,8 +209,8 @@ def run(
     variant: Variant = "", threads: Threads = 0, target: Targets = None, want: Wants = None,
     provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
-    quick: Quick = False, profile: Profile = None, allow: Allow = None, base_image: BaseImage = "",
-    runtime: Runtime = "",
+    quick: Quick = False, profile: Profile = None, allow: Allow = None,
+    allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,
     contract: ContractOption = None, sizes: Sizes = None, endpoint: Endpoint = "",
     progress: ProgressOption = "auto", resume: Resume = None, json: Json = False,

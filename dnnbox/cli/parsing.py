@@ -12,7 +12,7 @@ from dnnbox.errors import Usage
 from dnnbox.records.options import RunOptions
 
 _BOXES = ("auto", "current", "venv", "pixi", "docker", "podman")
-_DEPS = ("ask", "current", "new")
+_DEPS = ("ask", "current", "new", "feature")
 _PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 _RISKS = ("unsafe-pickle", "remote-code")
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?$", re.IGNORECASE)
@@ -54,6 +54,7 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         quick=values["quick"],
         profile=values.get("profile"),
         allow=risks,
+        allow_weaker=values.get("allow_weaker", False),
         base_image=values["base_image"],
         dataset=values.get("dataset"),
         metrics=_file("--metrics", values.get("metrics"), "give the Python file with metrics(items)"),

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dnnbox import process
-from dnnbox.environments import conda_solver
+from dnnbox import process, uv
+from dnnbox.environments import conda_installer, conda_solver, pixi
 from dnnbox.environments.exports import pixi as pixi_export
 from dnnbox.environments.exports.base import (
     WHEELS,
-    CondaPackage,
-    CondaSolution,
     Material,
     conda_platform,
     without_credentials,
 )
-from dnnbox.errors import EnvFailed, NetworkFailed
-from dnnbox.records.environment import EnvSpec, Workspace
+from dnnbox.errors import DnnboxError, EnvFailed, IntegrityFailed, NetworkFailed
+from dnnbox.files import sha256_file
+from dnnbox.records.environment import CondaPackage, CondaSolution, EnvSpec, Workspace
 from dnnbox.scratch import scratch
 from dnnbox.store import Store
 from dnnbox.text import redact, visible
 
 DEFAULT_CHANNELS = ("conda-forge",)
 _TIMEOUT_S = 300.0
+_NOWHERE = "http://127.0.0.1:9"  # the discard port, which nobody serves
 _GLIBC = {"manylinux_2_17": "2.17", "manylinux_2_28": "2.28"}
 
 
 def channels_of(workspace: Workspace) -> tuple[str, ...]:
-    """Return the configured conda channels: names, URLs, or folders of this machine."""
-    configured = workspace.settings.get("channels", DEFAULT_CHANNELS)
+    """Return the conda channels: dnnbox's settings, else the pixi manifest's; names, URLs or local folders."""
+    configured = workspace.settings.get("channels") or pixi.channels(workspace) or DEFAULT_CHANNELS
     return (configured,) if isinstance(configured, str) else tuple(str(name) for name in configured)
 
 
-def solve(spec: EnvSpec, channels: Sequence[str], store: Store, *, offline: bool) -> CondaSolution:
+def solve(
+    spec: EnvSpec, channels: Sequence[str], store: Store, *, offline: bool, phase: str = "export"
+) -> CondaSolution:
     """Return Python and pip as the channels provide them.
 
     Raises:
@@ -48,25 +53,67 @@ def solve(spec: EnvSpec, channels: Sequence[str], store: Store, *, offline: bool
     remote = [name for name in channels if _folder(name) is None]
     if offline and remote:
         raise NetworkFailed(
-            f"the conda channel {_shown(remote[0])} is on the network, and --offline is set", phase="export"
+            f"the conda channel {_shown(remote[0])} is on the network, and --offline is set", phase=phase
         )
-    if importlib.util.find_spec("rattler") is None:
-        raise EnvFailed(
-            "solving a conda channel needs py-rattler, which is not installed",
-            hint="`pip install 'dnnbox[conda]'`, or leave out the formats pixi and conda-lock",
-            phase="export",
-        )
+    _require_rattler(phase)
     question = {
         "channels": [_address(name) for name in channels],
         "specs": [f"python {spec.python}.*", "pip"],
         "platform": conda_platform(spec.platform),
         "glibc": next((version for key, version in _GLIBC.items() if spec.platform.endswith(key)), ""),
-        "cache": str(store.root / "conda"),
+        "cache": str(store.conda / "channels"),
     }
     places = _places(channels)
-    answer = _asked(question, channels)
+    answer = _asked(question, channels, phase)
     packages = tuple(_package(entry, places) for entry in answer)
     return CondaSolution(tuple(_public(name, places) for name in channels), packages)
+
+
+def install(
+    solution: CondaSolution, material: Material, channels: Sequence[str], prefix: Path, store: Store, *, offline: bool
+) -> None:
+    """Install the solution into ``prefix``, which must be its final place; each package is held against its hash.
+
+    Raises:
+        NetworkFailed: a package is not cached, and the channel was not reached.
+        IntegrityFailed: a package is not the one that was locked.
+        EnvFailed: anything else.
+    """
+    _require_rattler("environment")
+    addressed = _addressed(solution, channels)
+    _check_folders(addressed)
+    with scratch() as folder:
+        ordered, answered = folder / "order.json", folder / "answer.json"
+        (folder / "pixi.lock").write_text(pixi_export.lock(material, addressed), "utf-8")
+        order = {"lock": str(folder / "pixi.lock"), "prefix": str(prefix), "cache": str(store.conda / "packages")}
+        ordered.write_text(json.dumps(order), "utf-8")
+        answer = _answered(conda_installer, ordered, answered, phase="environment", offline=offline)
+    if "installed" not in answer:
+        raise _failed(str(answer["error"]), channels, phase="environment")
+
+
+def _check_folders(solution: CondaSolution) -> None:
+    """Hold packages of channels on this machine against their hashes: the library takes those as they are."""
+    for package in solution.packages:
+        folder = _folder(package.url)
+        if folder is not None and sha256_file(folder) != package.sha256:
+            raise IntegrityFailed(
+                f"the conda package {package.name} {package.version} is not the one that was locked",
+                hint="index the channel again, then `--refresh`",
+                phase="environment",
+            )
+
+
+def _addressed(solution: CondaSolution, channels: Sequence[str]) -> CondaSolution:
+    """Return the solution with the real places of channels on this machine instead of the relative ones."""
+    real = {place: address for address, place in _places(channels).items()}
+
+    def url(text: str) -> str:
+        place = next((each for each in real if text == each or text.startswith(f"{each}/")), None)
+        return text if place is None else real[place] + text[len(place) :]
+
+    packages = tuple(replace(package, url=url(package.url)) for package in solution.packages)
+    return CondaSolution(tuple(map(url, solution.channels)), packages)
 
 
 def locked_by_pixi(program: Path, material: Material, channels: Sequence[str], wheels: Sequence[Path]) -> CondaSolution:
@@ -91,33 +138,54 @@ def locked_by_pixi(program: Path, material: Material, channels: Sequence[str], w
         return CondaSolution(public, (), (project / "pixi.lock").read_text("utf-8"))
 
 
-def _asked(question: Mapping[str, object], channels: Sequence[str]) -> list[dict[str, object]]:
-    """Run the solver. What counts is its answer: its library may print a fatal message when Python ends."""
-    with scratch() as folder:
-        asked, answered = folder / "question.json", folder / "answer.json"
-        asked.write_text(json.dumps(question), "utf-8")
-        argv = [sys.executable, "-I", "-B", str(conda_solver.__file__), str(asked), str(answered)]
-        ended = process.run(argv, timeout_s=_TIMEOUT_S)
-        if ended.timed_out:
-            raise NetworkFailed(f"the channels gave no answer within {_TIMEOUT_S:g} s", phase="export")
-        answer: dict[str, Any] = (
-            json.loads(answered.read_text("utf-8")) if answered.is_file() else {"error": ended.stderr[-400:]}
+def _require_rattler(phase: str) -> None:
+    if importlib.util.find_spec("rattler") is None:
+        other = "`--box venv`" if phase != "export" else "leave out the formats pixi and conda-lock"
+        raise EnvFailed(
+            "conda channels need py-rattler, pixi's engine, which is not installed",
+            hint=f"`pip install 'dnnbox[conda]'`, or {other}",
+            phase=phase,
         )
+
+
+def _asked(question: Mapping[str, object], channels: Sequence[str], phase: str) -> list[dict[str, object]]:
+    with scratch() as folder:
+        asked = folder / "question.json"
+        asked.write_text(json.dumps(question), "utf-8")
+        answer = _answered(conda_solver, asked, folder / "answer.json", phase=phase)
     if "packages" in answer:
         found: list[dict[str, object]] = answer["packages"]
         return found
-    raise _failed(str(answer["error"]), channels)
+    raise _failed(str(answer["error"]), channels, phase=phase)
 
 
-def _failed(words: str, channels: Sequence[str]) -> EnvFailed | NetworkFailed:
+def _answered(script: ModuleType, asked: Path, answered: Path, *, phase: str, offline: bool = False) -> dict[str, Any]:
+    """Run py-rattler. What counts is its answer: the library may print a fatal message when Python ends.
+
+    It knows no switch against the network: offline it is sent to a proxy that is not there.
+    """
+    argv = [sys.executable, "-I", "-B", str(script.__file__), str(asked), str(answered)]
+    environ = {**os.environ, **(dict.fromkeys((*uv.PROXIES[:3], "http_proxy", "https_proxy"), _NOWHERE))}
+    ended = process.run(argv, timeout_s=_TIMEOUT_S, env=environ if offline else None)
+    if ended.timed_out:
+        raise NetworkFailed(f"the channels gave no answer within {_TIMEOUT_S:g} s", phase=phase)
+    answer: dict[str, Any] = (
+        json.loads(answered.read_text("utf-8")) if answered.is_file() else {"error": ended.stderr[-400:]}
+    )
+    return answer
+
+
+def _failed(words: str, channels: Sequence[str], *, phase: str = "export") -> DnnboxError:
     what = f"Python from {', '.join(_shown(name) for name in channels)}"
     said = visible(redact(words), 200)
+    if any(word in words.lower() for word in ("hash mismatch", "hash of", "checksum", "sha256")):
+        return IntegrityFailed(f"{what}: a package is not the one that was locked: {said}", phase=phase)
     if any(
         word in words.lower() for word in ("fetch", "request", "connect", "dns", "http", "certificate", "timed out")
     ):
         hint = "name a channel that can be reached in [tool.dnnbox] channels, or leave out pixi and conda-lock"
-        return NetworkFailed(f"{what}: the channel was not reached: {said}", hint=hint, phase="export")
-    return EnvFailed(f"{what}: {said}", hint="name another channel in [tool.dnnbox] channels", phase="export")
+        return NetworkFailed(f"{what}: the channel was not reached: {said}", hint=hint, phase=phase)
+    return EnvFailed(f"{what}: {said}", hint="name another channel in [tool.dnnbox] channels", phase=phase)
 
 
 def _shown(name: str) -> str:

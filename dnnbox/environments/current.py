@@ -90,10 +90,11 @@ def install_current(
         EnvFailed, NetworkFailed, IntegrityFailed: it could not be done; the environment is as before.
     """
     python = Path(workspace.current_python)
-    if workspace.managers[:1] == ("pixi",) and python.is_relative_to(Path(workspace.root) / ".pixi"):
+    if workspace.managers[:1] == ("pixi",):
         from dnnbox.environments.pixi import add_to_manifest
 
-        return add_to_manifest(workspace, missing(dependencies, python), record_dir, log=log)
+        lacking = missing(dependencies, python) if workspace.current_python else dependencies.requirements
+        return add_to_manifest(workspace, lacking, record_dir, log=log)
     return _install_with_uv(python, dependencies, spec, record_dir, offline, cache_dir, log)
 
 

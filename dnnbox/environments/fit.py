@@ -38,7 +38,8 @@ _BUSY = 0.1
 class Machine:
     """What the machine has. None and "" mean that it could not be told.
 
-    ``toolkit`` is "cdi" or "hook", "" where no NVIDIA container toolkit was found.
+    ``toolkit`` is "cdi" or "hook", "" where no NVIDIA container toolkit was found. ``unenforceable`` are the limits of
+    the run that its container ``engine`` cannot enforce.
     """
 
     disk_free_bytes: int
@@ -48,6 +49,8 @@ class Machine:
     gpus: tuple[Gpu, ...] = ()
     toolkit: str = ""
     toolkit_version: Version | None = None
+    engine: str = ""
+    unenforceable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,12 @@ class Need:
     shm_bytes: int = 0
     build: str = ""
     batch: int = 1
+    allow_weaker: bool = False
 
 
 def checks(machine: Machine, need: Need) -> tuple[FitCheck, ...]:
     """Return every check that applies, the good ones included."""
-    found = [_disk(machine, need), _memory(machine, need), *_shm(machine, need)]
+    found = [_disk(machine, need), _memory(machine, need), *_shm(machine, need), *_engine(machine, need)]
     if need.accelerator == "cuda":
         found += [*_driver(machine, need), *(check for gpu in machine.gpus for check in _gpu(gpu, need))]
         found += toolkit(machine) if need.container else []
@@ -118,6 +122,20 @@ def _shm(machine: Machine, need: Need) -> Iterator[FitCheck]:
     fits = size >= _LEAST_SHM_BYTES
     fix = "`--shm-size 1G`" if need.container else "mount /dev/shm with more: `mount -o remount,size=1G /dev/shm`"
     yield FitCheck("shared memory", "ok" if fits else "warning", f"{_gib(size)} in /dev/shm", "" if fits else fix)
+
+
+def _engine(machine: Machine, need: Need) -> Iterator[FitCheck]:
+    if not machine.engine:
+        return
+    if not machine.unenforceable:
+        yield FitCheck("engine limits", "ok", f"{machine.engine} enforces what the box may use")
+        return
+    text = f"{machine.engine} cannot limit {', '.join(machine.unenforceable)} here"
+    if need.allow_weaker:
+        yield FitCheck("engine limits", "warning", f"{text}, which `--allow-weaker` accepts", "use an engine that can")
+    else:
+        fix = "use an engine that can, `--box venv`, or accept it with `--allow-weaker`"
+        yield FitCheck("engine limits", "failed", text, fix)
 
 
 def _driver(machine: Machine, need: Need) -> Iterator[FitCheck]:

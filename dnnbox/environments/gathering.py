@@ -25,9 +25,17 @@ _TIMEOUT_S = 600.0
 
 
 def gather(
-    spec: EnvSpec, lock: Lock, store: Store, *, title: str, imports: Sequence[str], base_image: str, offline: bool
+    spec: EnvSpec,
+    lock: Lock,
+    store: Store,
+    *,
+    title: str,
+    imports: Sequence[str],
+    base_image: str,
+    offline: bool,
+    python: Path | None = None,
 ) -> Material:
-    """Return the material of all formats that need no conda channel.
+    """Return the material of all formats that need no conda channel; ``python`` is one of this version, if not found.
 
     uv locks a project that holds every version of ``lock``; what it answers must be the same wheels.
 
@@ -43,7 +51,7 @@ def gather(
         for path, _ in provided:
             (project / WHEELS / path.name).symlink_to(path)
         (project / "pyproject.toml").write_text(uv_project.project(draft), "utf-8")
-        locked = _locked(spec, project, store, offline=offline)
+        locked = _locked(spec, project, store, python or interpreter(spec.python), offline=offline)
     text = "".join(_kept_lines(locked, lock, {path.name: digest for path, digest in provided}))
     return replace(draft, packages=_packages(tomllib.loads(text), lock), uv_lock=_public(text))
 
@@ -97,8 +105,8 @@ def drafted(
     return Material(title, spec, lock, packages, tuple(imports), base_image=base_image)
 
 
-def _locked(spec: EnvSpec, project: Path, store: Store, *, offline: bool) -> str:
-    if interpreter(spec.python) is None:
+def _locked(spec: EnvSpec, project: Path, store: Store, python: Path | None, *, offline: bool) -> str:
+    if python is None:
         raise EnvFailed(
             f"uv needs a Python {spec.python} on this machine to lock for it",
             hint=f"`uv python install {spec.python}`, or another with `--python`",
@@ -109,7 +117,7 @@ def _locked(spec: EnvSpec, project: Path, store: Store, *, offline: bool) -> str
     for name in ("UV_EXCLUDE_NEWER", "UV_CONFIG_FILE", "UV_NO_CONFIG"):
         environ.pop(name, None)
     environ["XDG_CONFIG_HOME"] = str(project)
-    argv = uv.lock_argv(project, interpreter(spec.python) or "")
+    argv = uv.lock_argv(project, python)
     ended = process.run(argv, timeout_s=_TIMEOUT_S, env=environ, cwd=project)
     if ended.timed_out:
         raise NetworkFailed(f"uv gave no answer within {_TIMEOUT_S:g} s", phase="export")

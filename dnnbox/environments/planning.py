@@ -51,8 +51,9 @@ def plan(
         _refuse_direct(line)
     needs_torch = spec.torch_family or any(_name(line) in ("torch", "torchvision", "torchaudio") for line in lines)
     python = python or python_for(
-        dependencies, indexes=indexes, accelerator=device, platform=platform, needs_torch=needs_torch
-    )
+        dependencies, indexes=indexes, accelerator=device, platform=platform, needs_torch=needs_torch,
+        is_installed=box != "pixi",
+    )  # fmt: skip
     if needs_torch:
         indexes = with_torch(indexes, accelerator=device, python=python, platform=platform, requirements=lines)
     image = _base_image(workspace, spec.base_images, device) if box in ("docker", "podman") else ""
@@ -108,8 +109,9 @@ def python_for(
     accelerator: Accelerator = "cpu",
     platform: str = "",
     needs_torch: bool = True,
+    is_installed: bool = True,
 ) -> str:
-    """Return the Python to use on this machine, as "3.11".
+    """Return the Python to use on this machine, as "3.11"; not ``is_installed``: a conda channel will bring it.
 
     The Python that runs dnnbox is taken if it fits. Where torch's wheel of the right build lies in a find-links folder
     for other Pythons only, one of those that is installed is preferred.
@@ -126,7 +128,7 @@ def python_for(
         with_wheel = {w.python for w in local_wheels(indexes, platform or platform_of_host()) if w.build == build}
         fitting.sort(key=lambda version: version not in with_wheel)
     for version in fitting:
-        if interpreter(version) is not None:
+        if not is_installed or interpreter(version) is not None:
             return version
     raise EnvFailed(
         f"no Python {dependencies.python} is installed on this machine",
@@ -135,10 +137,10 @@ def python_for(
     )
 
 
-def older_pythons(version: str) -> Iterator[str]:
-    """Yield the versions of the older interpreters of this machine that the harness runs on, the newest first."""
+def older_pythons(version: str, *, is_installed: bool = True) -> Iterator[str]:
+    """Yield the older versions that the harness runs on, the newest first: of this machine's interpreters, or all."""
     for minor in range(int(version.partition(".")[2]) - 1, _OLDEST_SUPPORTED - 1, -1):
-        if interpreter(f"3.{minor}") is not None:
+        if not is_installed or interpreter(f"3.{minor}") is not None:
             yield f"3.{minor}"
 
 

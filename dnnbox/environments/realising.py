@@ -36,14 +36,14 @@ def realise(
         return python
     if store.verified(target):  # the Python that it was made from is gone
         store.remove(target)
-    maker = _Maker(spec, lock, store, offline, progress, log)
+    maker = Maker(spec, lock, store, offline, progress, log)
     if store.create_once(target, maker.build, waiting=maker.wait):
         store.mark_fetched(digest for package in lock.packages for digest in package.sha256)
     return python
 
 
-class _Maker:
-    """Makes one environment in a folder that is renamed afterwards."""
+class Maker:
+    """Makes one environment in a folder of the store."""
 
     def __init__(
         self, spec: EnvSpec, lock: Lock, store: Store, offline: bool, progress: Progress, log: Path | None
@@ -65,12 +65,12 @@ class _Maker:
             )
         self._run(uv.venv_argv(folder, base), Indexes(), offline=True)
         (folder / LOCK_FILE).write_text(self.lock.text, "utf-8")
-        self._install(folder)
-        integrity.vouch(folder, self._compile(folder, base))
+        self.install(uv.sync_argv(folder / LOCK_FILE, folder / "bin" / "python", compile_bytecode=False))
+        integrity.vouch(folder, self.compiled(folder, base))
 
-    def _compile(self, folder: Path, base: Path) -> dict[str, str]:
+    def compiled(self, folder: Path, base: Path) -> dict[str, str]:
         """Compile or link, and return the sums of the compiled files."""
-        (site,) = folder.glob("lib/python3.*/site-packages")
+        site = folder / "lib" / f"python{self.spec.python}" / "site-packages"
         code = Bytecode(site, self.lock, self.store, self.spec.python)
         if missing := code.link():
             self.progress.advance("environment", 0, None, f"compiling {len(missing)} Python files, once")
@@ -78,9 +78,8 @@ class _Maker:
         place = site.relative_to(folder).as_posix()
         return {f"{place}/{name}": digest for name, digest in code.sums.items()}
 
-    def _install(self, folder: Path) -> None:
+    def install(self, command: list[str]) -> None:
         """Install from the cache alone first: that is faster, and right whenever everything is there."""
-        command = uv.sync_argv(folder / LOCK_FILE, folder / "bin" / "python", compile_bytecode=False)
         missing = sum(not package.cached for package in self.lock.packages)
         count = len(self.lock.packages)
         if self.offline or not missing:

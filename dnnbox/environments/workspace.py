@@ -138,6 +138,9 @@ def _absolute(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if "find-links" in table:
         places = table["find-links"]
         changed["find-links"] = [p if "://" in p else str(folder / Path(p).expanduser()) for p in places]
+    if "channels" in table:
+        channels = table["channels"]
+        changed["channels"] = [str(folder / Path(c).expanduser()) if c.startswith((".", "~")) else c for c in channels]
     if "ca-bundle" in table:
         changed["ca-bundle"] = str(folder / Path(table["ca-bundle"]).expanduser())
     return changed

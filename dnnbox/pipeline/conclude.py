@@ -145,6 +145,7 @@ def environment_record(prepared: Prepared, execution: Execution) -> EnvironmentR
         sandbox=execution.sandbox or sandbox_of(prepared),
         python=result.python if result else prepared.spec.python,
         packages=packages or ({p.name: p.version for p in lock.packages} if lock else {}),
+        conda_packages={p.name: p.version for p in prepared.conda.packages} if prepared.conda else {},
         lock_sha256=lock.sha256 if lock else "",
         lock_resolved_utc=lock.resolved_utc if lock else "",
         base_image=prepared.image,

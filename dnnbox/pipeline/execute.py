@@ -15,10 +15,10 @@ from dnnbox.boxes.base import Box
 from dnnbox.errors import DnnboxError, EnvFailed, InputLimit, RunFailed
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
-from dnnbox.files import write_atomic
+from dnnbox.files import host_errors, write_atomic
 from dnnbox.pipeline import matching, planning, reference
 from dnnbox.pipeline.jobs import Execution, Jobs, limits_of
-from dnnbox.pipeline.prepare import CONTAINERS, Prepared
+from dnnbox.pipeline.prepare import CONTAINERS, Prepared, conda_part
 from dnnbox.records.dependencies import Dependencies
 from dnnbox.records.environment import Attempt, Mount
 from dnnbox.store import Store
@@ -110,7 +110,7 @@ def _mending(
             _attempt(experiment, prepared, store, progress, execution, "latest")
             return prepared
         except RunFailed as error:
-            found = None if execution.verified or prepared.lock is None else _mended(prepared, execution)
+            found = _mended(prepared, execution) if prepared.packages == "new" and not execution.verified else None
             if found is None:
                 raise
             progress.note(f"{error.what}; trying again, {found[0]}")
@@ -139,7 +139,8 @@ def _pinned(prepared: Prepared, store: Store, progress: Progress, execution: Exe
     requirements = tuple(pins.get(r.name, r) for r in prepared.dependencies.requirements)
     derived = replace(prepared.dependencies, requirements=requirements, fallback=())
     pinned, first = replace(prepared, dependencies=derived), prepared.spec.python
-    older = environments.older_pythons(first) if prepared.box == "venv" else ()
+    brought = prepared.box == "pixi" and prepared.packages == "new"  # by a conda channel, whatever is installed here
+    older = environments.older_pythons(first, is_installed=not brought) if prepared.box == "venv" or brought else ()
     failure: EnvFailed | None = None
     for python in (first, *older):
         try:
@@ -162,7 +163,8 @@ def _resolved(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
     )
     spec = replace(spec, base_image=prepared.spec.base_image)
     lock = environments.resolve(spec, store, offline=prepared.options.offline, progress=progress)
-    return replace(prepared, spec=spec, lock=lock)
+    conda = prepared.conda and conda_part(spec, prepared.workspace, store, prepared.options)
+    return replace(prepared, spec=spec, lock=lock, conda=conda)
 
 
 def _attempt(
@@ -219,29 +221,62 @@ def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Expe
             offline=options.offline,
             progress=progress,
             log=log,
+            allow_weaker=options.allow_weaker,
         )
         return boxes.open_container(
             prepared.box, prepared.image, interpreter, mounts, limits, device=prepared.device.name, gpus=options.gpus,
             runtime=options.oci_runtime,
             store=store,
         )  # fmt: skip
-    if prepared.box in ("current", "pixi"):
-        python = Path(prepared.workspace.current_python)
-        if prepared.missing:
-            environments.install_current(
-                prepared.workspace,
-                prepared.dependencies,
-                prepared.spec,
-                experiment.outputs,
-                offline=options.offline,
-                log=log,
-            )
-        return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto", kind=prepared.box)
+    python = _python(prepared, store, progress, experiment, log)
+    device = prepared.device.name
+    return boxes.open_venv(python, mounts, limits, device=device, gpus=options.gpus, sandbox="auto", kind=prepared.box)
+
+
+def _python(prepared: Prepared, store: Store, progress: Progress, experiment: Experiment, log: Path) -> Path:
+    """Return the interpreter of an environment on this machine, made or completed where it has to be."""
+    if prepared.packages == "current":
+        return _current_python(prepared, experiment, log)
+    if prepared.packages == "feature":
+        return _feature_python(prepared, experiment, log)
     assert prepared.lock is not None
-    python = environments.realise(
-        prepared.spec, prepared.lock, store, offline=options.offline, progress=progress, log=log
-    )
-    return boxes.open_venv(python, mounts, limits, device=prepared.device.name, sandbox="auto")
+    offline = prepared.options.offline
+    if prepared.conda is None:
+        return environments.realise(prepared.spec, prepared.lock, store, offline=offline, progress=progress, log=log)
+    from dnnbox.environments import prefixes
+
+    python = prefixes.realise_prefix(
+        prepared.spec, prepared.lock, prepared.conda, prepared.workspace, store,
+        offline=offline, progress=progress, log=log,
+    )  # fmt: skip
+    # The manifest of an environment that is nobody's project lies in the experiment, for pixi to take from there.
+    with host_errors(experiment.outputs):
+        (experiment.outputs / "pixi").mkdir(exist_ok=True)
+    for file in (python.parent.parent / prefixes.MANIFEST).iterdir():
+        write_atomic(experiment.outputs / "pixi" / file.name, file.read_bytes(), durable=False)
+    return python
+
+
+def _current_python(prepared: Prepared, experiment: Experiment, log: Path) -> Path:
+    workspace, offline = prepared.workspace, prepared.options.offline
+    if prepared.missing:
+        environments.install_current(
+            workspace, prepared.dependencies, prepared.spec, experiment.outputs, offline=offline, log=log
+        )
+    if workspace.current_python:
+        return Path(workspace.current_python)
+    from dnnbox.environments import pixi  # a project that nobody had installed before
+
+    return pixi.python_of(workspace)
+
+
+def _feature_python(prepared: Prepared, experiment: Experiment, log: Path) -> Path:
+    from dnnbox.environments import pixi
+
+    name = pixi.feature_name(prepared.path.stem)
+    if pixi.has_feature(prepared.workspace, name, prepared.spec):
+        return pixi.python_of(prepared.workspace, name)
+    return pixi.add_feature(prepared.workspace, name, prepared.spec, experiment.outputs, log=log)
 
 
 def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from dnnbox import boxes, machine
 from dnnbox.environments import fit
-from dnnbox.errors import DnnboxError, GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
+from dnnbox.errors import DnnboxError, EngineLimit, GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
+from dnnbox.records.environment import Limits
 from dnnbox.records.plan import FitCheck
 from dnnbox.store import Store
 
 if TYPE_CHECKING:
     from dnnbox.pipeline.prepare import Prepared
 
-_ERRORS: dict[str, type[DnnboxError]] = {"disk": HostFull, "memory": OutOfMemory, "VRAM": VramOutOfMemory}
+_ERRORS: dict[str, type[DnnboxError]] = {"disk": HostFull, "memory": OutOfMemory, "VRAM": VramOutOfMemory,
+                                         "engine limits": EngineLimit}  # fmt: skip
 _CONTAINERS = ("docker", "podman")
 _HALF = ("fp16", "bf16")
 
@@ -27,13 +29,16 @@ def facts(prepared: Prepared, store: Store) -> fit.Machine:
     """Return what this machine has for the run. The GPU is asked only where one will be used."""
     memory = prepared.options.memory_bytes or boxes.default_memory_bytes()
     disk, shm = machine.free_bytes(store.root), machine.shm_bytes()
+    engine = prepared.box if prepared.box in _CONTAINERS else ""
+    limits = Limits(memory, cpus=prepared.options.cpus)
+    lacking = boxes.unenforceable(engine, limits) if engine else ()
     if prepared.device.accelerator != "cuda":
-        return fit.Machine(disk, memory, shm)
+        return fit.Machine(disk, memory, shm, engine=engine, unenforceable=lacking)
     driver, gpus = machine.nvidia()
     wanted = prepared.device.name.partition(":")[2]
     mine = gpus if not wanted else gpus[int(wanted) : int(wanted) + 1]
     kind, version = machine.toolkit() if prepared.box in _CONTAINERS else ("", None)
-    return fit.Machine(disk, memory, shm, driver, mine, kind, version)
+    return fit.Machine(disk, memory, shm, driver, mine, kind, version, engine, lacking)
 
 
 def need(prepared: Prepared, *, exists: bool) -> fit.Need:
@@ -49,6 +54,7 @@ def need(prepared: Prepared, *, exists: bool) -> fit.Need:
         shm_bytes=options.shm_bytes or (1 << 30),
         build=fit.build_of(lock.packages) if lock else "",
         batch=max(options.batches),
+        allow_weaker=options.allow_weaker,
     )
 
 

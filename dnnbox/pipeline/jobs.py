@@ -62,6 +62,7 @@ def limits_of(prepared: Prepared) -> Limits:
         memory_bytes=options.memory_bytes or boxes.default_memory_bytes(),
         shm_bytes=options.shm_bytes or (1 << 30),
         cpus=options.cpus,
+        allow_weaker=options.allow_weaker,
     )
 
 

@@ -12,7 +12,7 @@ from dnnbox.harness.protocol import MeasurePlan
 from dnnbox.pipeline import fitting
 from dnnbox.records.plan import Plan
 from dnnbox.store import Store
-from dnnbox.text import visible
+from dnnbox.text import redact, visible
 
 if TYPE_CHECKING:
     from dnnbox.pipeline.prepare import Prepared
@@ -61,16 +61,31 @@ def describe(prepared: Prepared, store: Store) -> Plan:
             "image": prepared.image,
             "device_reason": prepared.device.reason,
             "torch": prepared.spec.indexes.reasons,
+            "packages": prepared.packages,
+            **({"conda": _conda(prepared)} if prepared.conda is not None else {}),
         },
     )
 
 
+def _conda(prepared: Prepared) -> list[str]:
+    assert prepared.conda is not None
+    return [f"{package.name} {package.version} {package.build}" for package in prepared.conda.packages]
+
+
 def environment_exists(prepared: Prepared, store: Store) -> bool:
     """Tell whether the locked environment is in the store already."""
-    if prepared.lock is None or prepared.box in ("current", "pixi"):
+    if prepared.packages == "feature":
+        from dnnbox.environments import pixi
+
+        return pixi.has_feature(prepared.workspace, pixi.feature_name(prepared.path.stem), prepared.spec)
+    if prepared.lock is None or prepared.packages == "current":
         return not prepared.missing
     from dnnbox import boxes
 
+    if prepared.conda is not None:
+        from dnnbox.environments import prefixes
+
+        return store.verified(prefixes.prefix_dir(prepared.lock, prepared.conda, store))
     if prepared.box == "venv":
         return store.verified(store.venv_dir(prepared.lock.sha256))
     return boxes.container_env_exists(prepared.spec, prepared.lock, store, prepared.image, prepared.box)
@@ -108,19 +123,30 @@ def _measure_text(quick: bool, *, profile: bool) -> str:
 def _network(prepared: Prepared, exists: bool) -> Iterator[str]:
     if prepared.source.origin == "git":
         yield f"git: {prepared.source.url}, one shallow clone"
+    if not exists and prepared.conda is not None and not prepared.options.offline:
+        channels = ", ".join(visible(redact(name), 80) for name in prepared.conda.channels)
+        yield f"conda channels: {channels}, Python and what it needs"
     if not exists and prepared.lock is not None and not prepared.options.offline and prepared.lock.download_bytes:
         yield "package index: the packages above, before the box is closed"
 
 
 def _will(prepared: Prepared, exists: bool) -> Iterator[str]:
     count = len(prepared.lock.packages) if prepared.lock else len(prepared.missing)
-    if prepared.box in ("current", "pixi"):
+    if prepared.packages == "current":
         if prepared.missing:
-            yield f"install {len(prepared.missing)} packages into the current environment, rolled back if that fails"
+            yield _into_current(prepared)
         else:
             yield "use the current environment as it is"
     elif exists:
         yield f"use an environment that is here already, {count} packages, pinned by hash"
+    elif prepared.packages == "feature":
+        name = visible(Path(prepared.workspace.manifest).name, 40)
+        yield f"add a feature and an environment for this model to {name}, and put it back if pixi cannot install it"
+    elif prepared.conda is not None:
+        yield (
+            f"make a new pixi environment, {len(prepared.conda.packages)} conda packages and {count} from the index, "
+            "pinned by hash, outside the workspace; its pixi.toml and pixi.lock go into the experiment"
+        )
     else:
         yield f"make a new environment for this model, {count} packages, pinned by hash, outside the workspace"
     if prepared.inspection.verdict in ("needs-code", "dangerous"):
@@ -130,8 +156,16 @@ def _will(prepared: Prepared, exists: bool) -> Iterator[str]:
     yield "write to the experiment folder only"
 
 
+def _into_current(prepared: Prepared) -> str:
+    count, managers = len(prepared.missing), prepared.workspace.managers
+    if managers[:1] == ("pixi",):
+        name = visible(Path(prepared.workspace.manifest).name, 40)
+        return f"add {count} packages to {name} and let pixi install them, both put back if that fails"
+    return f"install {count} packages into the current environment, rolled back if that fails"
+
+
 def _will_not(prepared: Prepared) -> Iterator[str]:
-    if prepared.box not in ("current", "pixi"):
+    if prepared.packages == "new":
         yield "touch your Python or any file of the workspace"
     if not sandbox_of(prepared).startswith("none"):
         yield "let the model reach the network"

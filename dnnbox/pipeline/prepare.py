@@ -14,8 +14,9 @@ from dnnbox.events import Progress
 from dnnbox.pipeline import asked, planning
 from dnnbox.pipeline.asked import Asked
 from dnnbox.pipeline.inspecting import identified, local_path
+from dnnbox.pipeline.providing import Home, choose_home, current_lacks
 from dnnbox.records.dependencies import Dependencies, Requirement
-from dnnbox.records.environment import BoxKind, EnvSpec, Lock, Workspace
+from dnnbox.records.environment import BoxKind, CondaSolution, EnvSpec, Lock, Packages, Workspace
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.options import RunOptions
@@ -30,7 +31,10 @@ _PIPELINE = ("mean", "std", "size", "interpolation")
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that is known before consent. ``lock`` is None where resolving was left out."""
+    """Everything that is known before consent. ``lock`` is None where resolving was left out.
+
+    ``packages`` says whose environment it is; ``conda`` is the part of a new pixi environment that channels provide.
+    """
 
     options: RunOptions
     path: Path
@@ -49,6 +53,8 @@ class Prepared:
     plan: Plan
     seconds: dict[str, float]
     asked: Asked = field(default_factory=Asked)
+    packages: Packages = "new"
+    conda: CondaSolution | None = None
 
 
 @contextmanager
@@ -123,28 +129,29 @@ def prepare(
         derived = asked.with_needs(derived, wanted, options)
     with timed(seconds, "plan"):
         workspace = environments.detect(options.workspace)
-        box, reason = choose_box(options, workspace)
-        if options.oci_runtime and box not in CONTAINERS:
-            raise Usage(f"--runtime is for containers, and the box is {box}", hint="add `--box docker`")
-        image, python, platform = _base(options, workspace, box)
-        spec = environments.plan(
-            derived, workspace, box=box, device=device.accelerator, python=python, platform=platform
-        )
+        home = choose_home(options, workspace)
+        if options.oci_runtime and home.box not in CONTAINERS:
+            raise Usage(f"--runtime is for containers, and the box is {home.box}", hint="add `--box docker`")
+        image, python = _base(options, home)
+        spec = environments.plan(derived, workspace, box=home.box, device=device.accelerator, python=python)
         spec = replace(spec, base_image=image)
-        missing = current_lacks(derived, workspace)
-    lock = None
+        missing = current_lacks(derived, home.workspace)
+    lock, conda = None, None
     store = store or Store.default()
-    if resolve and not (box == "current" and not missing):
+    if resolve and (home.packages != "current" or missing):
         with timed(seconds, "resolve"):
             progress.begin("resolve", f"{len(spec.requirements)} requirements")
             lock = environments.resolve(
                 spec, store, offline=options.offline, refresh=options.refresh, progress=progress
             )
+            if home.box == "pixi" and home.packages == "new":
+                conda = conda_part(spec, home.workspace, store, options)
         progress.end("resolve", f"{len(lock.packages)} packages, lock {lock.sha256[:6]}", seconds["resolve"])
     prepared = Prepared(
-        options, path, inspection, source, derived, workspace, box, reason, image, device, spec, lock, choices, missing,
-        Plan(), seconds, asked.with_reference(wanted, options, lambda other: prepare(other, progress, resolve=resolve,
-                                                                                     store=store)),
+        options, path, inspection, source, derived, home.workspace, home.box, home.reason, image, device, spec, lock,
+        choices, missing, Plan(), seconds,
+        asked.with_reference(wanted, options, lambda other: prepare(other, progress, resolve=resolve, store=store)),
+        home.packages, conda,
     )  # fmt: skip
     return replace(prepared, plan=planning.describe(prepared, store))
 
@@ -231,38 +238,20 @@ def _with_input_needs(derived: Dependencies, choices: tuple[InputChoice, ...]) -
     return replace(derived, requirements=(*derived.requirements, Requirement("pillow", "", "utility", (reason,))))
 
 
-def choose_box(options: RunOptions, workspace: Workspace) -> tuple[BoxKind, str]:
-    """Return the box and why; asks the user to say which environment is current where there are two."""
-    requested = options.box
-    if requested == "auto" and isinstance(workspace.settings.get("box"), str):
-        requested = str(workspace.settings["box"])
-    if options.deps == "current" and requested == "auto":
-        requested = "current"
-    if requested == "current" and len(workspace.managers) > 1:
-        raise Usage(
-            f"both {' and '.join(workspace.managers)} manage this workspace; which one is current?",
-            hint="say `--box pixi` or `--box venv`",
-            phase="plan",
-        )
-    if requested == "current" and not workspace.current_python:
-        raise Usage("this workspace has no environment of its own", hint="use `--box venv` for a new one", phase="plan")
-    return boxes.choose(requested, workspace=workspace)
+def conda_part(spec: EnvSpec, workspace: Workspace, store: Store, options: RunOptions) -> CondaSolution:
+    """Return the part of a new pixi environment that conda channels provide."""
+    from dnnbox.environments import prefixes  # only where one is wanted
+
+    return prefixes.conda_part(spec, workspace, store, offline=options.offline, refresh=options.refresh)
 
 
-def _base(options: RunOptions, workspace: Workspace, box: BoxKind) -> tuple[str, str | None, str | None]:
-    """Return the base image, its Python and its platform; empty and None where the box is no container."""
-    if box == "current":
-        return "", environments.python_version(Path(workspace.current_python)), None
-    if box not in CONTAINERS:
-        return "", None, None
-    configured = workspace.settings.get("base-images")
+def _base(options: RunOptions, home: Home) -> tuple[str, str | None]:
+    """Return a container's base image and its Python, or the Python of the user's own environment."""
+    if home.packages == "current" and home.workspace.current_python:
+        return "", environments.python_version(Path(home.workspace.current_python))
+    if home.box not in CONTAINERS:
+        return "", None
+    configured = home.workspace.settings.get("base-images")
     image = options.base_image or (str(configured.get("cpu", "")) if isinstance(configured, dict) else "")
     image = image or boxes.DEFAULT_IMAGE
-    return image, boxes.image_python(box, image), None
-
-
-def current_lacks(derived: Dependencies, workspace: Workspace) -> tuple[Requirement, ...]:
-    """Return what the workspace's own environment lacks; everything where there is none."""
-    if not workspace.current_python:
-        return derived.requirements
-    return tuple(environments.missing(derived, Path(workspace.current_python)))
+    return image, boxes.image_python(home.box, image)

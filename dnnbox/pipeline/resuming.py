@@ -108,7 +108,9 @@ def agreement(prepared: Prepared) -> dict[str, str]:
     }  # fmt: skip
     return {
         "checkpoint": prepared.inspection.sha256 or "",
-        "packages": prepared.lock.sha256 if prepared.lock else "",
+        "packages": "".join(
+            (prepared.lock.sha256 if prepared.lock else "", prepared.conda.sha256 if prepared.conda else "")
+        ),
         "source": prepared.source.sha256,
         "adapter": sha256_file(options.adapter) if options.adapter else "",
         "inputs": ",".join(_digest(Path(choice.path)) for choice in prepared.inputs if choice.path),

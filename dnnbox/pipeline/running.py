@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from dnnbox import __version__, boxes, consent
+from dnnbox import __version__, boxes, consent, environments
 from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, Busy, ConsentNeeded, DnnboxError, TargetMissed, Usage
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
 from dnnbox.files import host_error
-from dnnbox.pipeline import conclude, fitting, resuming, serving, undecided
+from dnnbox.pipeline import conclude, fitting, providing, resuming, serving, undecided
 from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_match, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
@@ -112,14 +113,14 @@ def _agree(
     )
     if options.yes:
         return prepared, consent.decided(options, "run", "flag", (), prepared.plan)
-    if not prepared.missing and prepared.box == "current":
+    if not prepared.missing and prepared.packages == "current":
         return prepared, consent.decided(options, "current", "default", (), prepared.plan)
     if ask is None:
         raise consent.needed(prepared.missing, "read `dnnbox plan`, then run again with `--yes`")
     while True:
         offered = consent.choices(
             prepared.plan,
-            has_current=bool(prepared.workspace.current_python),
+            managers=environments.detect(options.workspace).managers,
             has_engine=any(boxes.engine_answers(engine) for engine in CONTAINERS),
         )
         answer = ask(prepared.plan, offered)
@@ -127,8 +128,8 @@ def _agree(
             return prepared, consent.decided(prepared.options, prepared.box, "prompt", offered, prepared.plan)
         if answer == "quit":
             raise ConsentNeeded("you said no; nothing was changed", phase="consent")
-        box = "auto" if answer == "container" else answer
-        prepared = prepare(replace(options, box=box, deps="ask"), progress, store=store, refs_dir=refs_dir)
+        meant: Any = providing.ANSWERS[answer]
+        prepared = prepare(replace(options, **meant), progress, store=store, refs_dir=refs_dir)
 
 
 def _place(prepared: Prepared) -> Path:

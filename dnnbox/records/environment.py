@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 BoxKind = Literal["current", "venv", "pixi", "docker", "podman"]
 Accelerator = Literal["cpu", "cuda", "rocm", "mps"]
+Packages = Literal["new", "current", "feature"]
+"""Where packages go: an environment of dnnbox's own, the user's, or one more in the user's pixi manifest."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,35 @@ class Lock:
 
 
 @dataclass(frozen=True)
+class CondaPackage:
+    """One package of a conda channel. ``url`` is relative ("./channel/…") for a channel on this machine."""
+
+    name: str
+    version: str
+    build: str
+    subdir: str
+    url: str
+    sha256: str
+    md5: str
+    size_bytes: int | None = None
+    depends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CondaSolution:
+    """Python and what it needs from conda channels. ``pixi_lock`` is pixi's own file where pixi made it, else ""."""
+
+    channels: tuple[str, ...]
+    packages: tuple[CondaPackage, ...]
+    pixi_lock: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Over the packages' own hashes: equal for the same packages, wherever they come from."""
+        return hashlib.sha256("".join(sorted(p.sha256 for p in self.packages)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class Workspace:
     """The user's project around the working directory, and how its environment is managed.
 
@@ -94,7 +126,10 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a box may use. Bytes; ``cpus`` is a cpuset list ("0,1") or "" for all."""
+    """What a box may use. Bytes; ``cpus`` is a cpuset list ("0,1") or "" for all.
+
+    ``allow_weaker``: the user accepts that an engine cannot enforce some of these.
+    """
 
     memory_bytes: int
     pids: int = 4096
@@ -104,6 +139,7 @@ class Limits:
     output_files: int = 2000
     log_bytes: int = 32 << 20
     cpus: str = ""
+    allow_weaker: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +171,7 @@ class EnvironmentRecord:
     sandbox: str = ""  # bubblewrap | container | none, with the reason for none
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+    conda_packages: Mapping[str, str] = field(default_factory=dict)  # name -> version, of a new pixi environment
     lock_sha256: str = ""
     lock_resolved_utc: str = ""
     base_image: str = ""

@@ -26,7 +26,7 @@ class RunOptions:
     device: str = "auto"
     gpus: str = ""
     box: str = "auto"
-    deps: Literal["ask", "current", "new"] = "ask"
+    deps: Literal["ask", "current", "new", "feature"] = "ask"
     yes: bool = False
     offline: bool = False
     refresh: bool = False
@@ -46,6 +46,7 @@ class RunOptions:
     quick: bool = False
     profile: bool | None = None  # None: yes, but not with ``quick``
     allow: tuple[str, ...] = ()
+    allow_weaker: bool = False  # limits that the engine cannot enforce are left out, and said
     base_image: str = ""
     oci_runtime: str = ""  # what the engine starts containers with: runsc, kata; "" is its default
     dataset: Path | None = None

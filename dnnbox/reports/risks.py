@@ -26,6 +26,7 @@ def of(outputs: Outputs) -> tuple[Risk, ...]:
         *_contract(outputs),
         *_measurement(outputs),
         *_environment(outputs),
+        *_limits(outputs),
     )
     return tuple(sorted(found, key=lambda risk: not risk.is_urgent))
 
@@ -129,6 +130,16 @@ def _measurement(outputs: Outputs) -> Iterator[Risk]:
             "Rare slow requests are not known",
             "The slowest 1 in 100 may be much slower",
             "Run without `--quick` to collect more samples",
+        )
+
+
+def _limits(outputs: Outputs) -> Iterator[Risk]:
+    told = outputs.environment.settings.get("weaker") if outputs.environment is not None else None
+    if outputs.environment is not None and isinstance(told, (list, tuple)) and told:
+        yield Risk(
+            f"Not every limit was enforced: {', '.join(map(str, told))}",
+            "A model that takes too much could disturb this machine and its own figures",
+            "Run it on an engine, or in a control group, that can limit it",
         )
 
 

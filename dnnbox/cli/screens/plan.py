@@ -93,11 +93,18 @@ def _source(plan: Plan) -> tuple[str, str]:
     return files or "your directory", where[source.origin] + licence
 
 
+_PIXI = {
+    "current": "the current pixi environment",
+    "feature": "one more environment in your pixi manifest",
+    "new": "a new pixi environment for this model",
+}
+
+
 def _box(look: Look, plan: Plan) -> Cell:
     names = {
         "current": "the current environment",
         "venv": "a new venv for this model",
-        "pixi": "the current pixi environment",
+        "pixi": _PIXI.get(str(plan.details.get("packages", "")), "a pixi environment"),
         "docker": "container (docker)",
         "podman": "container (podman)",
     }

@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from dnnbox.errors import Unsupported
-from dnnbox.records.environment import EnvSpec, Lock
+from dnnbox.records.environment import CondaSolution, EnvSpec, Lock
 
 MADE_BY = "Made by `dnnbox env`"
 """Stands in the first line of every file, so that only our own files are ever replaced."""
@@ -48,30 +48,6 @@ class Package:
     version: str
     wheels: tuple[Wheel, ...]
     requires: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CondaPackage:
-    """One package of a conda channel. ``url`` is relative ("./channel/…") for a channel on this machine."""
-
-    name: str
-    version: str
-    build: str
-    subdir: str
-    url: str
-    sha256: str
-    md5: str
-    size_bytes: int | None = None
-    depends: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CondaSolution:
-    """Python and what it needs from conda channels. ``pixi_lock`` is pixi's own file where pixi made it, else ""."""
-
-    channels: tuple[str, ...]
-    packages: tuple[CondaPackage, ...]
-    pixi_lock: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from dnnbox.environments.exports.base import CondaSolution, Material, conda_platform, head, quoted
+from dnnbox.environments.exports.base import Material, conda_platform, head, quoted
 from dnnbox.environments.exports.pixi import solved
+from dnnbox.records.environment import CondaSolution
 
 
 def files(material: Material) -> dict[str, str]:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dnnbox.environments.exports.base import (
     PROJECT,
     WHEELS,
-    CondaPackage,
-    CondaSolution,
     Material,
     Package,
     conda_platform,
@@ -21,6 +19,7 @@ from dnnbox.environments.exports.base import (
     quoted_list,
 )
 from dnnbox.errors import Internal
+from dnnbox.records.environment import CondaPackage, CondaSolution
 
 _PYPI = "https://pypi.org/simple"
 
@@ -28,8 +27,8 @@ _PYPI = "https://pypi.org/simple"
 def files(material: Material) -> dict[str, str]:
     """Return pixi.toml and pixi.lock."""
     solution = solved(material)
-    lock = solution.pixi_lock or "\n".join(_lock(material, solution)) + "\n"
-    return {"pixi.toml": manifest(material, solution.channels), "pixi.lock": head(material) + lock}
+    text = solution.pixi_lock or lock(material, solution)
+    return {"pixi.toml": manifest(material, solution.channels), "pixi.lock": head(material) + text}
 
 
 def solved(material: Material) -> CondaSolution:
@@ -64,6 +63,11 @@ def manifest(material: Material, channels: tuple[str, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def lock(material: Material, solution: CondaSolution) -> str:
+    """Return pixi.lock without its head."""
+    return "\n".join(_lock(material, solution)) + "\n"
+
+
 def _lock(material: Material, solution: CondaSolution) -> Iterator[str]:
     default, further = index_urls(material)
     yield "version: 6"
@@ -95,7 +99,7 @@ def _place(package: Package) -> str:
 
 def _conda(package: CondaPackage) -> Iterator[str]:
     yield f"- conda: {package.url}"
-    if package.url.startswith("./"):  # what the file's name tells is not read from a path
+    if not package.url.startswith(("https://", "http://")):  # what the file's name tells is not read from a path
         yield f"  name: {package.name}\n  version: {quoted(package.version)}\n  build: {quoted(package.build)}"
         yield f"  subdir: {package.subdir}"
     yield f"  sha256: {quoted(package.sha256)}\n  md5: {quoted(package.md5)}"

@@ -34,6 +34,12 @@ def python_files() -> Iterator[tuple[str, Path]]:
             yield path.relative_to(base).as_posix(), path
 
 
+def relocatable(data: bytes) -> bytes:
+    """Return a program that looks for its libpython beside itself, as conda's do, not where it was built."""
+    built = f"{sys.base_prefix}/lib".encode() + b"\0"
+    return data.replace(built, b"$ORIGIN/../lib".ljust(len(built), b"\0")) if data[:4] == b"\x7fELF" else data
+
+
 def write_package(file: Path, index: dict[str, Any], contents: dict[str, bytes], links: dict[str, str]) -> None:
     """Write a .tar.bz2 conda package."""
     paths = [entry(name, data) for name, data in contents.items()]
@@ -68,7 +74,7 @@ def main(channel: Path) -> None:
     for name in (subdir, "noarch"):
         (channel / name).mkdir(parents=True)
     machine = {"subdir": subdir, "platform": "linux", "arch": os.uname().machine}
-    contents = {name: path.read_bytes() for name, path in python_files() if path.is_file()}
+    contents = {name: relocatable(path.read_bytes()) for name, path in python_files() if path.is_file()}
     short = f"python{sys.version_info.major}.{sys.version_info.minor}"
     links = {"bin/python": short, "bin/python3": short}
     contents[f"lib/{short}/site-packages/README.txt"] = b"packages go here\n"

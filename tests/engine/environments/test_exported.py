@@ -78,11 +78,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a conda channel on this machine; yields its URL."""
-    pytest.importorskip("rattler")
-    folder = tmp_path_factory.mktemp("conda") / "channel"
-    call([sys.executable, HERE / "conda_channel.py", folder], folder.parent, os.environ)
+def channel(conda_folder: Path) -> Iterator[str]:
+    """Serve the conda channel on this machine; yields its URL."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None: ...
@@ -91,7 +88,7 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             del self.headers["If-Modified-Since"]  # py-rattler 0.28 asks with it and does not take the answer 304
             super().do_GET()
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=conda_folder)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -39,7 +39,7 @@ SCREENS: dict[str, Callable[[Look], str]] = {
     "plan": lambda look: (
         plan_screen(made.PLAN, look=look)
         + "\n"
-        + consent_keys(made.PLAN, choices(made.PLAN, has_current=True, has_engine=True), look=look)
+        + consent_keys(made.PLAN, choices(made.PLAN, managers=("venv",), has_engine=True), look=look)
     ),
     "summary": lambda look: run_summary(made.INDEX, made.STATS, made.VERDICT, made.CONTRACT, NAMES, 372.0, look=look),
     "error": lambda look: error_screen(made.ERROR, log="tmp/x/logs/load.log", kept=("the environment",), look=look),
@@ -90,7 +90,7 @@ def test_screens__hostile_text_in_every_field__show_nothing_live(poison: str) ->
     shown = [
         inspect_screen(made.poisoned(made.INSPECTION, poison), 0.4, tensors=True),
         plan_screen(plan),
-        consent_keys(plan, choices(plan, has_current=True, has_engine=True)),
+        consent_keys(plan, choices(plan, managers=("venv",), has_engine=True)),
         run_summary(
             made.poisoned(made.INDEX, poison), made.poisoned(made.STATS, poison), made.poisoned(made.VERDICT, poison),
             made.poisoned(made.CONTRACT, poison), names, 3.0,
@@ -158,7 +158,7 @@ def test_inspect__hundreds_of_findings__shows_the_worst_and_counts_the_rest() ->
 
 def test_plan__environment_exists__enter_installs_nothing() -> None:
     plan = Plan(box="venv", sandbox="bubblewrap", environment_exists=True, packages=made.PLAN.packages)
-    keys = consent_keys(plan, choices(plan, has_current=False, has_engine=False))
+    keys = consent_keys(plan, choices(plan, managers=(), has_engine=False))
     assert "Enter   run this plan: nothing to install" in keys
     assert keys.endswith("Run? [Enter/q] ")
 

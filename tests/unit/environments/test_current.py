@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from dnnbox import uv
 from dnnbox.environments import install_current, installed, missing, platform_of_host
-from dnnbox.environments.pixi import with_requirements
+from dnnbox.environments.pixi import add_feature, feature_name, has_feature, with_feature, with_requirements
 from dnnbox.errors import EnvFailed, NetworkFailed
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.environment import EnvSpec, Indexes, Workspace
@@ -164,6 +165,60 @@ def test_with_requirements__pixi_manifest__comments_and_order_stay() -> None:
 
     assert text.startswith(PIXI)
     assert '[pypi-dependencies]\ntimm = ">=1"\nnumpy = "*"' in text
+
+
+def test_with_requirements__extras_and_pyproject__written_as_pixi_reads_them() -> None:
+    text = with_requirements("[tool.pixi.workspace]\n", "pyproject.toml", [Requirement("lightning[extra]", ">=2")])
+
+    assert text == (
+        '[tool.pixi.workspace]\n\n[tool.pixi.pypi-dependencies]\nlightning = {version = ">=2", extras = ["extra"]}\n'
+    )
+
+
+def test_with_feature__pixi_manifest__an_environment_of_its_own_and_nothing_else_changed() -> None:
+    pinned = {"torch": "https://user:secret@index.example/cpu"}
+    spec = EnvSpec("timm", ("timm>=1", "torch"), "3.12", "x86_64-manylinux_2_28", indexes=Indexes(pinned=pinned))
+
+    text = with_feature(PIXI, "pixi.toml", "dnnbox-model", spec)
+
+    assert text.startswith(PIXI)
+    table = tomllib.loads(text)
+    assert table["feature"]["dnnbox-model"] == {
+        "dependencies": {"python": "3.12.*"},
+        "pypi-dependencies": {"timm": ">=1", "torch": {"version": "*", "index": "https://index.example/cpu"}},
+    }
+    assert table["environments"] == {"dnnbox-model": {"features": ["dnnbox-model"], "no-default-feature": True}}
+    assert tomllib.loads(with_feature(text, "pixi.toml", "dnnbox-model", spec)) == table
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_add_feature__pixi_stand_in__environment_made_or_manifest_put_back(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = pixi_workspace(tmp_path)
+    made = f"mkdir -p {tmp_path}/.pixi/envs/$5/bin; ln -s /bin/true {tmp_path}/.pixi/envs/$5/bin/python"
+    pretend_pixi(tmp_path / "bin", f"echo lock > {tmp_path}/pixi.lock; {made}; echo no >&2; exit {code}", monkeypatch)
+    (tmp_path / "record").mkdir()
+    spec = EnvSpec("timm", ("timm>=1",), "3.12", "x86_64-manylinux_2_28")
+    assert not has_feature(workspace, "dnnbox-model", spec)
+
+    if code:
+        with pytest.raises(EnvFailed, match="pixi could not install timm>=1: no"):
+            add_feature(workspace, "dnnbox-model", spec, tmp_path / "record")
+        assert Path(workspace.manifest).read_text() == PIXI
+        assert not (tmp_path / "pixi.lock").exists()
+        assert not has_feature(workspace, "dnnbox-model", spec)
+    else:
+        python = add_feature(workspace, "dnnbox-model", spec, tmp_path / "record")
+        assert python == tmp_path / ".pixi" / "envs" / "dnnbox-model" / "bin" / "python"
+        assert has_feature(workspace, "dnnbox-model", spec)
+        assert (tmp_path / "record" / "pixi-before.toml").read_text() == PIXI
+        assert "no-default-feature" in (tmp_path / "record" / "pixi-after.toml").read_text()
+
+
+@pytest.mark.parametrize(("title", "name"), [("ResNet_50 v2", "dnnbox-resnet-50-v2"), ("…", "dnnbox-model")])
+def test_feature_name__any_title__is_one_that_pixi_takes(title: str, name: str) -> None:
+    assert feature_name(title) == name
 
 
 def test_install_current__pixi_is_not_there__says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

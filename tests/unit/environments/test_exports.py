@@ -10,11 +10,11 @@ import pytest
 
 from dnnbox.environments import exports
 from dnnbox.environments.exports import base
-from dnnbox.environments.exports.base import CondaPackage, CondaSolution, Material, Package, Wheel
+from dnnbox.environments.exports.base import Material, Package, Wheel
 from dnnbox.environments.gathering import _kept_lines
 from dnnbox.errors import Unsupported, Usage
 from dnnbox.pipeline.exporting import _write
-from dnnbox.records.environment import EnvSpec, Indexes, Lock, LockedPackage
+from dnnbox.records.environment import CondaPackage, CondaSolution, EnvSpec, Indexes, Lock, LockedPackage
 
 LINUX = "x86_64-manylinux_2_28"
 A, B, C = "a" * 64, "b" * 64, "c" * 64

@@ -10,7 +10,8 @@ from dnnbox import consent
 from dnnbox.errors import ConsentNeeded, NotReadable, UnsafeCheckpoint, Usage
 from dnnbox.pipeline import planning
 from dnnbox.pipeline.inspecting import local_path
-from dnnbox.pipeline.prepare import _refuse_unsafe, choose_box, current_lacks
+from dnnbox.pipeline.prepare import _refuse_unsafe
+from dnnbox.pipeline.providing import ANSWERS, choose_home, current_lacks
 from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.environment import Workspace
 from dnnbox.records.inspection import Finding, Inspection
@@ -71,29 +72,69 @@ def test_refuse_unsafe__remote_code__needs_its_own_consent():
     _refuse_unsafe(inspection, options(allow=("remote-code",)))
 
 
-def test_choose_box__two_managers_and_current__asks_which():
-    workspace = Workspace(root="/w", managers=("pixi", "venv"), current_python="/w/.venv/bin/python")
-
-    with pytest.raises(Usage, match="pixi and venv"):
-        choose_box(options(box="current"), workspace)
-
-
-def test_choose_box__current_without_environment__is_usage():
-    with pytest.raises(Usage, match="no environment of its own"):
-        choose_box(options(box="current"), Workspace(root="/w"))
+BOTH = Workspace(
+    root="/w",
+    managers=("pixi", "venv"),
+    current_python="/w/.pixi/envs/default/bin/python",
+    manifest="/w/pixi.toml",
+    pythons={"pixi": "/w/.pixi/envs/default/bin/python", "venv": "/w/.venv/bin/python"},
+)
 
 
-def test_choose_box__venv_by_name__is_venv():
-    box, reason = choose_box(options(box="venv"), Workspace(root="/w"))
+@pytest.mark.parametrize("asked", [{"box": "current"}, {"deps": "current"}])
+def test_choose_home__two_managers_and_current__asks_which(asked: dict[str, str]) -> None:
+    with pytest.raises(Usage, match="pixi and venv") as caught:
+        choose_home(options(**asked), BOTH)
 
-    assert box == "venv"
-    assert reason
+    assert "--deps current --box pixi" in caught.value.hint
 
 
-def test_choose_box__configured__wins_over_auto():
-    box, _ = choose_box(options(), Workspace(root="/w", settings={"box": "venv"}))
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"box": "venv", "deps": "current"}, ("current", "current", ("venv",), "/w/.venv/bin/python")),
+        ({"box": "pixi"}, ("pixi", "current", ("pixi",), "/w/.pixi/envs/default/bin/python")),
+        ({"box": "pixi", "deps": "current"}, ("pixi", "current", ("pixi",), "/w/.pixi/envs/default/bin/python")),
+        ({"box": "pixi", "deps": "feature"}, ("pixi", "feature", ("pixi",), "")),
+        ({"box": "pixi", "deps": "new"}, ("pixi", "new", ("pixi", "venv"), "/w/.pixi/envs/default/bin/python")),
+        ({"deps": "feature"}, ("pixi", "feature", ("pixi",), "")),
+        ({"box": "venv"}, ("venv", "new", ("pixi", "venv"), "/w/.pixi/envs/default/bin/python")),
+    ],
+)
+def test_choose_home__named__is_that_environment(asked: dict[str, str], expected: tuple[object, ...]) -> None:
+    home = choose_home(options(**asked), BOTH)
 
-    assert box == "venv"
+    assert (home.box, home.packages, home.workspace.managers, home.workspace.current_python) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"box": "current"}, "no environment of its own"),
+        ({"box": "venv", "deps": "current"}, "no venv environment"),
+        ({"box": "pixi", "deps": "current"}, "no pixi environment"),
+        ({"box": "pixi", "deps": "feature"}, "no pixi manifest"),
+        ({"box": "venv", "deps": "feature"}, "is for pixi"),
+        ({"box": "docker", "deps": "current"}, "no environment of yours"),
+        ({"box": "current", "deps": "new"}, "contradict"),
+    ],
+)
+def test_choose_home__not_there__is_usage(asked: dict[str, str], words: str) -> None:
+    with pytest.raises(Usage, match=words):
+        choose_home(options(**asked), Workspace(root="/w"))
+
+
+def test_choose_home__pixi_where_nobody_uses_it__is_a_new_environment() -> None:
+    home = choose_home(options(box="pixi"), Workspace(root="/w"))
+
+    assert (home.box, home.packages) == ("pixi", "new")
+
+
+def test_choose_home__configured__wins_over_auto() -> None:
+    home = choose_home(options(), Workspace(root="/w", settings={"box": "venv"}))
+
+    assert (home.box, home.packages) == ("venv", "new")
+    assert home.reason
 
 
 def test_current_lacks__no_current_environment__is_everything():
@@ -102,15 +143,23 @@ def test_current_lacks__no_current_environment__is_everything():
     assert current_lacks(derived, Workspace(root="/w")) == derived.requirements
 
 
-def test_choices__container_plan_with_environment__offers_each_other_way_once():
-    offered = consent.choices(Plan(box="docker"), has_current=True, has_engine=True)
+@pytest.mark.parametrize(
+    ("plan", "managers", "answers"),
+    [
+        (Plan(box="docker"), (), "run venv quit"),
+        (Plan(box="docker"), ("venv",), "run venv current quit"),
+        (Plan(box="venv"), ("pixi",), "run current feature pixi container quit"),
+        (Plan(box="docker"), ("pixi", "venv"), "run venv current-pixi current-venv feature pixi quit"),
+        (Plan(box="pixi", details={"packages": "current"}), ("pixi",), "run venv feature pixi container quit"),
+        (Plan(box="pixi", details={"packages": "new"}), ("pixi",), "run venv current feature container quit"),
+    ],
+)
+def test_choices__workspace__offers_each_other_way_once(plan: Plan, managers: tuple[str, ...], answers: str) -> None:
+    offered = consent.choices(plan, managers=managers, has_engine=True)
 
-    assert [(choice.key, choice.answer) for choice in offered] == [
-        ("", "run"),
-        ("v", "venv"),
-        ("m", "current"),
-        ("q", "quit"),
-    ]
+    assert [choice.answer for choice in offered] == answers.split()
+    assert len({choice.key for choice in offered}) == len(offered)
+    assert {choice.answer for choice in offered} <= {"run", "quit", *ANSWERS}
 
 
 def test_needed__missing_packages__are_listed_with_constraints():
