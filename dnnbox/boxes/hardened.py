@@ -21,6 +21,8 @@ _LOG_FILE_BYTES = 16 << 20
 _PODMAN_CDI = ("/etc/cdi", "/var/run/cdi")
 """Where podman looks for specifications; its API does not say."""
 
+CPU_SHARES = 512
+"""Half of what a container usually weighs: where several want the processors, foreign code is not the first."""
 _OWN_IPC = {"docker": ("private",), "podman": ("private", "shareable")}
 """Podman calls a namespace of its own shareable: only the user himself could join it with another container."""
 
@@ -149,6 +151,8 @@ def create_arguments(engine: Engine, wanted: Wanted) -> dict[str, Any]:
         arguments["memswap_limit"] = limits.memory_bytes  # as much as memory: no swap
     if engine.cgroup == "1":
         arguments["mem_swappiness"] = 0
+    if engine.kind == "docker":
+        arguments["cpu_shares"] = CPU_SHARES
     if engine.remapped:
         arguments["userns_mode"] = "host"  # so that the caller's uid inside is the caller's outside
     for name in unenforceable(engine, limits):
@@ -241,11 +245,7 @@ def _settings(
         ("unconfined", [o for o in host.get("SecurityOpt") or () if "unconfined" in o or "disable" in o], []),
         ("pid namespace", host.get("PidMode") in ("", "private", None), True),
         ("uts namespace", host.get("UTSMode") in ("", "private", None), True),
-        (
-            "ipc namespace",
-            host.get("IpcMode") in ("private", *(["shareable"] if engine.kind == "podman" else [])),
-            True,
-        ),
+        ("ipc namespace", host.get("IpcMode") in _OWN_IPC[engine.kind], True),
         ("memory", host.get("Memory"), limits.memory_bytes),
         ("number of processes", host.get("PidsLimit"), limits.pids),
         ("shared memory", host.get("ShmSize"), limits.shm_bytes),
@@ -258,6 +258,7 @@ def _settings(
     ]
     if engine.kind == "docker":
         settings.append(("capabilities dropped", host.get("CapDrop"), ["ALL"]))
+        settings.append(("processor shares", host.get("CpuShares"), CPU_SHARES))
     if engine.limits["swap"]:
         settings.append(("memory and swap", host.get("MemorySwap"), limits.memory_bytes))
     if wanted.runtime:

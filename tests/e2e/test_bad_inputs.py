@@ -16,6 +16,8 @@ from tests.zoo import Zoo
 
 pytestmark = [pytest.mark.zoo, pytest.mark.xdist_group("box-venv")]
 
+BOXES = ["venv", pytest.param("docker", marks=pytest.mark.long)]
+
 
 def code_of(name: str) -> int:
     leaf = by_name(name)
@@ -112,7 +114,7 @@ def test_run__no_engine__says_how_to_go_on(dnnbox: Cli, zoo: Zoo, workspace: Pat
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.parametrize("box", ["venv", "docker"])
+@pytest.mark.parametrize("box", BOXES)
 def test_run__one_second__times_out_and_leaves_nothing_running(
     dnnbox: Cli, zoo: Zoo, request: pytest.FixtureRequest, box: str
 ) -> None:
@@ -125,7 +127,7 @@ def test_run__one_second__times_out_and_leaves_nothing_running(
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.parametrize("box", ["venv", "docker"])
+@pytest.mark.parametrize("box", BOXES)
 def test_run__64_megabytes__is_out_of_memory(dnnbox: Cli, zoo: Zoo, request: pytest.FixtureRequest, box: str) -> None:
     request.getfixturevalue("docker_engine" if box == "docker" else "bubblewrap")
     before = containers()

@@ -27,6 +27,14 @@ OUTPUTS = (
     "verdict",
 )
 FOLDERS = ("refs", "scripts", "inputs", "outputs", "logs", "reports")
+QUICK = ("onnx", "timm_safetensors", "torchscript", "hf_decoder", "silero_onnx", "pickled_module")
+"""One of each loader and task: the default run takes these in a venv, the long one all kinds in venv and container."""
+
+
+def tier(name: str, box: str) -> list[pytest.MarkDecorator]:
+    if box == "podman":
+        return [pytest.mark.extended]
+    return [] if box == "venv" and name in QUICK else [pytest.mark.long]
 
 
 def cells() -> list[Any]:
@@ -36,10 +44,7 @@ def cells() -> list[Any]:
             kind.name,
             box,
             id=f"{kind.name}-{box}",
-            marks=[
-                pytest.mark.xdist_group(f"box-{box}"),
-                *({"docker": [pytest.mark.long], "podman": [pytest.mark.extended]}.get(box, [])),
-            ],
+            marks=[pytest.mark.xdist_group(f"box-{box}"), *tier(kind.name, box)],
         )
         for box in ("venv", "docker", "podman")
         for kind in KINDS

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Cli
 from tests.zoo import Zoo
 
-pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.long]
 
 TRAIN = """
 import sys

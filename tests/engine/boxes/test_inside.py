@@ -183,6 +183,7 @@ CHECKS = {
     "5.7 privileged ports": lambda c, h: not h["PortBindings"],
     "5.9 host network": lambda c, h: h["NetworkMode"] == "none",
     "5.10 memory": lambda c, h: h["Memory"] > 0,
+    "5.11 processor shares": lambda c, h: h["CpuShares"] not in (0, 1024),
     "5.12 read-only root": lambda c, h: h["ReadonlyRootfs"],
     "5.13 incoming traffic": lambda c, h: not h["PublishAllPorts"],
     "5.14 restarts": lambda c, h: h["RestartPolicy"]["Name"] in ("", "no"),

@@ -21,7 +21,7 @@ import pytest
 from tests.conftest import ROOT, Cli, docker_problem, refuse_or_skip
 from tests.zoo import Zoo
 
-pytestmark = [pytest.mark.zoo, pytest.mark.slow, pytest.mark.engine, pytest.mark.xdist_group("exports")]
+pytestmark = [pytest.mark.zoo, pytest.mark.long, pytest.mark.engine, pytest.mark.xdist_group("exports")]
 
 HERE = Path(__file__).parent
 SCRIPT = """\
