@@ -4,8 +4,9 @@ A rule is missed only where the change is beyond the noise of both sides *and* b
 is met only where such a change would have been seen. Everything else is unknown: a gate must not cry wolf, and
 silence must mean something.
 
-Latency has two witnesses. Neighbours on the machine move the median, often without a trace in the scheduler's figures,
-but hardly the fastest request; a slower model moves both. So a regression needs both.
+Latency is compared where the machine itself was equally fast (:mod:`dnnbox.handoff.pacing`). Where that cannot be, it
+has two witnesses: neighbours on the machine move the median, but hardly the fastest request, while a slower model moves
+both; so a regression needs both, and more than the machine's own difference explains.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Literal
 
 from dnnbox import results
 from dnnbox.errors import DnnboxError, Regression, TargetMissed, Unstable
-from dnnbox.handoff import spread
+from dnnbox.handoff import pacing, spread
 from dnnbox.handoff.experiments import Opened, refuse_other_class, require_figures
+from dnnbox.handoff.pacing import Paced
 from dnnbox.handoff.spread import BLIND, Change, Figure, Side
 from dnnbox.records.measurements import Stats, Target
+from dnnbox.results.pace import SLOW
 
 Status = Literal["met", "missed", "unknown"]
 
@@ -38,7 +41,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of the gate. ``base`` and ``change`` are None for a target; figures are in the metric's unit."""
+    """One line of the gate. ``base`` and ``change`` are None for a target; figures are in the metric's unit.
+
+    ``basis`` says which part of the two runs was compared, where it was not all.
+    """
 
     name: str
     metric: str
@@ -50,6 +56,7 @@ class Rule:
     change: Change | None = None
     least_effect: float | None = None
     reason: str = ""
+    basis: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,11 +149,14 @@ def _baseline_rule(candidate: Opened, baseline: Opened, limit: Limit) -> Rule | 
     base, other = sides
     if base is None or other is None:
         return None
+    stats = (baseline.outputs.stats, candidate.outputs.stats)
+    paced = pacing.at_equal_pace(*stats) if limit.figure == "latency_p50_ms" else None
+    if paced is not None and paced.sides is not None:
+        base, other = paced.sides
     changed = spread.change(base, other)
     if limit.figure.endswith("_mib"):
         limit = replace(limit, least_effect=max(limit.least_effect, LEAST_MIB / base.value))
-    fastest = _fastest(candidate, baseline) if limit.figure == "latency_p50_ms" else None
-    status, reason = _judge(changed, fastest, limit, (baseline.outputs.stats, candidate.outputs.stats))
+    status, reason = _judge(changed, _fastest(candidate, baseline, limit), paced, limit, stats)
     if status == "missed":
         reason = _cause(candidate, baseline, limit, base, other)
     return Rule(
@@ -160,10 +170,13 @@ def _baseline_rule(candidate: Opened, baseline: Opened, limit: Limit) -> Rule | 
         change=changed,
         least_effect=limit.least_effect,
         reason=reason,
+        basis=paced.basis if paced is not None and paced.sides is not None else "",
     )
 
 
-def _fastest(candidate: Opened, baseline: Opened) -> Change | None:
+def _fastest(candidate: Opened, baseline: Opened, limit: Limit) -> Change | None:
+    if limit.figure != "latency_p50_ms":
+        return None
     base, other = (
         spread.side(each.outputs.stats, each.outputs.samples, "latency_min_ms") for each in (baseline, candidate)
     )
@@ -182,15 +195,41 @@ def _rule_name(limit: Limit) -> str:
     return f"{_NAMES[limit.figure]} +\u00a0{100 * limit.least_effect:.3g}\u00a0%"
 
 
-def _judge(changed: Change, fastest: Change | None, limit: Limit, stats: Sequence[Stats]) -> tuple[Status, str]:
+def _judge(
+    changed: Change, fastest: Change | None, paced: Paced | None, limit: Limit, stats: Sequence[Stats]
+) -> tuple[Status, str]:
     is_timing = limit.figure.endswith("_ms")
     unstable = next((each for each in stats if each.quality in ("unstable", None)), None)
-    contended = next((each for each in stats if each.quality == "contended"), None)
     if is_timing and unstable is not None:
         return "unknown", f"a side is unstable: {_noise(unstable)}"
+    if paced is not None and paced.sides is not None:
+        return _of_one(changed, limit)
     witnesses = [each for each in (changed, fastest) if each is not None]
-    if all(each.share > limit.least_effect for each in witnesses) and any(each.interval[0] > 0 for each in witnesses):
+    return _of_witnesses(witnesses, paced.drift if paced is not None else 1.0, limit, stats)
+
+
+def _of_one(changed: Change, limit: Limit) -> tuple[Status, str]:
+    """Judge a change that only the model or its packages can have made."""
+    if changed.share > limit.least_effect and changed.interval[0] > 0:
         return "missed", ""
+    if changed.interval[1] <= limit.least_effect or changed.noise <= BLIND:
+        return "met", ""
+    return "unknown", f"only a change above {100 * changed.noise:.0f} % would have been seen"
+
+
+def _of_witnesses(
+    witnesses: Sequence[Change], drift: float, limit: Limit, stats: Sequence[Stats]
+) -> tuple[Status, str]:
+    """Judge a change that the machine may have made. ``drift``: how much slower its own pace was, 1 for equal."""
+    changed = witnesses[0]
+    excuse = max(0.0, drift - 1)
+    if all(each.share > limit.least_effect + excuse for each in witnesses) and any(
+        each.interval[0] > excuse for each in witnesses
+    ):
+        return "missed", ""
+    if drift > SLOW or drift < 1 / SLOW:
+        slower = f"{100 * abs(drift - 1):.0f} % {'slower' if drift > 1 else 'faster'}"
+        return "unknown", f"the machine itself was {slower} than for the baseline; run it again when it is quiet"
     if changed.interval[1] <= limit.least_effect:
         return "met", ""
     if changed.interval[0] > 0 and changed.share > limit.least_effect:
@@ -201,6 +240,7 @@ def _judge(changed: Change, fastest: Change | None, limit: Limit, stats: Sequenc
     noise = min(each.noise for each in witnesses)
     if noise <= BLIND:
         return "met", ""
+    contended = next((each for each in stats if each.quality == "contended"), None)
     reason = f"only a change above {100 * noise:.0f} % would have been seen"
     return "unknown", f"{reason}: {_noise(contended)}" if contended is not None else reason
 

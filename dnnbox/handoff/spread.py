@@ -66,15 +66,15 @@ def side(stats: Stats, samples: Mapping[str, Any], figure: Figure) -> Side | Non
         figure == "latency_min_ms"
     ):  # neighbours hardly touch the fastest request, so its spread is that of a quiet machine
         fastest = stats.warm.latency_ms.min
-        return _side(fastest, 0.0, max(stats.warm.processes, 1), _PRIORS[figure]) if fastest else None
+        return known_to(fastest, 0.0, max(stats.warm.processes, 1), _PRIORS[figure]) if fastest else None
     if figure == "cold_total_ms":
         total = stats.cold.total_ms
         if total.p50 is None or total.p50 <= 0:
             return None
         spread = _SIGMA_PER_MAD * (total.mad or 0.0) / total.p50
-        return _side(total.p50, spread, max(total.n, 1), _prior(stats, figure))
+        return known_to(total.p50, spread, max(total.n, 1), _prior(stats, figure))
     value = stats.memory.host_peak_mib if figure == "host_peak_mib" else stats.memory.vram_peak_mib
-    return None if not value or value <= 0 else _side(value, 0.0, 1, _PRIORS[figure])
+    return None if not value or value <= 0 else known_to(value, 0.0, 1, _PRIORS[figure])
 
 
 def _prior(stats: Stats, figure: Figure) -> float:
@@ -86,7 +86,7 @@ def _latency(stats: Stats, samples: Mapping[str, Any]) -> Side | None:
     if latency.p50 is None or latency.p50 <= 0:
         return None
     between = stdev(medians) / latency.p50 if len(medians) > 1 else 0.0
-    whole = _side(latency.p50, between, max(len(medians), 1), _prior(stats, "latency_p50_ms"))
+    whole = known_to(latency.p50, between, max(len(medians), 1), _prior(stats, "latency_p50_ms"))
     if stats.quality != "quiet":  # whoever ran beside it ran beside all its processes: they are no independent tries
         whole = replace(whole, error=whole.error * math.sqrt(max(len(medians), 1)))
     # What moves within a process moves at least as much between processes.
@@ -95,7 +95,8 @@ def _latency(stats: Stats, samples: Mapping[str, Any]) -> Side | None:
     return Side(whole.value, math.hypot(max(whole.error, moving), own), whole.freedom)
 
 
-def _side(value: float, spread: float, count: int, prior: float) -> Side:
+def known_to(value: float, spread: float, count: int, prior: float) -> Side:
+    """Return a figure of ``count`` processes that differ by ``spread``, a share; ``prior`` is what is usual."""
     freedom = _PRIOR_WEIGHT + count - 1
     pooled = math.sqrt((_PRIOR_WEIGHT * prior**2 + (count - 1) * spread**2) / freedom)
     return Side(value, pooled / math.sqrt(count), freedom)

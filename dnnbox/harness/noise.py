@@ -7,10 +7,13 @@ of this process were busy with anything else (``foreign_us``): a wait that stran
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import Any, Dict, List, Optional
 
 KEPT_WINDOWS = 600
+PACE_STEPS = 4000
+PACE_TRIES = 4
 _CGROUP_FILES = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
 _PRESSURE = "/proc/pressure/cpu"
 
@@ -114,12 +117,30 @@ def difference(before: Dict[str, Optional[int]], after: Dict[str, Optional[int]]
     return deltas
 
 
+def pace_ns() -> int:
+    """Return how long a fixed loop takes here and now: the fastest of a few tries, about a millisecond in all.
+
+    The kernel's counters do not see a neighbour on the other hardware thread of a core, another virtual machine on the
+    same host, a clock that is held down. A loop that never changes does.
+    """
+    return min(_counting_ns() for _ in range(PACE_TRIES))
+
+
+def _counting_ns() -> int:
+    start = time.perf_counter_ns()
+    total = 0
+    for number in range(PACE_STEPS):
+        total += number
+    return time.perf_counter_ns() - start
+
+
 class NoiseLog:
     """Collects the deltas of each window, in order."""
 
     def __init__(self) -> None:
         self.windows: List[Dict[str, Optional[int]]] = []
         self._load_before = load_average()
+        self._pace = pace_ns()
         self._first = self._last = snapshot()
 
     def start_window(self) -> None:
@@ -130,6 +151,8 @@ class NoiseLog:
         """Keep what was counted since :meth:`start_window`."""
         delta = difference(self._last, snapshot())
         delta["iterations"] = iterations
+        before, self._pace = self._pace, pace_ns()
+        delta["pace_ns"] = max(before, self._pace)
         self.windows.append(delta)
 
     def record(self) -> Dict[str, Any]:
@@ -140,6 +163,7 @@ class NoiseLog:
             totals[name] = None if None in values else sum(value or 0 for value in values)
         if totals["foreign_us"] is not None:  # of all windows at once: the kernel counts in ticks of 10 ms
             totals["foreign_us"] = max(0, totals["busy_us"] - totals["cpu_ns"] // 1000)
+        totals["pace_python"] = "%s %d.%d" % ((sys.implementation.name,) + sys.version_info[:2])
         totals["cpus"] = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         totals["load_1m"] = [self._load_before, load_average()]
         totals["window_count"] = len(self.windows)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dnnbox import codec, reports, results
+from dnnbox import codec, paces, reports, results
 from dnnbox.boxes.base import HARNESS_DIR, INPUTS
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment, utc_now
@@ -23,9 +23,10 @@ from dnnbox.pipeline.planning import sandbox_of
 from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.environment import EnvironmentRecord
 from dnnbox.records.experiment import Decision
-from dnnbox.records.measurements import Verdict
+from dnnbox.records.measurements import Stats, Verdict
 from dnnbox.reports import readmes, scripts
 from dnnbox.reports.outputs import load
+from dnnbox.store import Store
 from dnnbox.text import redact
 
 
@@ -68,6 +69,17 @@ def _relative(experiment: Experiment, root: str) -> str:
     return str(path.relative_to(experiment.root)) if path.is_relative_to(experiment.root) else path.name
 
 
+def with_usual_pace(stats: Stats, execution: Execution) -> Stats:
+    """Return the stats with the pace that this machine usually has at its best, for whoever compares runs."""
+    pace = stats.noise.get("pace") or {}
+    if not pace:
+        return stats
+    machine = next((o.result.machine for o in execution.outcomes if o.result and o.result.machine), {})
+    key = f"{machine.get('cpu', '')}, {machine.get('cores_available', '')} cores, {pace['python']}"[:200]
+    usual_us = paces.usual(Store.default().root, key, pace["best_us"])
+    return replace(stats, noise={**stats.noise, "pace": {**pace, "usual_us": usual_us}})
+
+
 def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *, failed: bool) -> Verdict:
     """Write every remaining file of ``outputs/`` and return the verdict; a missing figure is null with a reason."""
     options, first = prepared.options, execution.first
@@ -79,6 +91,7 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
         precision=prepared.plan.precision,
         threads=options.threads or None,
     )
+    stats = with_usual_pace(stats, execution)
     contract = further.contract_of(prepared, execution)
     found = further.collected(prepared, execution)
     verdict = results.judge(

@@ -93,6 +93,7 @@ CHECKS = {
     "throttled_share": "Stopped by a quota",
     "switches_per_s": "Interruptions a second",
     "disturbed_windows_share": "Disturbed windows",
+    "slow_windows_share": "Windows on a slower machine",
     "process_spread_share": "Spread between processes",
     "gpu_throttled_power_share": "GPU held back by its power limit",
     "gpu_throttled_thermal_share": "GPU held back by heat",

@@ -11,7 +11,7 @@ from typing import Any
 
 from dnnbox.records.measurements import Quality
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import gpu, statistics
+from dnnbox.results import gpu, pace, statistics
 from dnnbox.results.gpu import check
 from dnnbox.results.samples import ProcessSamples
 
@@ -79,10 +79,14 @@ def judge(outcomes: Sequence[RunOutcome], processes: Sequence[ProcessSamples]) -
     """Return the verdict and ``stats.noise``: each check with its worst process, its limit and its result."""
     noises = [outcome.result.noise for outcome in outcomes if outcome.result]
     checks = [*_checks(noises), *gpu.checks([outcome.settings for outcome in outcomes])]
-    windows, disturbed = _windows(noises)
-    if windows:
-        told = f"{disturbed} of {windows} windows were disturbed"
-        checks.append(check("disturbed_windows_share", disturbed / windows, WINDOWS_LIMIT, told))
+    count, disturbed = _windows(noises)
+    if count:
+        told = f"{disturbed} of {count} windows were disturbed"
+        checks.append(check("disturbed_windows_share", disturbed / count, WINDOWS_LIMIT, told))
+    paced = _paced(noises, processes)
+    slow = pace.slow_share(us for windows in paced for us, _ in windows)
+    if slow is not None:
+        checks.append(check("slow_windows_share", slow, WINDOWS_LIMIT, "the machine itself was slower for a while"))
     contended = [c["text"] for c in checks if not c["ok"]]
     unstable = [
         f"process {i}: {p.facts.reason or 'did not settle'}" for i, p in enumerate(processes, 1) if not p.facts.stable
@@ -95,11 +99,26 @@ def judge(outcomes: Sequence[RunOutcome], processes: Sequence[ProcessSamples]) -
     return quality, {
         "checks": checks,
         "reasons": unstable + contended,
-        "windows": {"n": windows, "disturbed": disturbed},
-        "processes": [_process(noise) for noise in noises],
+        "windows": {"n": count, "disturbed": disturbed},
+        "processes": [_process(noise, windows) for noise, windows in zip(noises, paced, strict=True)],
+        "pace": _pace(noises, paced),
         "involuntary_switches": _total(noises, "involuntary_switches"),
         "wall_s": _wall_s(noises),
     }
+
+
+def _paced(noises: Sequence[Counters], processes: Sequence[ProcessSamples]) -> list[list[pace.Window]]:
+    """Return the windows' paces of each process; empty where a process has no samples."""
+    if len(noises) != len(processes):
+        return [[] for _ in noises]
+    return [pace.windows(noise, process.total_ms) for noise, process in zip(noises, processes, strict=True)]
+
+
+def _pace(noises: Sequence[Counters], paced: Sequence[Sequence[pace.Window]]) -> dict[str, Any]:
+    """Return the best pace of this run in microseconds, and whose loop it was: interpreters differ in speed."""
+    paces = [us for windows in paced for us, _ in windows]
+    pythons = sorted({str(noise.get("pace_python") or "") for noise in noises})
+    return {"best_us": min(paces), "python": ", ".join(pythons)} if paces else {}
 
 
 def _spread(processes: Sequence[ProcessSamples]) -> float | None:
@@ -127,12 +146,12 @@ def _listed(noise: Counters) -> list[Counters]:
     return [window for window in windows if isinstance(window, Mapping)] if isinstance(windows, list) else []
 
 
-def _process(noise: Counters) -> dict[str, Any]:
-    """Return the figures of one process, and its windows' verdicts in order, each a letter: quiet or disturbed."""
+def _process(noise: Counters, paced: Sequence[pace.Window]) -> dict[str, Any]:
+    """Return the figures of one process, and of its windows in order a letter, quiet or disturbed, and the pace."""
     windows = _listed(noise)
     cpus = noise.get("cpus")
     letters = "".join("d" if is_disturbed({**window, "cpus": cpus}) else "q" for window in windows)
-    return {**{name: round(value, 6) for name, value in shares(noise).items()}, "windows": letters}
+    return {**{name: round(value, 6) for name, value in shares(noise).items()}, "windows": letters, "pace": paced}
 
 
 def _total(noises: Sequence[Counters], key: str) -> int | None:

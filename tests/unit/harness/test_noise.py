@@ -72,6 +72,8 @@ def test_noise_log__waiting_threads__are_counted() -> None:
     record = log.record()
     assert record["windows"][0]["iterations"] == 7
     assert record["run_delay_ns"] >= 0
+    assert 0 < record["windows"][0]["pace_ns"] < 10**9
+    assert record["pace_python"].startswith(sys.implementation.name)
     assert record["wall_ns"] >= 150 * 10**6
     json.dumps(record, allow_nan=False)
 

@@ -1,0 +1,70 @@
+"""Runs are compared where the machine was equally fast: a slow hour is no slower model, and hides none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dnnbox.handoff import pacing
+from dnnbox.handoff.gating import gate
+from dnnbox.records.measurements import Stats
+from tests.unit.handoff.made import QUIET, opened, slower
+
+FAST, SLOW = 140.0, 220.0
+
+
+def at(
+    *windows: tuple[float, float], usual_us: float = FAST, python: str = "cpython 3.11", share: float = 0.0
+) -> Stats:
+    """A run of one process with these windows; its whole figures are those of a machine that was slow."""
+    noise = {
+        "processes": [{"pace": [list(window) for window in windows]}],
+        "pace": {"best_us": min(us for us, _ in windows), "usual_us": usual_us, "python": python},
+    }
+    stats = slower(QUIET, share)
+    return replace(stats, noise=noise, warm=replace(stats.warm, processes=1, per_process_p50_ms=()))
+
+
+CALM = at((FAST, 10.0), (FAST + 3, 10.05), (FAST - 2, 9.98))
+
+
+def test_gate__whole_run_on_a_slower_machine__unknown_not_regression() -> None:
+    slow_hour = at((SLOW, 12.5), (SLOW + 9, 12.8), (SLOW - 4, 12.4), share=0.25)
+
+    answer = gate(opened(slow_hour), opened(CALM))
+
+    assert answer.code == 4
+    assert "the machine itself was 57 % slower" in next(r.reason for r in answer.rules if r.status == "unknown")
+
+
+def test_gate__far_more_than_the_machine_explains__regression_all_the_same() -> None:
+    slow_hour = at((SLOW, 32.0), (SLOW, 33.0), share=2.2)
+    assert gate(opened(slow_hour), opened(CALM)).code == 3
+
+
+@pytest.mark.parametrize(("ms", "code"), [(10.02, 0), (11.0, 3)])
+def test_gate__a_part_at_the_best_pace__that_part_decides(ms: float, code: int) -> None:
+    mixed = at((SLOW, 13.0), (FAST, ms), (FAST + 2, ms * 1.003), (SLOW, 13.4), share=0.3)
+
+    answer = gate(opened(mixed), opened(CALM))
+
+    assert answer.code == code
+    rule = next(r for r in answer.rules if r.metric == "latency_p50_ms")
+    assert rule.basis == "3 of 3 and 2 of 4 windows at the machine's best pace"
+    assert rule.value == pytest.approx(ms, rel=0.01)
+
+
+def test_gate__both_in_a_slow_hour__known_by_what_the_machine_usually_does() -> None:
+    one, other = at((SLOW, 12.0), (SLOW, 12.1), share=0.2), at((SLOW, 13.5), (SLOW, 13.4), share=0.2)
+
+    paced = pacing.at_equal_pace(one, other)
+
+    assert paced is not None
+    assert paced.sides is None
+    assert gate(opened(other), opened(one)).code != 3
+
+
+def test_at_equal_pace__another_interpreter_or_no_pace__not_compared() -> None:
+    assert pacing.at_equal_pace(CALM, at((90.0, 10.0), python="cpython 3.14")) is None
+    assert pacing.at_equal_pace(CALM, QUIET) is None
