@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-inspect eval-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-slurm bench-inspect eval-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ format: setup ## let ruff rewrite what it can
 docs: setup ## write the generated tables again
 	.venv/bin/python tools/generate_docs.py
 
-engines: ## install and start Docker and bubblewrap, make a base image without a registry
+engines: ## install and start Docker and bubblewrap, make a base image without a registry; PODMAN=1, SLURM=1 add those
 	@tools/engines.sh
 
 bench: setup zoo ## measure dnnbox's own overhead
@@ -74,6 +74,10 @@ bench-noise: setup zoo ## is a spinner on the same cores flagged in 20 of 20 run
 bench-gate: M = noisy
 bench-gate: setup zoo ## how often the gate cries wolf, and misses one: M=noisy or quiet, 50 real comparisons
 	.venv/bin/python benchmarks/gate.py $(M)
+
+bench-slurm: setup zoo ## sweep 24 cells on the local Slurm, then kill one in the middle: what it costs, what is done twice
+	SLURM=1 tools/engines.sh
+	.venv/bin/python benchmarks/sweep_slurm.py --record
 
 bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files beside the peers, in one run
 	.venv/bin/python -m compileall -q dnnbox

@@ -20,6 +20,7 @@ from tests.zoo import Zoo, ZooMissing
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE_IMAGE = "dnnbox-base:bookworm"
+SLURM_CONF = Path(os.environ.get("SLURM_CONF", ROOT / ".cache" / "slurm" / "slurm.conf"))
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and their children too: tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -86,6 +87,28 @@ def bubblewrap_problem() -> str:
     probe = [bwrap, "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "true"]
     done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
     return "" if done.returncode == 0 else f"bubblewrap does not work here: {done.stderr.strip()[-200:]}"
+
+
+def slurm_problem() -> str:
+    """Return why tests with Slurm cannot run here, or ""."""
+    if shutil.which("sbatch") is None:
+        return "Slurm is not installed: `make engines SLURM=1`"
+    if not SLURM_CONF.is_file():
+        return "no Slurm was started: `make engines SLURM=1`"
+    command = ["sinfo", "--noheader", "--states=idle,mixed,allocated", "--format=%n"]
+    environ = os.environ | {"SLURM_CONF": str(SLURM_CONF)}
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=environ, check=False
+    )
+    return "" if done.stdout.strip() else f"Slurm does not answer: {done.stderr.strip()[-200:]}"
+
+
+@pytest.fixture(scope="session")
+def slurm() -> dict[str, str]:
+    """Return the variables with which commands find the Slurm of tools/slurm.sh; skips where it does not answer."""
+    if problem := slurm_problem():
+        refuse_or_skip(problem)
+    return {"SLURM_CONF": str(SLURM_CONF)}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes this machine able to run containers and sandboxes, from the distribution's packages alone: Docker where no
 # engine answers, bubblewrap, and a base image made by debootstrap, so that no image registry is needed.
-# Says what it will do before it does it. PODMAN=1 adds podman. DEBIAN_MIRROR names another mirror.
+# Says what it will do before it does it. PODMAN=1 adds podman, SLURM=1 a Slurm of one node (tools/slurm.sh).
+# DEBIAN_MIRROR names another mirror.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -99,4 +100,5 @@ if [ "${PODMAN:-0}" = 1 ]; then
     fi
     podman=", $(podman --version)"
 fi
+if [ "${SLURM:-0}" = 1 ]; then $as_root tools/slurm.sh start; fi
 say "ready: $(docker version --format 'Docker {{.Server.Version}}')$podman, $image, $(bwrap --version)"

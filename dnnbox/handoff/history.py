@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +23,22 @@ FILE = "history.sqlite"
 _VERSION = 1
 _DEPTH = 6
 _SKIPPED = frozenset({"refs", "scripts", "inputs", "outputs", "logs", "reports", "jobs", "bundle", ".venv", ".git"})
-_SCHEMA = """
-CREATE TABLE experiment (
-    folder TEXT PRIMARY KEY, stamp TEXT NOT NULL, id TEXT, created_utc TEXT, checkpoint TEXT, sha256 TEXT, status TEXT,
-    exit_code INTEGER, device TEXT, device_class TEXT, box TEXT, precision TEXT, batch INTEGER, quality TEXT,
-    decision TEXT
-);
-CREATE TABLE figure (
-    folder TEXT NOT NULL REFERENCES experiment(folder) ON DELETE CASCADE, metric TEXT NOT NULL, value REAL,
-    low REAL, high REAL, PRIMARY KEY (folder, metric)
-);
-CREATE INDEX experiment_when ON experiment(created_utc);
-"""
+_SCHEMA = (
+    """
+    CREATE TABLE experiment (
+        folder TEXT PRIMARY KEY, stamp TEXT NOT NULL, id TEXT, created_utc TEXT, checkpoint TEXT, sha256 TEXT,
+        status TEXT, exit_code INTEGER, device TEXT, device_class TEXT, box TEXT, precision TEXT, batch INTEGER,
+        quality TEXT, decision TEXT
+    )
+    """,
+    """
+    CREATE TABLE figure (
+        folder TEXT NOT NULL REFERENCES experiment(folder) ON DELETE CASCADE, metric TEXT NOT NULL, value REAL,
+        low REAL, high REAL, PRIMARY KEY (folder, metric)
+    )
+    """,
+    "CREATE INDEX experiment_when ON experiment(created_utc)",
+)
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,12 @@ class Trend:
 
 @dataclass(frozen=True)
 class History:
-    """What `dnnbox history --json` prints."""
+    """What `dnnbox history --json` prints. ``unread`` are folders whose experiment.json cannot be understood."""
 
     metric: str
     experiments: int
     trends: tuple[Trend, ...]
+    unread: tuple[str, ...] = ()
     schema: str = "dnnbox.history/1"
 
 
@@ -92,67 +97,88 @@ def history(workspace: Path, *, metric: str = "latency_p50_ms", checkpoint: str 
     root = workspace / "tmp"
     if not root.is_dir():
         return History(metric, 0, ())
-    with closing(_open(root, rebuild=rebuild)) as index:
-        _refresh(index, root)
-        entries = tuple(_entries(index, metric, checkpoint))
-        count = int(index.execute("SELECT count(*) FROM experiment").fetchone()[0])
+    try:
+        try:
+            count, unread, entries = _read(root, metric, checkpoint, rebuild=rebuild)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:  # damaged, or no database at all: made anew from the folders
+            count, unread, entries = _read(root, metric, checkpoint, rebuild=True)
+    except sqlite3.OperationalError as error:
+        raise HostPermission(f"cannot use tmp/{FILE}: {error}", phase="history") from error
+    return History(metric, count, tuple(_trends(entries)), unread)
+
+
+def _trends(entries: Sequence[Entry]) -> Iterator[Trend]:
     groups: dict[tuple[str, str, str, int], list[Entry]] = {}
     for entry in entries:
         key = (entry.sha256 or entry.checkpoint, entry.device_class or entry.device, entry.precision, entry.batch)
         groups.setdefault(key, []).append(entry)
-    trends = tuple(
-        Trend(group[-1].checkpoint, group[-1].device_class, group[-1].precision, group[-1].batch, tuple(group))
-        for group in groups.values()
-    )
-    return History(metric, count, trends)
+    for group in groups.values():
+        newest = group[-1]
+        yield Trend(newest.checkpoint, newest.device_class, newest.precision, newest.batch, tuple(group))
+
+
+def _read(root: Path, metric: str, checkpoint: str, *, rebuild: bool) -> tuple[int, tuple[str, ...], tuple[Entry, ...]]:
+    """Bring the index up to date; return (experiments, folders that cannot be read, entries)."""
+    with closing(_open(root, rebuild=rebuild)) as index:
+        unread = _refresh(index, root)
+        entries = tuple(_entries(index, metric, checkpoint))
+        return int(index.execute("SELECT count(*) FROM experiment").fetchone()[0]), unread, entries
 
 
 def _open(root: Path, *, rebuild: bool) -> sqlite3.Connection:
+    """Open the index, or make it.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged, or of another version.
+    """
     place = root / FILE
-    if rebuild:
-        place.unlink(missing_ok=True)
     with host_errors(place):
+        if rebuild:
+            for path in (place, root / f"{FILE}-journal"):
+                path.unlink(missing_ok=True)
         if not (root / ".gitignore").exists() and not place.exists():
             # Only our own files are named: what else lies in tmp/ is the user's.
             write_atomic(root / ".gitignore", f"/{FILE}*\n/.gitignore\n", durable=False)
-    try:
-        index = _connected(place)
-        if index.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
-            return index
-        index.close()
-    except sqlite3.DatabaseError:
-        pass  # damaged, or no database: it is made anew from the folders
-    with suppress(OSError):
-        place.unlink(missing_ok=True)
-    try:
-        index = _connected(place)
-        with index:
-            index.executescript(_SCHEMA)
-            index.execute(f"PRAGMA user_version = {_VERSION}")
-    except sqlite3.OperationalError as error:
-        raise HostPermission(f"cannot write tmp/{FILE}: {error}", phase="history") from error
-    return index
-
-
-def _connected(place: Path) -> sqlite3.Connection:
     index = sqlite3.connect(place, timeout=30)
-    index.execute("PRAGMA foreign_keys = ON")
-    index.execute("PRAGMA journal_mode = WAL")
+    try:
+        index.execute("PRAGMA foreign_keys = ON")
+        with index:
+            index.execute("BEGIN IMMEDIATE")  # of two that make it at the same time, one waits
+            version = index.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _VERSION):
+                raise sqlite3.DatabaseError(f"version {version}")
+            if version == 0:
+                for statement in _SCHEMA:
+                    index.execute(statement)
+                index.execute(f"PRAGMA user_version = {_VERSION}")
+    except BaseException:
+        index.close()
+        raise
     return index
 
 
-def _refresh(index: sqlite3.Connection, root: Path) -> None:
-    """Bring the index up to what lies in the folders."""
-    known = dict(index.execute("SELECT folder, stamp FROM experiment").fetchall())
+def _refresh(index: sqlite3.Connection, root: Path) -> tuple[str, ...]:
+    """Bring the index up to what lies in the folders; return the folders that cannot be read."""
     found = {str(path.relative_to(root.parent)): path for path in experiments_below(root)}
+    unread = []
     with index:
+        index.execute("BEGIN IMMEDIATE")
+        known = dict(index.execute("SELECT folder, stamp FROM experiment").fetchall())
         for gone in known.keys() - found.keys():
             index.execute("DELETE FROM experiment WHERE folder = ?", (gone,))
         for folder, path in found.items():
             stamp = _stamp(path)
-            if known.get(folder) != stamp:
-                index.execute("DELETE FROM experiment WHERE folder = ?", (folder,))
-                _insert(index, folder, stamp, load(path))
+            if known.get(folder) == stamp:
+                continue
+            index.execute("DELETE FROM experiment WHERE folder = ?", (folder,))
+            outputs = load(path)
+            if INDEX in outputs.unread:
+                unread.append(folder)
+            else:
+                _insert(index, folder, stamp, outputs)
+    return tuple(unread)
 
 
 def experiments_below(root: Path, depth: int = _DEPTH) -> Iterator[Path]:

@@ -17,18 +17,27 @@ from dnnbox.errors import DnnboxError
 from dnnbox.files import write_atomic
 from dnnbox.sweep.matrix import Matrix, Point
 
-RESULT, JOB = "cell.json", "job.json"
+RESULT = "cell.json"
 RETRIED = (22, 30, 44, 47, 50, 51, 129, 130, 143)
 """Exit codes that say nothing of the model: the network, an engine, a full disk, a signal. Such a cell runs again."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run. ``key`` is a hash of what decides its result, but for the lock; ``argv`` are options of ``run``."""
+    """One run; ``argv`` are options of ``run``.
+
+    ``key`` is two hashes with a dash between: of what is run, and of the class of machines that runs it. The lock is in
+    neither: it is known only when the environment has been resolved, and is kept with the result.
+    """
 
     key: str
     point: Point
     argv: tuple[str, ...]
+
+    @property
+    def question(self) -> str:
+        """The first half of the key, which is the same on every machine."""
+        return self.key.partition("-")[0]
 
     @property
     def name(self) -> str:
@@ -82,6 +91,7 @@ class Result:
     error: Mapping[str, Any] | None = None
     figures: Figures = field(default_factory=Figures)
     where: str = ""
+    resumed: bool = False  # it goes on with a run that was cut off; then ``seconds`` is of the last part
     schema: str = "dnnbox.cell/1"
 
     @classmethod
@@ -95,13 +105,18 @@ def cells(matrix: Matrix, device_class: str) -> Iterator[Cell]:
     """Yield the cells of a matrix. Each checkpoint is hashed once; one that cannot be read is a cell that will fail."""
     digests: dict[str, str] = {}
     options = tuple(_options(matrix.options))
+    where = _hash(device_class)[:6]
     for point in matrix.points():
         if point.checkpoint not in digests:
             digests[point.checkpoint] = _digest(Path(point.checkpoint))
         argv = (*_arguments(point), *options)
         # A path says nothing of what is computed: the options that name files do so by what the user wrote.
-        question = (digests[point.checkpoint], Path(point.checkpoint).name, argv, device_class)
-        yield Cell(hashlib.sha256(json.dumps(question).encode()).hexdigest()[:16], point, argv)
+        question = (digests[point.checkpoint], Path(point.checkpoint).name, argv)
+        yield Cell(f"{_hash(question)[:14]}-{where}", point, argv)
+
+
+def _hash(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

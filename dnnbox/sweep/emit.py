@@ -16,9 +16,10 @@ _LABELS = {
 
 
 def github_matrix(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Return ``{"include": [{"name", "cells", "device", "runs-on"}]}``; more cells than jobs share one by device.
+    """Return ``{"include": [{"name", "id", "cells", "device", "runs-on"}]}``; more cells than jobs share one by device.
 
-    ``cells`` is what ``dnnbox sweep --only`` takes.
+    ``cells`` is what ``dnnbox sweep --only`` takes, the half of each key that is the same on every machine: the runner
+    is another one than whoever asks for the matrix.
     """
     by_device: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -37,7 +38,8 @@ def _entry(device: str, group: Sequence[Cell]) -> dict[str, Any]:
     more = f" and {len(group) - 1} more" if len(group) > 1 else ""
     return {
         "name": f"{group[0].name}{more}",
-        "cells": ",".join(cell.key for cell in group),
+        "id": group[0].question,
+        "cells": ",".join(cell.question for cell in group),
         "device": device,
         "runs-on": _LABELS.get(device, _LABELS["cpu"]),
     }

@@ -32,6 +32,7 @@ def write(folder: Path, matrix: Matrix, cells: Sequence[Cell], results: dict[str
     """Write the page and return where it lies."""
     rows = ranked(cells, results)
     metric = quality_metric([row.result for row in rows if row.rank is not None and row.result])
+    slowest = max((row.result.figures.latency_p50_ms or 0.0 for row in rows if row.rank and row.result), default=0.0)
     style, script = page_style() + _asset("leaderboard.css"), _asset("leaderboard.js")
     page = _template().render(
         name=matrix.name,
@@ -45,7 +46,7 @@ def write(folder: Path, matrix: Matrix, cells: Sequence[Cell], results: dict[str
         plots=[svg for size in _SIZES if (svg := plot(rows, metric, size))],
         front=_front(rows),
         metric=metric,
-        rows=[_row(row, folder, metric, rows) for row in rows],
+        rows=[_row(row, folder, metric, slowest) for row in rows],
         style=style,
         script=script,
         policy=f"style-src '{_source(style)}'; script-src '{_source(script)}'",
@@ -105,12 +106,9 @@ def _front(rows: Sequence[Ranked]) -> str:
     return f"{count} {'cell is' if count == 1 else 'cells are'} on the front"
 
 
-def _row(row: Ranked, folder: Path, metric: str, rows: Sequence[Ranked]) -> dict[str, Any]:
+def _row(row: Ranked, folder: Path, metric: str, slowest: float) -> dict[str, Any]:
     point, result = row.cell.point, row.result
     figures = result.figures if result else None
-    slowest = max(
-        (each.result.figures.latency_p50_ms or 0.0 for each in rows if each.rank and each.result), default=0.0
-    )
     p50 = figures.latency_p50_ms if figures else None
     return {
         "rank": row.rank,

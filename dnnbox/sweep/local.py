@@ -13,14 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dnnbox import devices
+from dnnbox import devices, machine
 
 
 class LocalExecutor:
     """A thread per device that blocks in the wait for its cell's process."""
 
     def __init__(self) -> None:
-        self.device_class = f"{_processor()}, {os.cpu_count() or 1} cores"
+        self.device_class = _machine()
         self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._running: set[int] = set()
         self._guard = threading.Lock()
@@ -73,6 +73,13 @@ def _lane(device: str) -> str:
     except Exception:  # noqa: BLE001 - the run itself says what is wrong with the device
         name = device
     return f"{name}:0" if name in ("cuda", "rocm") else name
+
+
+def _machine() -> str:
+    """Return processor, cores, GPUs and the CUDA version of the driver: what figures of this machine depend on."""
+    driver, gpus = machine.nvidia()
+    cuda = f", CUDA {driver[0]}" if driver else ""
+    return f"{_processor()}, {os.cpu_count() or 1} cores" + "".join(f", {gpu.name}" for gpu in gpus) + cuda
 
 
 def _processor() -> str:

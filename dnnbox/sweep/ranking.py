@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dnnbox.sweep.cells import Cell, Result
@@ -42,7 +42,8 @@ def ranked(cells: Sequence[Cell], results: dict[str, Result]) -> list[Ranked]:
     good = [row for row in rows if row.state in ("met", "missed", "unknown") and _is_ranked(row)]
     good.sort(key=lambda row: (row.state == "missed", _latency(row)))
     metric = quality_metric([row.result for row in good if row.result])
-    numbered = [_with_front(row, number, good, metric) for number, row in enumerate(good, 1)]
+    goods = [_goods(row, metric) for row in good]
+    numbered = [_with_front(row, number, goods) for number, row in enumerate(good, 1)]
     left = [row for row in rows if not _is_ranked(row)]
     order: dict[State, int] = {"unknown": 0, "met": 0, "missed": 0, "failed": 1, "waiting": 2}
     return [*numbered, *sorted(left, key=lambda row: order[row.state])]
@@ -82,13 +83,14 @@ def _row(cell: Cell, result: Result | None) -> Ranked:
     return Ranked(cell, result, "met", "Runs", "no target was given")
 
 
-def _with_front(row: Ranked, rank: int, rows: Sequence[Ranked], metric: str) -> Ranked:
-    mine = _goods(row, metric)
-    for number, other in enumerate(rows, 1):
-        theirs = _goods(other, metric)
-        if all(a <= b for a, b in zip(theirs, mine, strict=True)) and theirs != mine:
-            return Ranked(row.cell, row.result, row.state, row.words, row.note, rank, False, number)
-    return Ranked(row.cell, row.result, row.state, row.words, row.note, rank, True, None)
+def _with_front(row: Ranked, rank: int, goods: Sequence[tuple[float, ...]]) -> Ranked:
+    mine = goods[rank - 1]
+    beaten_by = next((number for number, theirs in enumerate(goods, 1) if _beats(theirs, mine)), None)
+    return replace(row, rank=rank, on_front=beaten_by is None, beaten_by=beaten_by)
+
+
+def _beats(theirs: tuple[float, ...], mine: tuple[float, ...]) -> bool:
+    return theirs != mine and all(a <= b for a, b in zip(theirs, mine, strict=True))
 
 
 def _goods(row: Ranked, metric: str) -> tuple[float, ...]:

@@ -86,17 +86,24 @@ def plan(
     """Return the cells and which of them are still to be done; runs nothing.
 
     Raises:
-        Usage: ``only`` names a cell that is not in the matrix.
+        Usage: ``only`` names a cell that is not in the matrix; it takes keys, and their first halves.
     """
     cells = tuple(made.cells(matrix, executor.device_class))
     if only:
-        wanted = set(only)
-        cells = tuple(cell for cell in cells if cell.key in wanted)
-        if missing := sorted(wanted - {cell.key for cell in cells}):
-            raise Usage(f"--only {missing[0]} is no cell of this matrix on this machine", phase="sweep")
+        cells = _chosen(cells, frozenset(only))
     results = made.results(folder, cells)
     pending = tuple(cell for cell in cells if not is_done(results.get(cell.key), retry_failed=retry_failed))
     return Planned(matrix, folder, cells, results, pending)
+
+
+def _chosen(cells: Sequence[Cell], only: frozenset[str]) -> tuple[Cell, ...]:
+    if missing := sorted(only - {name for cell in cells for name in (cell.key, cell.question)}):
+        raise Usage(
+            f"--only {visible(missing[0], 40)} is no cell of this matrix on this machine",
+            hint="`--plan --json` lists the keys; they follow the checkpoints' contents",
+            phase="sweep",
+        )
+    return tuple(cell for cell in cells if cell.key in only or cell.question in only)
 
 
 def open_executor(name: str, matrix: Matrix, folder: Path) -> Executor:
@@ -123,7 +130,8 @@ def run(
     with _alone(planned.folder):
         planned = _prepared(planned, workspace, watcher, refresh=refresh)
         watcher.start(planned)
-        results = {key: each for key, each in planned.results.items() if key not in {c.key for c in planned.pending}}
+        pending = {cell.key for cell in planned.pending}
+        results = {key: each for key, each in planned.results.items() if key not in pending}
         page = _Page(planned, results)
         with executor:
             futures = _submitted(planned, executor, retry_failed=retry_failed)
@@ -165,16 +173,13 @@ def _prepared(planned: Planned, workspace: Path, watcher: Watcher, *, refresh: b
     _remember(planned, locks)
     if not refresh:
         return planned
-    stale = {key for key, each in planned.results.items() if each.lock and _is_other(planned, key, each.lock, locks)}
+    points = {cell.key: cell.point for cell in planned.cells}
+    newest = {key: locks.get(points[key], each.lock) for key, each in planned.results.items()}
+    stale = {key for key, each in planned.results.items() if each.lock and newest[key] != each.lock}
     for key in stale:
         (made.place(planned.folder, key) / made.RESULT).unlink(missing_ok=True)
     pending = {cell.key for cell in planned.pending} | stale
     return replace(planned, pending=tuple(cell for cell in planned.cells if cell.key in pending))
-
-
-def _is_other(planned: Planned, key: str, lock: str, locks: dict[Point, str]) -> bool:
-    point = next(cell.point for cell in planned.cells if cell.key == key)
-    return locks.get(point, lock) != lock
 
 
 def _remember(planned: Planned, locks: dict[Point, str]) -> None:
@@ -212,7 +217,7 @@ def _ended(folder: Path, cell: Cell, future: Future[str]) -> Result:
     error = (
         problem.as_json()
         if isinstance(problem, DnnboxError)
-        else {"name": "LOST", "message": visible(str(problem), 300)}
+        else {"name": "LOST", "message": visible(str(problem or "it left no answer"), 300)}
     )
     return Result.of(
         cell.key,

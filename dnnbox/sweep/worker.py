@@ -14,22 +14,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from dnnbox import process
 from dnnbox.experiment import INDEX, utc_now
 from dnnbox.reports.outputs import Outputs, load
-from dnnbox.sweep.cells import Figures, Result, attempts, is_done, place, result, save
+from dnnbox.sweep.cells import RETRIED, Figures, Result, attempts, is_done, place, result, save
 from dnnbox.sweep.matrix import Point
 from dnnbox.text import visible
 
 _LONGEST_S = 7 * 86400.0
+_CANNOT_GO_ON = (2, 11, 23)
+"""Exit codes of ``--resume`` where what was begun is not what is asked for now, or cannot be read."""
+
+OnStart = Callable[[int], None] | None
 
 
-def run_cell(
-    folder: str, key: str, point: str, argv: str, retry: str = "", *, on_start: Callable[[int], None] | None = None
-) -> str:
+def run_cell(folder: str, key: str, point: str, argv: str, retry: str = "", *, on_start: OnStart = None) -> str:
     """Run a cell unless it is done; return its exit code as text. ``point`` and ``argv`` are JSON."""
     where, what = Point(**json.loads(point)), json.loads(argv)
     return str(work(Path(folder), key, where, what, retry_failed=bool(retry), on_start=on_start).exit_code)
@@ -42,7 +45,7 @@ def work(
     argv: list[str],
     *,
     retry_failed: bool = False,
-    on_start: Callable[[int], None] | None = None,
+    on_start: OnStart = None,
 ) -> Result:
     """Return how the cell ended; it runs where it has not."""
     target = place(folder, key)
@@ -51,7 +54,7 @@ def work(
         known = result(folder, key)
         if known is not None and is_done(known, retry_failed=retry_failed):
             return known
-        found = _run(target, key, point, argv, on_start)
+        found = _run(target, key, point, argv, known, on_start)
         save(folder, found)
         return found
 
@@ -66,35 +69,71 @@ def _alone(target: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _run(target: Path, key: str, point: Point, argv: list[str], on_start: Callable[[int], None] | None) -> Result:
-    number = len(attempts(target)) + 1
-    experiment = target / f"run-{number}"
+@dataclass(frozen=True)
+class _Ended:
+    """How a call of ``dnnbox run`` ended: its answer where it gave one."""
+
+    experiment: Path
+    exit_code: int
+    answer: Mapping[str, Any]
+    last_words: str
+    started_utc: str
+    seconds: float
+    resumed: bool
+
+
+def _run(target: Path, key: str, point: Point, argv: list[str], known: Result | None, on_start: OnStart) -> Result:
+    """Go on with what was cut off, else run anew."""
+    before = attempts(target)
+    ended = None
+    if before and _is_cut_off(before[-1], known):
+        ended = _call(before[-1], ["--resume"], point, argv, on_start)
+    if ended is None or ended.exit_code in _CANNOT_GO_ON:
+        ended = _call(target / f"run-{len(before) + 1}", ["--out"], point, argv, on_start)
+    return _result(key, point, ended)
+
+
+def _is_cut_off(experiment: Path, known: Result | None) -> bool:
+    if not (experiment / INDEX).is_file() or not (known is None or known.exit_code in RETRIED):
+        return False
+    with _alone(experiment):  # a run whose sweep was killed goes on alone: its end is waited for
+        return True
+
+
+def _call(experiment: Path, place_option: list[str], point: Point, argv: list[str], on_start: OnStart) -> _Ended:
     command = [sys.executable, "-m", "dnnbox", "run", point.checkpoint, *argv, "--yes", "--json", "--progress", "none"]
-    started, began = utc_now(), time.monotonic()
+    started, began, resumed = utc_now(), time.monotonic(), place_option == ["--resume"]
     ended = process.run(
-        [*command, "--out", str(experiment)],
+        [*command, *place_option, str(experiment)],
         timeout_s=_LONGEST_S,
-        stderr=target / f"run-{number}.log",
+        stderr=experiment.with_name(f"{experiment.name}{'-resumed' if resumed else ''}.log"),
         on_start=on_start,
     )
     answer = _answer(ended.stdout)
     code = int(answer.get("exit_code") or 0) if answer else ended.returncode
     if ended.returncode < 0:
         code = 128 - ended.returncode
-    outputs = load(experiment) if (experiment / INDEX).is_file() else Outputs()
-    error = answer.get("error") if answer else {"name": "RUN_SIGNAL", "message": visible(ended.stderr[-300:], 300)}
+    seconds = round(time.monotonic() - began, 3)
+    return _Ended(experiment, code, answer, visible(ended.stderr[-300:], 300), started, seconds, resumed)
+
+
+def _result(key: str, point: Point, ended: _Ended) -> Result:
+    there = (ended.experiment / INDEX).is_file()
+    outputs = load(ended.experiment) if there else Outputs()
+    error = ended.answer.get("error") if ended.answer else {"name": "RUN_SIGNAL", "message": ended.last_words}
     return Result.of(
         key,
         point,
-        status=_status(str(answer.get("status", "failed"))),
-        exit_code=code,
-        experiment=experiment.name if (experiment / INDEX).is_file() else "",
-        seconds=round(time.monotonic() - began, 3),
-        started_utc=started,
+        status=_status(str(ended.answer.get("status", "failed"))),
+        exit_code=ended.exit_code,
+        experiment=ended.experiment.name if there else "",
+        seconds=ended.seconds,
+        started_utc=ended.started_utc,
         lock=str(outputs.index.identities.get("lock") or ""),
-        error=error if code else None,
+        error=error if ended.exit_code else None,
         figures=figures(outputs),
         where=socket.gethostname(),
+        resumed=ended.resumed,
     )
 
 

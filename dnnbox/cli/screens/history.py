@@ -9,10 +9,13 @@ from dnnbox.handoff.history import Entry, History, Trend, changes
 from dnnbox.reports import numbers, words
 from dnnbox.text import visible
 
-_WIDTHS = (20, 22, 6, 22, 11, 0)
+_WIDE, _NARROW = (20, 22, 6, 22, 11, 0), (16, 16, 4, 12, 9, 0)
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-=+*#@"
-_LAST = 20
+
+
+def _widths(look: Look) -> tuple[int, ...]:
+    return _WIDE if look.columns >= 100 else _NARROW
 
 
 def history_screen(found: History, *, look: Look = PLAIN) -> str:
@@ -23,26 +26,31 @@ def history_screen(found: History, *, look: Look = PLAIN) -> str:
 def _lines(found: History, look: Look) -> Iterator[str]:
     total = numbers.counted(found.experiments, "experiment")
     yield heading(look, f"History of {words.metric_name(found.metric)}", total)
+    if found.unread:
+        yield ""
+        names = clip(visible(", ".join(found.unread), 400), look.columns - 46)
+        yield f"  left out, experiment.json cannot be read: {names}"
     if not found.trends:
         yield ""
         yield "  no experiment lies below tmp/ here"
         return
     yield ""
     head = [Cell("Checkpoint"), Cell("Device"), Cell("Runs", right=True), Cell("Oldest to newest")]
-    yield from grid(look, _WIDTHS, [[*head, Cell("Newest", right=True), Cell("Change")]], indent=2)
+    widths = _widths(look)
+    yield from grid(look, widths, [[*head, Cell("Newest", right=True), Cell("Change")]], indent=2)
     yield rule(look, indent=2)
     for trend in found.trends:
-        yield from grid(look, _WIDTHS, [_row(trend, found.metric, look)], indent=2)
+        yield from grid(look, widths, [_row(trend, found.metric, look)], indent=2)
 
 
 def _row(trend: Trend, metric: str, look: Look) -> list[Cell]:
-    newest = trend.entries[-1]
+    newest, widths = trend.entries[-1], _widths(look)
     device = trend.device_class or newest.device
     setting = "".join(f" {part}" for part in (trend.precision, f"b{trend.batch}" if trend.batch != 1 else "") if part)
     interval = (newest.low, newest.high) if newest.low is not None and newest.high is not None else None
     return [
-        Cell(clip(visible(trend.checkpoint, 60), 20)),
-        Cell(f"{clip(visible(device, 60), 22 - len(setting))}{setting}"),
+        Cell(clip(visible(trend.checkpoint, 60), widths[0])),
+        Cell(f"{clip(visible(device, 60), widths[1] - len(setting))}{setting}"),
         Cell(str(len(trend.entries)), right=True),
         Cell(sparkline(trend.entries, look)),
         Cell(
@@ -55,7 +63,7 @@ def _row(trend: Trend, metric: str, look: Look) -> list[Cell]:
 
 def sparkline(entries: Sequence[Entry], look: Look) -> str:
     """Return the figures as bars from zero, the newest last; a run without the figure is a gap."""
-    values = [entry.value for entry in entries[-_LAST:]]
+    values = [entry.value for entry in entries[-(_widths(look)[3] - 2) :]]
     highest = max((value for value in values if value is not None), default=0.0)
     bars = _BARS if look.unicode else _ASCII_BARS
     if highest <= 0:
