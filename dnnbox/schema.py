@@ -21,6 +21,7 @@ _PLACES: Mapping[str, str] = {
     "profile": "dnnbox.records.measurements:Profile",
     "io_contract": "dnnbox.records.measurements:Contract",
     "metrics": "dnnbox.records.evaluation:Quality",
+    "published": "dnnbox.records.published:Published",
     "training": "dnnbox.records.evaluation:TrainingCheck",
     "verdict": "dnnbox.records.measurements:Verdict",
 }

@@ -109,7 +109,11 @@ def digest(outputs: Named) -> str:
 
 
 def _something(outputs: Named) -> Check:
-    return Check("output", bool(outputs), "%d arrays" % len(outputs) if outputs else "the model returned no array")
+    return Check(
+        "output",
+        bool(outputs),
+        "%d array%s" % (len(outputs), "" if len(outputs) == 1 else "s") if outputs else "the model returned no array",
+    )
 
 
 def _finite(outputs: Named) -> Check:

@@ -40,7 +40,7 @@ def draw(
         if seen is not None:
             _write(seen.canvas, out_dir, "input", first + place)
         mine = [entry for number, entry in enumerate(decoded) if entry.get("item", number) == place]
-        found += _drawn(seen, named, mine, task, place, first + place, out_dir)
+        found += _drawn(seen, named, mine, task, place, first + place, out_dir, runtime.labels())
     if not first and not decoded and not found:
         found += [spread(name, array) for name, array in named[:8]]
     return found
@@ -130,7 +130,14 @@ def _write(canvas: Canvas, out_dir: str, what: str, item: int) -> str:
 
 
 def _drawn(
-    seen: Optional[Seen], named: Named, decoded: Decoded, task: str, place: int, item: int, out_dir: str
+    seen: Optional[Seen],
+    named: Named,
+    decoded: Decoded,
+    task: str,
+    place: int,
+    item: int,
+    out_dir: str,
+    labels: Sequence[str] = (),
 ) -> Decoded:
     """Draw what the entries of one item say, else what its outputs look like."""
     for entry in decoded:
@@ -140,7 +147,7 @@ def _drawn(
     is_mask = "segment" in task or any(entry.get("kind") == "segmentation" for entry in decoded)
     for name, array in named:
         if is_mask and seen is not None and len(array.shape) in (3, 4) and place < array.shape[0]:
-            return _masked(seen, name, array, place, item, decoded, out_dir)
+            return _masked(seen, name, array, place, item, decoded, out_dir, labels)
         if "depth" in task and len(array.shape) in (3, 4) and place < array.shape[0]:
             return [_depth(name, array, place, item, out_dir)]
     if any(entry.get("kind") == "classes" for entry in decoded):
@@ -158,6 +165,7 @@ def _marked(seen: Seen, entry: Dict[str, Any]) -> Canvas:
             left, top, right, bottom = box["box_xyxy"]
             kind = box.get("class")
             colour = PALETTE[(kind if isinstance(kind, int) else number) % len(PALETTE)]
+            box["colour"] = _hex(colour)
             canvas.frame(left * across, top * down, right * across, bottom * down, colour)
     for number, point in enumerate(entry.get("keypoints") or []):
         if len(point) < 3 or float(point[2]) >= SURE:
@@ -165,7 +173,16 @@ def _marked(seen: Seen, entry: Dict[str, Any]) -> Canvas:
     return canvas
 
 
-def _masked(seen: Seen, name: str, array: Array, place: int, item: int, decoded: Decoded, out_dir: str) -> Decoded:
+def _masked(
+    seen: Seen,
+    name: str,
+    array: Array,
+    place: int,
+    item: int,
+    decoded: Decoded,
+    out_dir: str,
+    labels: Sequence[str] = (),
+) -> Decoded:
     shape = array.shape
     channels = shape[1] if len(shape) == 4 else 1
     high, wide = int(shape[-2]), int(shape[-1])
@@ -187,8 +204,23 @@ def _masked(seen: Seen, name: str, array: Array, place: int, item: int, decoded:
     for one in classes:
         counts[one] = counts.get(one, 0) + 1
     order = sorted(counts, key=lambda one: -counts[one])[:5]
-    shares = [{"class": one, "share": round(counts[one] / area, 6)} for one in order]
+    shares = [_share(one, counts[one] / area, labels) for one in order]
     return [{"kind": "segmentation", "item": item, "output": name, "classes": shares, "picture": picture}]
+
+
+def _share(kind: int, share: float, labels: Sequence[str]) -> Dict[str, Any]:
+    """Return a class of a mask: its share of the picture, and the colour that it is drawn in; 0 stays as it is."""
+    found: Dict[str, Any] = {"class": kind}
+    if 0 <= kind < len(labels):
+        found["label"] = labels[kind]
+    found["share"] = round(share, 6)
+    if kind != 0:
+        found["colour"] = _hex(PALETTE[kind % len(PALETTE)])
+    return found
+
+
+def _hex(colour: Sequence[int]) -> str:
+    return "#%02x%02x%02x" % tuple(colour)
 
 
 def _depth(name: str, array: Array, place: int, item: int, out_dir: str) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from dnnbox.errors import NotReadable, Usage
 from dnnbox.files import expanded
 from dnnbox.inputs.feeding import obstacle
 from dnnbox.inputs.kinds import SUFFIXES, Content, holds_sentences, look_into
+from dnnbox.records.evaluation import LabelledSet
 from dnnbox.records.inspection import Inspection, IoField, IoHints
 from dnnbox.records.plan import InputChoice
 from dnnbox.text import visible
@@ -21,6 +22,7 @@ DATA_FOLDERS = (
 )  # fmt: skip
 _MOST_FOUND: dict[str, int] = {"image": 8, "audio": 4, "text": 1, "tensor": 1}
 _MOST_GIVEN = 256
+_MOST_SHOWN = 4  # of the labelled data
 _SMALLEST_IMAGE, _LARGEST_IMAGE = 32, 8192  # pixels, shorter side: below lie icons, above posters
 _SHORTEST_AUDIO_S, _LONGEST_AUDIO_S = 0.2, 600.0
 _LOOKS_INTO = 400  # files opened in one search
@@ -34,12 +36,13 @@ def choose(
     workspace: Path,
     runtime: str = "",
     source: str = "",
+    labelled: LabelledSet | None = None,
 ) -> tuple[InputChoice, ...]:
     """Return the inputs of the run, each with the reason for it.
 
-    ``given`` holds FILE, DIR or NAME=@FILE as typed. Without any, files that fit the model's modality are looked for
-    beside the checkpoint, among the samples of its own repository (``source`` is the root), and in the workspace's
-    data folders.
+    ``given`` holds FILE, DIR or NAME=@FILE as typed. Without any, some of the ``labelled`` data are taken; without
+    those, files that fit the model's modality are looked for beside the checkpoint, among the samples of its own
+    repository (``source`` is the root), and in the workspace's data folders.
 
     Raises:
         NotReadable: a given file is not there or cannot be read.
@@ -48,6 +51,8 @@ def choose(
     if given:
         return tuple(choice for argument in given for choice in _given(argument, io))
     modality = io.modality or "tensor"
+    if shown := tuple(_of_labelled(labelled, io, lambda kind: obstacle(runtime, kind, inspection, io))):
+        return shown
     if problem := obstacle(runtime, modality, inspection, io):
         return (InputChoice("synthesised", "tensor", reason=f"{problem}, so they are made up"),)
     places = tuple(_places(Path(inspection.path), workspace, source))
@@ -137,6 +142,27 @@ def _given_directory(path: Path, name: str, io: IoHints) -> Iterator[InputChoice
         )
     for file, content in fitting:
         yield InputChoice("given", content.kind, str(file), name, f"given as a directory, {content.detail}")
+
+
+# -- labelled --------------------------------------------------------------------------------------------------------
+
+
+def _of_labelled(labelled: LabelledSet | None, io: IoHints, problem: Callable[[str], str]) -> Iterator[InputChoice]:
+    """Yield a few files of the labelled data, of as many labels as there are."""
+    rows = [row for row in labelled.rows if row.get("path")] if labelled is not None else []
+    firsts = {str(row.get("label", "")): row for row in reversed(rows)}
+    spread = [*list(firsts.values())[::-1], *rows]
+    chosen = list({str(row["path"]): row for row in spread[: 4 * _MOST_SHOWN]}.values())[:_MOST_SHOWN]
+    for row in chosen:
+        path = Path(str(row["path"]))
+        content = look_into(path)
+        if (
+            content is not None
+            and content.kind in (io.modality or content.kind, "tensor")
+            and not problem(content.kind)
+        ):
+            label = f", label {visible(str(row['label']), 40)}" if row.get("label") else ""
+            yield InputChoice("given", content.kind, str(path), "", f"{content.detail}, of the labelled data{label}")
 
 
 # -- found -----------------------------------------------------------------------------------------------------------

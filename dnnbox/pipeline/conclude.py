@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dnnbox import codec, paces, reports, results
+from dnnbox import codec, paces, reports, results, sources
 from dnnbox.boxes.base import HARNESS_DIR, INPUTS
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment, utc_now
 from dnnbox.files import write_atomic
-from dnnbox.harness.protocol import RunRequest
+from dnnbox.harness.protocol import EVENTS, RunRequest
 from dnnbox.pipeline import further
 from dnnbox.pipeline.execute import Execution
 from dnnbox.pipeline.planning import sandbox_of
@@ -48,6 +48,10 @@ def save_findings(experiment: Experiment, prepared: Prepared) -> None:
     experiment.save("identity", inspection.identity)
     experiment.save("source", replace(source, root=_relative(experiment, source.root), url=redact(source.url)))
     experiment.save("dependencies", prepared.dependencies)
+    if not prepared.options.endpoint:
+        best = inspection.identity.best
+        names = (best.architecture,) if best else ()
+        experiment.save("published", sources.published(prepared.path, source.root, names))
     if prepared.lock:
         write_atomic(experiment.outputs / "requirements.lock", prepared.lock.text)
 
@@ -117,9 +121,11 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     if execution.lock:  # after a fallback it is another one than was planned
         write_atomic(experiment.outputs / "requirements.lock", execution.lock.text)
     if failed and execution.outcomes:
-        last = len(execution.outcomes)
-        log = f"logs/{last:02d}-{execution.outcomes[-1].job}.stderr.txt"
-        experiment.save("failure", results.failure(execution.outcomes[-1], log=log))
+        last = execution.outcomes[-1]
+        name = f"{len(execution.outcomes):02d}-{last.job}"
+        events, printed = experiment.outputs / "jobs" / name / EVENTS, experiment.logs / f"{name}.stdout.txt"
+        log = f"logs/{name}.stderr.txt"
+        experiment.save("failure", results.failure(last, log=log, events=events, printed=printed))
     artifacts = results.artifacts(experiment.root, inputs=execution.files, outcome=verified)
     experiment.save(
         "artifacts",

@@ -254,7 +254,11 @@ def _require_checks(outcome: RunOutcome) -> None:
     assert outcome.result is not None
     bad: Sequence[str] = [f"{c.name}: {c.detail}" for c in outcome.result.checks if not c.passed]
     if bad:
-        raise BadOutput(f"the output gate failed: {'; '.join(bad)}"[:240], hint="nothing was timed", phase="infer")
+        raise BadOutput(
+            f"the output gate failed: {'; '.join(bad)}"[:240],
+            hint="nothing was timed; try real input (`--input`)",
+            phase="infer",
+        )
 
 
 def _without_guessing(request: RunRequest, first: RunOutcome) -> RunRequest:

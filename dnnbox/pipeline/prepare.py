@@ -116,6 +116,7 @@ def prepare(
         usable = catalog.runtime(derived.runtime).devices
         device = devices.fitted(device, usable, options.device, derived.runtime)
         derived = asked.with_stated(derived, wanted)
+        wanted = asked.labelled(wanted, options, inspection.io_hints.task)
         choices = inputs.choose(
             inspection,
             inspection.io_hints,
@@ -123,9 +124,9 @@ def prepare(
             workspace=options.workspace,
             runtime=derived.runtime,
             source=source.root,
+            labelled=wanted.dataset,
         )
         derived = _with_input_needs(derived, choices)
-        wanted = asked.labelled(wanted, options, inspection.io_hints.task)
         derived = asked.with_needs(derived, wanted, options)
     with timed(seconds, "plan"):
         workspace = environments.detect(options.workspace)

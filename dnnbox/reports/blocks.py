@@ -57,7 +57,7 @@ class Table:
     title: Prose = NOTHING
     measured: Prose = NOTHING
     note: Prose = NOTHING
-    kind: Literal["", "stack", "stack tgt"] = "stack"
+    kind: Literal["", "fit", "notes", "stack", "stack tgt"] = "stack"
 
     @property
     def text_columns(self) -> tuple[Column, ...]:
@@ -99,6 +99,8 @@ class Picture:
     text: Prose
     data_uri: str
     name: str  # file name under reports/figures/
+    is_wide: bool = False  # two pictures beside each other in one
+    is_small: bool = False  # few pixels: enlarged without smoothing
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ _ORDER = (
     "report",
 )
 _WORTH_NAMING = ("environment", "infer", "cold", "measure")
-_LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
+_PREPARING = ("source", "dependencies", "plan", "resolve", "inputs")
+_IN_THE_BOX = ("import", "context", "load", "to_device", "input", "first", "check", "postprocess")
+_GPU_ONLY = ("context", "to_device")
+LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
 
 
 def is_failed(outputs: Outputs) -> bool:
@@ -36,9 +39,41 @@ def is_failed(outputs: Outputs) -> bool:
 
 
 def title(outputs: Outputs) -> Prose:
-    """Return the error's meaning as the finding."""
+    """Return the error's meaning as the finding; where the model itself raised, what it was doing."""
     started = "Ran, but did not finish" if outputs.has_run else "Did not run"
-    return say(started + ": {meaning}", meaning=_leaf(outputs).meaning)
+    doing = words.DOING.get(stage(outputs), "")
+    if doing and _leaf(outputs) is errors.RunFailed:
+        return say(started + ": {doing} failed", doing=doing)
+    return say(started + ": {meaning}", meaning=marked(_leaf(outputs).meaning))
+
+
+def stage(outputs: Outputs) -> str:
+    """Return the step inside the box that failed, "" where nothing ran there."""
+    return str(outputs.failure.get("stage") or "")
+
+
+def cause(outputs: Outputs) -> str:
+    """Return the error's message without the name of the job, which the reports say in words."""
+    message = str((outputs.index.error or {}).get("message", "")) or "it failed without a message"
+    return message.removeprefix(f"{outputs.failure.get('job') or 'infer'}: ").strip().rstrip(".")
+
+
+def way_out(outputs: Outputs) -> Prose:
+    """Return what to do about it: the error's own hint, else what helps against its kind."""
+    hint = str((outputs.index.error or {}).get("hint", ""))
+    return marked(_sentence(hint or _leaf(outputs).remedy))
+
+
+def told(outputs: Outputs) -> Prose:
+    """Return in a sentence where it stopped and why."""
+    doing = words.DOING.get(stage(outputs), "")
+    if not doing:
+        return marked(_sentence(cause(outputs)))
+    return say("It stopped while {doing}: {cause}.", doing=_gerund(doing), cause=marked(cause(outputs)))
+
+
+def _gerund(doing: str) -> str:
+    return f"making {doing}" if doing.startswith("the ") else doing
 
 
 def _leaf(outputs: Outputs) -> type[errors.DnnboxError]:
@@ -48,9 +83,7 @@ def _leaf(outputs: Outputs) -> type[errors.DnnboxError]:
 
 def lede(outputs: Outputs) -> Prose:
     """Return what happened and the way out."""
-    error = outputs.index.error or {}
-    message, hint = str(error.get("message", "")), str(error.get("hint", "")) or _leaf(outputs).remedy
-    return sentences(marked(_sentence(message)), say("**Next:** {hint}", hint=marked(_sentence(hint))))
+    return sentences(told(outputs), say("**Next:** {hint}", hint=way_out(outputs)))
 
 
 def _sentence(words_: str) -> str:
@@ -59,21 +92,50 @@ def _sentence(words_: str) -> str:
 
 
 def ladder(outputs: Outputs) -> tuple[Rung, ...]:
-    """Return the stages in order: done, failed, not reached."""
-    done = [stage.name for stage in outputs.index.stages]
-    rungs = []
-    for stage in outputs.index.stages:
-        name = words.STAGES.get(stage.name, stage.name.replace("_", " ").capitalize())
-        if stage.status == "ok":
-            rungs.append(Rung(name, "ok", f"ok, {numbers.seconds(stage.seconds)}"))
-        elif stage.status == "failed":
-            rungs.append(Rung(name, "bad", f"failed after {numbers.seconds(stage.seconds)}"))
+    """Return the stages in order: done, failed, not reached. The failed job shows its steps inside the box."""
+    rungs: list[Rung] = []
+    stages = outputs.index.stages
+    prepared = [found for found in stages if found.name in _PREPARING]
+    together = len(prepared) == len(_PREPARING) and all(found.status == "ok" for found in prepared)
+    for found in stages:
+        if together and found.name in _PREPARING:
+            if found is prepared[0]:
+                rungs.append(Rung("Plan", "ok", "ok"))
+        elif found.status == "failed" and found.name == outputs.failure.get("job"):
+            rungs += _steps_in_the_box(outputs, found.seconds)
         else:
-            rungs.append(Rung(name, "off", "skipped"))
-    known = [name for name in done if name in _ORDER and name != "report"]
+            name = words.STAGES.get(found.name, found.name.replace("_", " ").capitalize())
+            rungs.append(_rung(name, found.status, found.seconds))
+    known = [found.name for found in stages if found.name in _ORDER and found.name != "report"]
     last = _ORDER.index(known[-1]) if known else -1
     later = [name for name in _ORDER[last + 1 :] if name in _WORTH_NAMING]
     return (*rungs, *(Rung(words.STAGES[name], "off", "not reached") for name in later))
+
+
+def _rung(name: str, status: str, seconds: float) -> Rung:
+    if status == "ok":
+        return Rung(name, "ok", f"ok, {numbers.seconds(seconds)}")
+    return (
+        Rung(name, "bad", f"failed after {numbers.seconds(seconds)}")
+        if status == "failed"
+        else Rung(name, "off", "skipped")
+    )
+
+
+def _steps_in_the_box(outputs: Outputs, seconds: float) -> list[Rung]:
+    """Return the steps of the failed job: those before the one that failed, that one, and those after it."""
+    failed_in = stage(outputs)
+    passed = [str(name) for name in outputs.failure.get("passed") or [] if name in words.BOX_STEPS]
+    if failed_in not in words.BOX_STEPS:
+        return [_rung(words.STAGES.get(str(outputs.failure.get("job")), "Run"), "failed", seconds)]
+    on_cpu = outputs.index.device in ("", "cpu")
+    shown = [Rung(words.BOX_STEPS[n], "ok", "ok") for n in passed if n != failed_in and not (on_cpu and n in _GPU_ONLY)]
+    shown.append(_rung(words.BOX_STEPS[failed_in], "failed", seconds))
+    if failed_in in _IN_THE_BOX:
+        later = _IN_THE_BOX[_IN_THE_BOX.index(failed_in) + 1 :]
+        kept = [n for n in later if not (on_cpu and n in _GPU_ONLY) and n not in ("input", "postprocess")]
+        shown += [Rung(words.BOX_STEPS[n], "off", "not reached") for n in kept]
+    return shown
 
 
 def sections(outputs: Outputs) -> tuple[Section, ...]:
@@ -100,20 +162,22 @@ def _what_to_do(outputs: Outputs) -> Block:
 def _why(outputs: Outputs) -> tuple[Block, ...]:
     error = outputs.index.error or {}
     leaf = _leaf(outputs)
-    phase = str(error.get("phase", ""))
+    step = words.BOX_STEPS.get(stage(outputs), "")
     passed = [words.STAGES.get(s.name, s.name).lower() for s in outputs.index.stages if s.status == "ok"]
     not_cause = say("Not the cause, because they passed: {stages}.", stages=", ".join(passed)) if passed else data("")
-    cause = sentences(
+    why = sentences(
         say(
             "**Cause:** {meaning}, `{phase}.{name}`.",
-            meaning=leaf.meaning,
-            phase=phase or "run",
+            meaning=marked(leaf.meaning),
+            phase=str(error.get("phase", "")) or "run",
             name=leaf.name.lower(),
         ),
         not_cause,
     )
-    log = _log(outputs)
+    lines = log(outputs)
     facts = [
+        ("Status", data(outputs.index.status)),
+        ("Stopped at", data(step or words.STAGES.get(str(error.get("phase", "")), ""))),
         ("Exit code", say("{code} {name}", code=str(leaf.code), name=leaf.name)),
         ("Signal", data(str(outputs.failure.get("signal") or ""))),
         ("Log", code(str(outputs.failure.get("log") or "logs/"))),
@@ -121,21 +185,23 @@ def _why(outputs: Outputs) -> tuple[Block, ...]:
     ]
     pairs = Pairs(tuple((name, value) for name, value in facts if value))
     title_ = say("Why")
-    return (Lines(_LOG_LABEL, log, _marked(log), title_, cause), pairs) if log else (Words((cause,), title_), pairs)
+    if not lines:
+        return (Words((why,), title_), pairs)
+    return (Lines(LOG_LABEL, lines, marked_line(lines), title_, why), pairs)
 
 
-def _log(outputs: Outputs) -> tuple[str, ...]:
+def log(outputs: Outputs) -> tuple[str, ...]:
     """Return the last words: a traceback first, else what the box wrote to stderr."""
     details = (outputs.index.error or {}).get("details")
     places: tuple[Mapping[str, Any], ...] = (outputs.failure, details if isinstance(details, Mapping) else {})
     for place in places:
-        for key in ("traceback", "stderr_tail", "stderr", "log_tail"):
+        for key in ("traceback", "stderr_tail", "stderr", "log_tail", "stdout_tail"):
             lines = place.get(key)
             if isinstance(lines, list) and lines:
                 return tuple(str(line) for line in lines)
     return ()
 
 
-def _marked(lines: tuple[str, ...]) -> int:
+def marked_line(lines: tuple[str, ...]) -> int:
     """Return the line that names the error: the last one that is not indented."""
     return next((i for i in range(len(lines) - 1, -1, -1) if not lines[i].startswith(" ")), -1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +21,12 @@ from dnnbox.records.experiment import Artifact, Decision, ExperimentIndex
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.measurements import Contract, Profile, Stats, Verdict
+from dnnbox.records.published import Published
 from dnnbox.records.source import SourceTree
 
 _MAX_BYTES = 64 << 20
 _LIMIT = 600  # characters of one string
-_LOG_KEYS = ("traceback", "stderr_tail", "stderr", "log_tail")
+_LOG_KEYS = ("traceback", "stderr_tail", "stdout_tail", "stderr", "log_tail")
 # An absolute path names this machine; its last part is what a reader needs.
 _ABSOLUTE = re.compile(r"(?<![\w.:/~])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+(?=[^\s/\\:'\"<>|,;()]*)")
 
@@ -53,6 +54,8 @@ class Outputs:
     failure: Mapping[str, Any] = field(default_factory=dict)
     quality: Quality | None = None
     training: TrainingCheck | None = None
+    published: Published | None = None
+    predictions: Sequence[Mapping[str, Any]] = ()
     unread: tuple[str, ...] = ()
 
     @property
@@ -107,12 +110,19 @@ def load(experiment: Path) -> Outputs:
         failure=_mapping(reader.plain("failure")),
         quality=reader.record(Quality, "metrics"),
         training=reader.record(TrainingCheck, "training"),
+        published=reader.record(Published, "published"),
+        predictions=_answers(reader.plain("predictions")),
         unread=tuple(reader.unread),
     )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _answers(value: Any) -> tuple[Mapping[str, Any], ...]:
+    answers = value.get("answers") if isinstance(value, Mapping) else None
+    return tuple(one for one in answers if isinstance(one, Mapping)) if isinstance(answers, list) else ()
 
 
 class _Reader:
@@ -140,6 +150,8 @@ class _Reader:
             if len(self.unread) == known and (path or self._outputs / f"{name}.json").exists():
                 self.unread.append(f"{name}.json")
             return None
+        if isinstance(value, dict) and "schema" not in cls.__dataclass_fields__:  # type: ignore[attr-defined]
+            value.pop("schema", None)  # named in the file for other programs; the record has no use for it
         try:
             return codec.from_json(cls, value)
         except (codec.CodecError, ValueError, TypeError):

@@ -11,6 +11,7 @@ from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
 
 _MOST_ROWS = 40
 _MOST_LOSSES = 20
+_MOST_WRONG = 10
 
 
 def quality(outputs: Outputs) -> Section | None:
@@ -18,7 +19,7 @@ def quality(outputs: Outputs) -> Section | None:
     found = outputs.quality
     if found is None:
         return None
-    blocks = [*_figures(found), *_failures(found), *_needed(outputs), *_agreement(found.agreement)]
+    blocks = [*_figures(found), *_wrong(outputs), *_failures(found), *_needed(outputs), *_agreement(found.agreement)]
     sub = say("How good the answers are on the data that was given; each figure with its definition and its interval.")
     return Section("quality", "Quality", tuple(blocks), sub, nav="Quality") if blocks else None
 
@@ -65,6 +66,24 @@ def _figure_row(figure: MetricFigure, n: int) -> tuple[Cell, ...]:
         data(figure.definition),
         data(figure.library),
     )
+
+
+def _wrong(outputs: Outputs) -> list[Block]:
+    """Show the first items that were answered wrong: who only sees good examples learns nothing."""
+    judged = [answer for answer in outputs.predictions if isinstance(answer.get("right"), bool)]
+    wrong = [answer for answer in judged if not answer["right"]]
+    if not judged:
+        return []
+    title = say("{n} of {all} were answered wrong", n=numbers.count(len(wrong)), all=numbers.count(len(judged)))
+    if not wrong:
+        return [Words((say("Every item was answered right."),), title)]
+    rows = tuple(
+        (code(str(answer.get("item", ""))), data(str(answer.get("label", ""))), data(str(answer.get("answer", ""))))
+        for answer in wrong[:_MOST_WRONG]
+    )
+    columns = (Column("Item"), Column("Label"), Column("Answer"))
+    note = say("The first {n}.", n=len(rows)) if len(wrong) > len(rows) else NOTHING
+    return [Table("Answered wrong", columns, rows, title, NOTHING, note, kind="fit")]
 
 
 def _failures(found: Quality) -> list[Block]:

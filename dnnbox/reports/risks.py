@@ -25,6 +25,7 @@ def of(outputs: Outputs) -> tuple[Risk, ...]:
         *_identity(outputs),
         *_contract(outputs),
         *_measurement(outputs),
+        *_fallbacks(outputs),
         *_environment(outputs),
         *_limits(outputs),
     )
@@ -56,12 +57,38 @@ def _safety(outputs: Outputs) -> Iterator[Risk]:
             "Install bubblewrap or a container engine and run again",
             is_urgent=inspection.verdict in ("dangerous", "needs-code"),
         )
-    if outputs.source is not None and outputs.source.origin != "none" and not outputs.source.licence:
+    yield from _own_code(outputs)
+    yield from _licences(outputs)
+
+
+def _own_code(outputs: Outputs) -> Iterator[Risk]:
+    source = outputs.source
+    if source is None or source.origin == "none":
+        return
+    if source.commit:
+        what, remedy = (
+            "The model is built by code of its own source",
+            f"Review it and keep commit `{source.commit[:12]}`",
+        )
+    else:
+        what, remedy = "The model is built by code without a version", "Keep the copy in `refs/`, or give a commit"
+    yield Risk(what, "Another version of that code may answer differently", remedy)
+
+
+def _licences(outputs: Outputs) -> Iterator[Risk]:
+    source, published = outputs.source, outputs.published
+    if source is not None and source.origin != "none" and not source.licence:
         yield Risk(
             "The licence of the source code is not known",
             "It may not be allowed to be used",
             "Ask the supplier; nothing in the source says",
             is_urgent=True,
+        )
+    if published is not None and not published.licence:
+        yield Risk(
+            "The licence of the weights is not known",
+            "They may not be allowed to be used",
+            "Ask the supplier; no file beside the weights says",
         )
 
 
@@ -90,6 +117,20 @@ def _identity(outputs: Outputs) -> Iterator[Risk]:
 
 
 def _contract(outputs: Outputs) -> Iterator[Risk]:
+    for warning in outputs.contract.warnings[:3]:
+        yield Risk(
+            f"Doubtful input: {str(warning.get('text', '')).rstrip('.')}",
+            "Speed is right, results may be wrong",
+            "Compare what is done before the model with the upstream code",
+            is_urgent=True,
+        )
+    if outputs.contract.fed_back.get("runs") is False:
+        yield Risk(
+            "Inputs made from the contract alone do not run",
+            "Whoever builds it in from the contract will fail",
+            "Complete the contract with `--contract FILE`",
+            is_urgent=True,
+        )
     assumed = [step.step for step in outputs.contract.preprocessing if step.status == "assumed"]
     if assumed:
         yield Risk(
@@ -104,9 +145,7 @@ def _contract(outputs: Outputs) -> Iterator[Risk]:
             "Thresholds or labels may be wrong",
             "Confirm the postprocessing in the upstream code",
         )
-    if any(
-        "synthesised" in f"{a.title} {a.path}" or "made-up" in a.title for a in outputs.artifacts if a.role == "input"
-    ):
+    if outputs.has_run and not outputs.params.get("inputs"):
         yield Risk(
             "The input was made up",
             "It shows that the model runs, not that it is useful",
@@ -143,6 +182,17 @@ def _limits(outputs: Outputs) -> Iterator[Risk]:
         )
 
 
+def _fallbacks(outputs: Outputs) -> Iterator[Risk]:
+    on_cpu = {name: n for name, n in outputs.profile.providers.items() if name.upper().startswith("CPU") and n}
+    if outputs.index.device in ("", "cpu") or not on_cpu or len(on_cpu) == len(outputs.profile.providers):
+        return
+    yield Risk(
+        f"{sum(on_cpu.values())} operators ran on the CPU, not on {outputs.index.device}",
+        "Copies between them cost time on every request",
+        "Look at the operators in the profile; another export or a newer runtime may place them",
+    )
+
+
 def _environment(outputs: Outputs) -> Iterator[Risk]:
     environment = outputs.environment
     if environment is None:
@@ -153,7 +203,8 @@ def _environment(outputs: Outputs) -> Iterator[Risk]:
             "Another day may install other versions",
             "Use the new environment, which is locked with hashes",
         )
-    if any(not attempt.ok for attempt in environment.attempts):
+    attempts = environment.attempts
+    if any(attempt.ok for attempt in attempts) and not all(attempt.ok for attempt in attempts):
         yield Risk(
             "The latest versions did not work",
             "It depends on older pins",

@@ -162,7 +162,7 @@ def _where(outputs: Outputs) -> tuple[Block, ...]:
             if isinstance(machine.get("memory_bytes"), int)
             else NOTHING,
         ),
-        ("System", data(", ".join(str(machine[key]) for key in ("os", "kernel") if machine.get(key)))),
+        ("System", data(_system(machine))),
         ("Python", data(found.python)),
         (
             "Precision",
@@ -200,6 +200,12 @@ def weaker(found: EnvironmentRecord) -> str:
     """Return which limits were not or only partly enforced; "" where all were."""
     told = found.settings.get("weaker")
     return ", ".join(map(str, told)) if isinstance(told, (list, tuple)) else ""
+
+
+def _system(machine: Mapping[str, Any]) -> str:
+    """Return the system and its kernel, which some systems have in their name."""
+    system, kernel = str(machine.get("os") or ""), str(machine.get("kernel") or "")
+    return system if kernel in system else ", ".join(filter(None, (system, kernel)))
 
 
 def _gpus(machine: Mapping[str, Any]) -> str:
@@ -274,7 +280,8 @@ def repeat(outputs: Outputs) -> Section:
 def definitions(outputs: Outputs) -> Section | None:
     """Return what each figure means, and why others are missing."""
     stats = outputs.stats
-    left = _pairs([(name, data(meaning)) for name, meaning in stats.definitions.items()], say("What each figure means"))
+    meanings = stats.definitions if outputs.is_measured else {}  # of figures that nobody has
+    left = _pairs([(name, data(meaning)) for name, meaning in meanings.items()], say("What each figure means"))
     missing = [(name, data(reason)) for name, reason in stats.reasons.items()]
     missing += [(name, data("could not be read")) for name in outputs.unread]
     right = _pairs(missing, say("What is missing, and why"))

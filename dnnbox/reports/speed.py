@@ -160,7 +160,7 @@ def _percentiles(outputs: Outputs) -> Table:
         )
     )
     columns = (Column("Figure"), Column("Value", numeric=True), Column("95 % CI", numeric=True), Column("Note"))
-    return Table("Latency", columns, tuple(rows), kind="")
+    return Table("Latency", columns, tuple(rows), kind="notes")
 
 
 def _warm_bars(outputs: Outputs) -> list[figures.Bar]:

@@ -5,10 +5,10 @@ Percentile names and operator counts stay in the experiment report; every findin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from dnnbox.records.measurements import Target
-from dnnbox.reports import failed, numbers, risks, words
+from dnnbox.reports import expected, failed, guide, numbers, risks, sensitivity, words
 from dnnbox.reports.blocks import (
     Banner,
     Beside,
@@ -16,12 +16,11 @@ from dnnbox.reports.blocks import (
     Column,
     Finding,
     Findings,
+    Lines,
     Page,
     Pairs,
     Section,
     Status,
-    Step,
-    Steps,
     Table,
     Words,
 )
@@ -30,24 +29,26 @@ from dnnbox.reports.prose import NOTHING, Prose, code, data, link, marked, say, 
 from dnnbox.reports.summary import largest_cold, largest_warm
 
 _REPORT = "experiment-report.html"
+_LOG_LINES = 8
 _WORDS = {"met": "Met", "missed": "Missed", "unknown": "Unknown"}
 
 
 def page(outputs: Outputs) -> Page:
     """Return the stakeholder report."""
-    name = words.model_name(outputs) or outputs.index.checkpoint or "this model"
     sections = (
         _short(outputs),
         Section("findings", "What we found", (Findings(_findings(outputs)),), nav="Findings"),
         _bottleneck(outputs),
+        sensitivity.section(outputs),
+        expected.section(outputs),
         _risks(outputs),
-        _criteria(outputs),
-        _next(outputs),
+        guide.criteria(outputs),
+        guide.next_steps(outputs),
     )
     return Page(
         kind="decision",
         id=outputs.index.id,
-        title=say("Can {name} be used as asked?", name=name),
+        title=say("Can {name} be used as asked?", name=words.named_model(outputs)),
         lede=NOTHING,
         eyebrow=tuple(
             p for p in (code(outputs.index.checkpoint), data(words.day_and_time(outputs.index.created_utc))) if p
@@ -72,7 +73,7 @@ def _banner(outputs: Outputs) -> Banner:
     verdict = outputs.verdict
     reasons = "; ".join(verdict.reasons)
     for target in verdict.targets:
-        reasons = reasons.replace(target.expression, _plain_requirement(target))
+        reasons = reasons.replace(target.expression, words.plain_requirement(target))
     because = say("Reason: {why}.", why=reasons) if reasons else say("Nothing was judged.")
     runs = say("The model runs.") if outputs.has_run else say("The model was not shown to run.")
     rule = sentences(
@@ -80,27 +81,46 @@ def _banner(outputs: Outputs) -> Banner:
             "Rule: **go** when every required target is met, **no-go** when one is missed or the run failed, "
             "**unknown** when one cannot be judged or none was given."
         ),
-        evidence("See the targets", "summary"),
+        link("What decides", "#criteria"),
     )
     return Banner(verdict.decision, sentences(runs, because), rule)
 
 
 def _short(outputs: Outputs) -> Section:
-    if failed.is_failed(outputs):
-        paragraphs = (
-            _failure(outputs),
-            say("No speed or memory is known, because nothing was measured. Unknown is not the same as bad."),
-        )
-    else:
-        paragraphs = (_speed_in_words(outputs), _trust_in_words(outputs))
-    left = Words(tuple(p for p in paragraphs if p))
-    return Section("short", "In short", (Beside((left,), (_tested(outputs),)),), nav="In short")
+    left: tuple[Block, ...] = (Words(_in_short(outputs)),)
+    if failed.is_failed(outputs) and (lines := failed.log(outputs)[-_LOG_LINES:]):
+        left += (Lines(failed.LOG_LABEL, lines, failed.marked_line(lines)),)
+    return Section("short", "In short", (Beside(left, (_tested(outputs),)),), nav="In short")
+
+
+def _in_short(outputs: Outputs) -> tuple[Prose, ...]:
+    found: tuple[Prose, ...] = (
+        _failure(outputs),
+        say("No speed or memory is known, because nothing was measured. Unknown is not the same as bad."),
+    )
+    if not failed.is_failed(outputs):
+        found = (_speed_in_words(outputs), _quality_in_words(outputs), _trust_in_words(outputs))
+    return tuple(paragraph for paragraph in found if paragraph)
 
 
 def _failure(outputs: Outputs) -> Prose:
-    error = outputs.index.error or {}
-    what = str(error.get("message", "")) or "it failed without a message"
-    return say("We tried to run the model and it did not get to its end: {what}.", what=what.rstrip("."))
+    return sentences(say("We tried to run the model and it did not get to its end."), failed.told(outputs))
+
+
+def _quality_in_words(outputs: Outputs) -> Prose:
+    found = outputs.quality
+    first = next((figure for figure in found.figures if figure.value is not None), None) if found else None
+    if found is None or first is None or first.value is None:
+        return say("Nothing here says how often the model is right: that needs labelled data.")
+    name = words.plain_metric(first.name)
+    value = numbers.plain(first.value)
+    on = say("On {n} labelled items: **{name} {value}**", n=numbers.count(first.n or found.n), name=name, value=value)
+    if first.hits is not None:
+        on += say(", {hits} of {n}", hits=numbers.count(first.hits), n=numbers.count(first.n or found.n))
+    if first.interval is not None:
+        low, high = (numbers.plain(bound) for bound in first.interval)
+        on += say("; with that few items it may be {low} to {high}", low=low, high=high)
+    return on + say(".")
 
 
 def _speed_in_words(outputs: Outputs) -> Prose:
@@ -130,46 +150,59 @@ def _trust_in_words(outputs: Outputs) -> Prose:
         "run again on a quiet machine before deciding on speed.",
         "unstable": "The figures did not settle. Take them as a rough size and measure again before deciding on speed.",
     }
-    quality = told.get(outputs.stats.quality or "", "")
-    return sentences(data(quality), say("Nothing here says how often the model is right: that needs labelled data."))
+    return data(told.get(outputs.stats.quality or "", ""))
 
 
 def _tested(outputs: Outputs) -> Pairs:
-    environment, inspection = outputs.environment, outputs.inspection
-    machine = environment.machine if environment else {}
-    inputs = [
-        artifact for artifact in outputs.artifacts if artifact.role == "input" and artifact.path.startswith("inputs/")
-    ]
+    checks = outputs.contract.checks
+    passed = sum(1 for check in checks if check.get("passed"))
     items = (
-        (
-            "Model",
-            say(
-                "{name} {size}",
-                name=words.model_name(outputs) or "unknown architecture",
-                size=f"({numbers.size(inspection.size_bytes)})" if inspection else "",
-            ),
-        ),
-        ("Machine", sentences(data(str(machine.get("cpu") or "")), words.device(outputs))),
+        ("Model", _model(outputs)),
+        ("Machine", _machine(outputs)),
         ("Software", data(_software(outputs))),
-        ("Input", data(", ".join(artifact.path.removeprefix("inputs/") for artifact in inputs[:4]))),
-        (
-            "Output checks",
-            data(
-                f"{sum(1 for c in outputs.contract.checks if c.get('passed'))} of {len(outputs.contract.checks)} passed"
-            )
-            if outputs.contract.checks
-            else NOTHING,
-        ),
+        ("Input", data(_input(outputs))),
+        ("Output checks", say("{passed} of {n} passed", passed=passed, n=len(checks)) if checks else NOTHING),
         ("Result", data(outputs.index.status)),
     )
     return Pairs(tuple((name, value) for name, value in items if value), say("What was tested"))
+
+
+def _model(outputs: Outputs) -> Prose:
+    inspection = outputs.inspection
+    size = f"({numbers.size(inspection.size_bytes)})" if inspection else ""
+    return sentences(words.named_model(outputs), data(size))
+
+
+def _machine(outputs: Outputs) -> Prose:
+    machine = outputs.environment.machine if outputs.environment else {}
+    memory = machine.get("memory_bytes")
+    parts = [
+        str(machine.get("cpu") or ""),
+        words.device(outputs).plain().removeprefix("on "),
+        f"{numbers.memory(memory / 2**20)} RAM" if isinstance(memory, int) else "",
+        str(machine.get("os") or ""),
+    ]
+    return data(", ".join(part for part in parts if part))
 
 
 def _software(outputs: Outputs) -> str:
     environment = outputs.environment
     if environment is None or not environment.python:
         return ""
-    return f"Python {environment.python}, {numbers.counted(len(environment.packages), 'package')}, {environment.box}"
+    wanted = outputs.dependencies.requirements if outputs.dependencies is not None else ()
+    known = [(r.name, environment.packages[r.name]) for r in wanted if r.name in environment.packages]
+    first = [f"{name} {version}" for name, version in known[:3]]
+    count = numbers.counted(len(environment.packages), "package")
+    return ", ".join([f"Python {environment.python}", *first, f"{count} in all", environment.box])
+
+
+def _input(outputs: Outputs) -> str:
+    given = [file for file in outputs.params.get("inputs") or [] if isinstance(file, Mapping)]
+    names = [str(file.get("file", "")) for file in given]
+    if not names:
+        return "made up, no file was given or found" if outputs.has_run else ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _findings(outputs: Outputs) -> tuple[Finding, ...]:
@@ -190,6 +223,7 @@ def _findings(outputs: Outputs) -> tuple[Finding, ...]:
                 "Memory", say("{ram} of main memory at its peak.", ram=numbers.memory(peak)), evidence("Memory", "cold")
             )
         )
+    found += _checked(outputs)
     if outputs.stats.quality in ("contended", "unstable"):
         reasons = "; ".join(str(reason) for reason in outputs.stats.noise.get("reasons", []))
         found.append(
@@ -201,6 +235,31 @@ def _findings(outputs: Outputs) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
+
+
+def _checked(outputs: Outputs) -> list[Finding]:
+    """Return what was asked for beyond measuring: the agreement with a reference, the training check."""
+    found = []
+    agreement = outputs.quality.agreement if outputs.quality is not None else None
+    if agreement is not None and agreement.tensors:
+        largest = max((tensor.max_abs for tensor in agreement.tensors if tensor.max_abs is not None), default=None)
+        told = (
+            say("The largest difference of an output is {value}.", value=numbers.plain(largest))
+            if largest is not None
+            else say("The outputs could not be compared.")
+        )
+        title = say("Beside {name}", name=agreement.reference)
+        found.append(Finding(title, told, Status("", "Compared"), evidence("Agreement", "quality")))
+    training = outputs.training
+    if training is not None and training.passed is not None:
+        text = (
+            "Twenty steps on one batch: gradients arrive and the loss falls."
+            if training.passed
+            else ("Twenty steps on one batch went wrong; the report names the check.")
+        )
+        status = Status("met", "Yes") if training.passed else Status("missed", "No")
+        found.append(Finding(data("It can be trained"), data(text), status, evidence("Training check", "training")))
+    return found
 
 
 def _fact(title: str, text: Prose, where: Prose) -> Finding:
@@ -239,30 +298,19 @@ def _on_target(target: Target) -> Finding:
         else say("{why}. The limit is {limit}.", why=words.sentence_case(target.method), limit=limit),
     }
     word = _WORDS[target.status] + ("" if target.required else ", not required")
-    anchor = "cold" if target.metric.startswith(("cold", "host", "vram")) else "speed"
-    anchor = anchor if target.measured is not None else "summary"
+    anchor = "summary" if target.measured is None else _anchor(target.metric)
     return Finding(
-        data(_plain_name(target.metric)), told[target.status], Status(target.status, word), evidence("Figures", anchor)
+        data(words.plain_metric(target.metric)),
+        told[target.status],
+        Status(target.status, word),
+        evidence("Figures", anchor),
     )
 
 
-def _plain_name(metric: str) -> str:
-    names = {
-        "latency_p50_ms": "Usual response time",
-        "latency_mean_ms": "Average response time",
-        "latency_p90_ms": "Response time of 9 in 10 requests",
-        "latency_p95_ms": "Response time of 19 in 20 requests",
-        "latency_p99_ms": "Response time of 99 in 100 requests",
-        "latency_min_ms": "Fastest response",
-        "cold_total_ms": "Time to start",
-        "host_peak_mib": "Memory",
-        "vram_peak_mib": "Graphics memory",
-    }
-    return names.get(metric, words.metric_name(metric))
-
-
-def _plain_requirement(target: Target) -> str:
-    return words.requirement(target).replace(words.metric_name(target.metric), _plain_name(target.metric), 1)
+def _anchor(metric: str) -> str:
+    if metric.startswith(("cold", "host", "vram")):
+        return "cold"
+    return "speed" if metric.startswith(("latency", "throughput")) else "quality"
 
 
 def _bottleneck(outputs: Outputs) -> Section | None:
@@ -280,6 +328,11 @@ def _bottleneck(outputs: Outputs) -> Section | None:
                 advice=_warm_advice(warm[0]),
                 more=evidence("Stages", "speed"),
             )
+        )
+    inside = words.BOUNDS.get(str(outputs.profile.bound_by.get("verdict")), "")
+    if inside:
+        lines.append(
+            say("Looked at closely, the limit is **{what}**. {more}", what=inside, more=evidence("Profile", "profile"))
         )
     if cold is not None:
         what = words.COLD_FINDINGS.get(cold[0], cold[0])
@@ -317,83 +370,3 @@ def _risks(outputs: Outputs) -> Section | None:
     columns = (Column("Risk or assumption"), Column("Effect"), Column("What to do about it"))
     rows = tuple((data(risk.what), data(risk.effect), marked(risk.remedy)) for risk in found)
     return Section("risks", "Risks and assumptions", (Table("Risks and assumptions", columns, rows),), nav="Risks")
-
-
-def _criteria(outputs: Outputs) -> Section | None:
-    targets = outputs.verdict.targets
-    if not targets:
-        text = say("No target was given. Agree on limits for response time and memory, then run with `--target`.")
-        return Section("criteria", "What would decide", (Words((text,)),), nav="Criteria")
-    columns = (Column("Target"), Column("Decides"), Column("Status"), Column("Measured"), Column("How it is measured"))
-    rows = tuple(
-        (
-            data(_plain_requirement(t)),
-            data("yes" if t.required else "no, wanted only"),
-            Status(t.status, _WORDS[t.status]),
-            data(words.metric_value(t.metric, t.measured, t.interval)),
-            data(t.method),
-        )
-        for t in targets
-    )
-    return Section("criteria", "What decides", (Table("Targets", columns, rows),), nav="Criteria")
-
-
-def _next(outputs: Outputs) -> Section:
-    steps = Steps(tuple(_steps(outputs)), say("Next steps"))
-    guide: tuple[Block, ...] = (_integration(outputs),) if outputs.has_run else ()
-    return Section("next", "What to do now", (Beside((steps,), guide),) if guide else (steps,), nav="Next steps")
-
-
-def _steps(outputs: Outputs) -> list[Step]:
-    found: list[Step] = []
-    if failed.is_failed(outputs):
-        hint = str((outputs.index.error or {}).get("hint", ""))
-        found.append(Step(say("**Remove the cause of the failure.** {hint}", hint=marked(hint))))
-    missed = [t for t in outputs.verdict.targets if t.status == "missed" and t.required]
-    found += [Step(say("**Reach {what}**, or agree on another limit.", what=_plain_requirement(t))) for t in missed]
-    if outputs.stats.quality in ("contended", "unstable"):
-        found.append(Step(say("**Measure again on a quiet machine** before deciding on speed.")))
-    if not any(t.required for t in outputs.verdict.targets):
-        found.append(Step(say("**Set the targets** that decide.")))
-    found += [Step(say("{todo}.", todo=marked(risk.remedy))) for risk in risks.of(outputs)][:4]
-    found.append(Step(say("**Test with labelled data** to learn how often the model is right.")))
-    return found
-
-
-def _integration(outputs: Outputs) -> Pairs:
-    contract, stats = outputs.contract, outputs.stats
-    items = (
-        ("Send", data("; ".join(_field(f.name, f.dtype, f.shape) for f in contract.inputs[:3]))),
-        ("Receive", data("; ".join(_field(f.name, f.dtype, f.shape) for f in contract.outputs[:3]))),
-        ("Prepare", data(", then ".join(step.step for step in contract.preprocessing[:6]))),
-        ("Start from", code("scripts/10_infer.py")),
-        ("Reserve", data(_reserve(outputs))),
-        (
-            "At start",
-            say(
-                "allow {time}, send one test request, then open traffic", time=numbers.duration(stats.cold.total_ms.p50)
-            )
-            if stats.cold.total_ms.p50 is not None
-            else NOTHING,
-        ),
-        ("Watch", data(_watch(stats.warm.latency_ms.p95))),
-        ("Keep", data("the checkpoint with its sha256, the lock of the packages, and this folder")),
-    )
-    return Pairs(tuple((name, value) for name, value in items if value), say("How to build it in"))
-
-
-def _field(name: str, dtype: str, sizes: Sequence[int | str]) -> str:
-    return " ".join(part for part in (name, dtype, words.shape(tuple(sizes))) if part)
-
-
-def _reserve(outputs: Outputs) -> str:
-    memory = outputs.stats.memory
-    parts = [f"{numbers.memory(memory.host_peak_mib)} RAM"] if memory.host_peak_mib is not None else []
-    parts += [f"{numbers.memory(memory.vram_peak_mib)} graphics memory"] if memory.vram_peak_mib is not None else []
-    parts += [numbers.counted(outputs.stats.threads, "thread")] if outputs.stats.threads else []
-    return ", ".join(parts)
-
-
-def _watch(p95: float | None) -> str:
-    usual = f"19 of 20 answers in {numbers.duration(p95)} or less; " if p95 is not None else ""
-    return f"{usual}the range and the shape of the inputs; the share of failed requests"

@@ -8,7 +8,7 @@ from dnnbox.records.measurements import Target
 from dnnbox.reports import bars, numbers, words
 from dnnbox.reports.blocks import Answer, Cell, Column, Graphic, State, Status, Table
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, code, data, link, listed, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, link, listed, marked, say, sentences
 
 _WORDS = {"met": "Met", "missed": "Missed", "unknown": "Unknown"}
 
@@ -119,12 +119,26 @@ def _what(outputs: Outputs) -> Answer:
         if inspection and inspection.tensors.parameters
         else NOTHING
     )
-    task = inspection.io_hints.task.replace("-", " ").capitalize() if inspection and inspection.io_hints.task else ""
-    how = say("Identified: {match}.", match=words.MATCHES[best.match]) if best else say("The architecture is unknown.")
+    task = words.task(outputs).replace("-", " ").capitalize()
     note = sentences(
-        data(f"{task}." if task else ""), size, how, link("Evidence", "#identity") if inspection or best else NOTHING
+        data(f"{task}." if task else ""),
+        size,
+        _how_known(outputs),
+        link("Evidence", "#identity") if inspection or best else NOTHING,
     )
-    return Answer("What is it", data(name) if name else data("Unknown"), note, "" if name else "unknown")
+    if name:
+        return Answer("What is it", data(name), note)
+    kind = words.kind_of_file(outputs)
+    return Answer("What is it", data(f"{'An' if kind[:1] in 'AEIOUaeiou' else 'A'} {kind}"), note, "unknown")
+
+
+def _how_known(outputs: Outputs) -> Prose:
+    best = outputs.identity.best
+    if best:
+        return say("Identified: {match}.", match=words.MATCHES[best.match])
+    if words.model_name(outputs):
+        return say("The file names its own class; no known architecture fits.")
+    return say("Which architecture it is, is not known.")
 
 
 def _runs(outputs: Outputs) -> Answer:
@@ -236,7 +250,7 @@ def _bound(outputs: Outputs) -> Answer:
     note = say(
         "{share} of a request. Not known further: {why}. {more}",
         share=numbers.percent(share),
-        why=why,
+        why=marked(why),
         more=more,
     )
     return Answer("Bound by", data(what), note)

@@ -48,10 +48,51 @@ METRICS = {
     "host_after_load_mib": "RAM after loading",
     "vram_peak_mib": "Peak VRAM",
 }
+PLAIN_METRICS = {
+    "latency_p50_ms": "Usual response time",
+    "latency_mean_ms": "Average response time",
+    "latency_p90_ms": "Response time of 9 in 10 requests",
+    "latency_p95_ms": "Response time of 19 in 20 requests",
+    "latency_p99_ms": "Response time of 99 in 100 requests",
+    "latency_min_ms": "Fastest response",
+    "cold_total_ms": "Time to start",
+    "host_peak_mib": "Memory",
+    "vram_peak_mib": "Graphics memory",
+    "top1": "Right answers",
+    "top5": "Right answer among the best five",
+    "precision_macro": "Precision over all classes",
+    "recall_macro": "Recall over all classes",
+    "f1_macro": "F1 over all classes",
+    "miou": "Overlap of the areas (mean IoU)",
+    "pixel_accuracy": "Right pixels",
+    "map": "Quality of the boxes (mAP)",
+    "map50": "Quality of the boxes (mAP at half overlap)",
+    "wer": "Word errors",
+    "cer": "Character errors",
+    "psnr_db": "Closeness of the pictures (PSNR)",
+    "ssim": "Likeness of the pictures (SSIM)",
+    "spearman": "Rank correlation",
+    "pearson": "Correlation",
+    "roc_auc": "Separation of the pairs (ROC AUC)",
+    "cosine": "Mean similarity",
+    "mae": "Mean error",
+    "rmse": "Root mean squared error",
+    "agreement_max_abs": "Largest difference to the reference",
+    "agreement_max_rel": "Largest relative difference to the reference",
+    "agreement_cosine": "Likeness to the reference",
+}
+"""For people who decide: no percentiles and no short forms that they would have to look up."""
 TASKS = {
     "image-classification": "classifies an image",
     "object-detection": "finds objects",
     "semantic-segmentation": "segments an image",
+    "image-segmentation": "segments an image",
+    "image-to-image": "turns one image into another",
+    "super-resolution": "enlarges an image",
+    "text-to-image": "draws an image",
+    "audio-classification": "classifies a sound",
+    "token-classification": "marks words",
+    "keypoint-detection": "finds key points",
     "depth-estimation": "estimates depth",
     "feature-extraction": "embeds its input",
     "sentence-similarity": "embeds a sentence",
@@ -60,6 +101,22 @@ TASKS = {
     "text-classification": "classifies a text",
     "automatic-speech-recognition": "transcribes speech",
     "voice-activity-detection": "finds speech",
+}
+FORMATS = {
+    "onnx": "ONNX model",
+    "ort": "ONNX Runtime model",
+    "torchscript": "TorchScript model",
+    "torch-export": "exported PyTorch model",
+    "torch-zip": "PyTorch checkpoint",
+    "torch-legacy": "PyTorch checkpoint",
+    "safetensors": "set of weights",
+    "hf-directory": "Hugging Face model",
+    "sentence-transformers": "sentence-transformers model",
+    "openvino": "OpenVINO model",
+    "tflite": "LiteRT model",
+    "gguf": "GGUF model",
+    "keras": "Keras model",
+    "saved-model": "TensorFlow model",
 }
 MATCHES = {
     "config": "the file names it",
@@ -115,28 +172,83 @@ STAGES = {
     "profile": "Profile",
     "report": "Report",
 }
+BOX_STEPS = {
+    "import": "Import packages",
+    "context": "Open device",
+    "load": "Load weights",
+    "to_device": "Copy to device",
+    "input": "Prepare input",
+    "first": "First inference",
+    "check": "Check output",
+    "postprocess": "Read output",
+    "warmup": "Warm up",
+    "measure": "Measure",
+    "memory": "Memory",
+    "evaluate": "Evaluate",
+    "train": "Train",
+    "export": "Export",
+}
+"""Steps of a job inside the box, as its events name them."""
+DOING = {
+    "import": "importing the packages",
+    "context": "opening the device",
+    "load": "loading the weights",
+    "to_device": "copying the weights to the device",
+    "input": "preparing the input",
+    "first": "the first inference",
+    "check": "checking the output",
+    "postprocess": "reading the output",
+    "warmup": "warming up",
+    "measure": "measuring",
+    "memory": "measuring the memory",
+    "evaluate": "evaluating the labelled data",
+    "train": "checking the training",
+    "export": "exporting the model",
+}
 _RELATIONS = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 
 
 def model_name(outputs: Outputs) -> str:
-    """Return what the model is called, "" where nobody knows."""
+    """Return what the model is called: as it was identified, else its own class; "" where nobody knows."""
     best = outputs.identity.best
-    return best.architecture if best else ""
+    if best:
+        return best.architecture
+    inspection = outputs.inspection
+    if inspection is None or inspection.format != "torchscript":
+        return ""
+    return str(inspection.metadata.get("top_class") or "").rpartition(".")[2]
 
 
 def subject(outputs: Outputs) -> Prose:
     """Return the model as the subject of a title: its name, or what kind of file it is."""
     name = model_name(outputs)
-    if name:
-        return data(name)
-    kind = outputs.inspection.format if outputs.inspection else ""
-    return say("This {kind} model", kind=kind) if kind else data("This model")
+    return data(name) if name else say("This {kind}", kind=kind_of_file(outputs))
+
+
+def named_model(outputs: Outputs) -> Prose:
+    """Return the model as people call it: its name, else its file with the kind that it is of."""
+    name = model_name(outputs)
+    if name or not outputs.index.checkpoint:
+        return data(name or "this model")
+    return say("the {kind} {file}", kind=kind_of_file(outputs), file=outputs.index.checkpoint)
+
+
+def kind_of_file(outputs: Outputs) -> str:
+    """Return what the checkpoint is in words: ONNX model, bare weights (PyTorch)."""
+    known = outputs.inspection.format if outputs.inspection else ""
+    return FORMATS.get(known) or (f"{known} model" if known else "model")
+
+
+def task(outputs: Outputs) -> str:
+    """Return what the model is for: as the user said it, else as the checkpoint does; "" where nobody knows."""
+    options = outputs.params.get("options")
+    asked = str(options.get("task") or "") if isinstance(options, Mapping) else ""
+    return asked or (outputs.inspection.io_hints.task if outputs.inspection else "")
 
 
 def action(outputs: Outputs) -> str:
     """Return what the model does, as a verb phrase."""
-    task = outputs.inspection.io_hints.task if outputs.inspection else ""
-    return TASKS.get(task, "answers")
+    return TASKS.get(task(outputs), "answers")
 
 
 def device(outputs: Outputs) -> Prose:
@@ -156,6 +268,11 @@ def metric_name(metric: str) -> str:
     """Return a metric's name for people: ``latency_p95_ms`` is Latency p95."""
     match = re.fullmatch(r"latency_(\w+)_ms", metric)
     return f"Latency {match[1]}" if match else METRICS.get(metric, metric)
+
+
+def plain_metric(metric: str) -> str:
+    """Return a metric's name for people who decide."""
+    return PLAIN_METRICS.get(metric) or metric_name(metric)
 
 
 def metric_value(metric: str, value: float | None, interval: tuple[float, float] | None = None) -> str:
@@ -198,6 +315,11 @@ def requirement(target: Target) -> str:
     """Return a target as a phrase: Latency p95 ≤ 20 ms."""
     sign = _RELATIONS[relation(target)]
     return f"{metric_name(target.metric)} {sign} {limit_value(target.metric, target.target)}"
+
+
+def plain_requirement(target: Target) -> str:
+    """Return a target for people who decide: Usual response time ≤ 20 ms."""
+    return requirement(target).replace(metric_name(target.metric), plain_metric(target.metric), 1)
 
 
 def margin(target: Target) -> str:

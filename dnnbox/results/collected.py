@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,9 @@ from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
 
 _MOST_ITEMS = 256
+_MOST_STEPS = 40
+_EVENTS_BYTES = 8 << 20
+_TAIL_BYTES = 8192
 _KINDS = {".npy": "tensor", ".png": "image", ".jpg": "image", ".jpeg": "image", ".webp": "image", ".wav": "audio",
           ".flac": "audio", ".txt": "text", ".json": "json"}  # fmt: skip
 
@@ -109,20 +113,27 @@ def params(request: RunRequest, outcome: RunOutcome | None = None, *, targets: S
     }
 
 
-def failure(outcome: RunOutcome, *, log: str = "") -> dict[str, Any]:
+def failure(
+    outcome: RunOutcome, *, log: str = "", events: Path | None = None, printed: Path | None = None
+) -> dict[str, Any]:
     """Return ``outputs/failure.json``: how a job failed, with the last words of its log. ``log`` is a relative path.
 
-    The texts are foreign: whoever shows them sanitises them first.
+    ``events`` is what the job said of its progress: the only word of where a box was when it died. ``printed`` is its
+    standard output. The texts are foreign: whoever shows them sanitises them first.
     """
     error = outcome.result.error if outcome.result else None
+    entered = _entered(events)
+    stage = (error.stage if error else "") or (entered[-1] if entered else "")
     return {
         "schema": "dnnbox.failure/1",
         "job": outcome.job,
-        "stage": error.stage if error else "",
+        "stage": text.visible(stage, 40),
+        "passed": [name for name in entered if name != stage],
         "kind": error.kind if error else "died",
         "detail": text.visible(error.detail, 2000) if error else "",
         "traceback": text.redact(error.traceback[-20_000:]) if error else "",
         "stderr_tail": text.redact(outcome.stderr_tail[-20_000:]),
+        "stdout_tail": text.redact(_tail(printed)),
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
         "timed_out": outcome.timed_out,
@@ -131,6 +142,29 @@ def failure(outcome: RunOutcome, *, log: str = "") -> dict[str, Any]:
         "wall_s": round(outcome.wall_s, 3),
         "log": log,
     }
+
+
+def _entered(events: Path | None) -> list[str]:
+    """Return the steps that a job says it entered, in order, each once; nothing where it says nothing readable."""
+    if events is None or not events.is_file() or events.is_symlink() or events.stat().st_size > _EVENTS_BYTES:
+        return []
+    entered: list[str] = []
+    for line in events.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            name = str(json.loads(line)["stage"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+        if name and name != "done" and name not in entered and len(entered) < _MOST_STEPS:
+            entered.append(text.visible(name, 40))
+    return entered
+
+
+def _tail(path: Path | None) -> str:
+    if path is None or not path.is_file() or path.is_symlink():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return file.read(_TAIL_BYTES).decode("utf-8", "replace")
 
 
 def _without_paths(value: Any) -> Any:

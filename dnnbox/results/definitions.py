@@ -67,8 +67,13 @@ def _latency(stats: Stats, processes: Sequence[ProcessSamples], effective: Mappi
     timer = max((p.facts.timer_ns for p in processes), default=0)
     return (
         f"wall time of one request (perf_counter_ns{sync}) through {stages}; batch {stats.batch}, "
-        f"{stats.precision or 'unknown'} precision, {stats.threads or 'unknown number of'} threads, "
-        f"{stats.warm.processes} fresh processes, n = {stats.warm.latency_ms.n} after {warmup} warm-up iterations; "
+        f"{stats.precision or 'unknown'} precision, {_counted(stats.threads, 'thread')}, "
+        f"{_counted(stats.warm.processes, 'fresh process', 'es')}, "
+        f"n = {stats.warm.latency_ms.n} after {warmup} warm-up iterations; "
         f"each process stops when the interval of its median is within {width}; "
         f"a pair of timestamps costs {timer} ns, not subtracted"
     )
+
+
+def _counted(count: int | None, what: str, ending: str = "s") -> str:
+    return f"{'unknown number of' if count is None else count} {what}{'' if count == 1 else ending}"

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +139,10 @@ def save_pictures(folder: Path, pictures: Any) -> None:
         Image.fromarray(pixels).save(folder / f"shapes_{number}.png")
 
 
-def save_contract(folder: Path) -> None:
-    """Write what the file itself cannot say: the model takes pictures in 0…1 as they are."""
+def save_contract(folder: Path, labels: Sequence[str] = ()) -> None:
+    """Write what the file itself cannot say: pictures are taken in 0…1 as they are, and how the classes are called."""
     plain = {"step": "normalize", "parameters": {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}}
-    contract = {"schema": "dnnbox.io-contract/1", "preprocessing": [plain]}
+    contract: dict[str, Any] = {"schema": "dnnbox.io-contract/1", "preprocessing": [plain], "labels": list(labels)}
     (folder / "contract.json").write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
 
 
@@ -185,11 +185,14 @@ class SmallUNet(nn.Module):
     def __init__(self, classes: int, width: int = 12) -> None:
         super().__init__()
 
-        def block(inputs: int, outputs: int) -> Any:
-            return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU())
+        def block(inputs: int, outputs: int, reach: int = 1) -> Any:
+            layer = nn.Conv2d(inputs, outputs, 3, padding=reach, dilation=reach)
+            return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU())
 
         self.first, self.second = block(3, width), block(width, 2 * width)
-        self.third, self.up = block(2 * width, 4 * width), block(6 * width, 2 * width)
+        deep = 4 * width  # a pixel in the middle of a shape has to see the shape's edges
+        self.third = nn.Sequential(block(2 * width, deep), block(deep, deep, 2), block(deep, deep, 4))
+        self.up = block(6 * width, 2 * width)
         self.last = nn.Sequential(block(3 * width, width), nn.Conv2d(width, classes, 1))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -210,12 +213,12 @@ def make_shapes_segmenter(into: Path) -> None:
         SmallUNet(1 + len(SHAPES)),
         lambda step: _slice(images, wanted, step, 12),
         nn.functional.cross_entropy,
-        steps=150,
-        rate=1e-2,
+        steps=260,
+        rate=8e-3,
     )
     torch.jit.trace(model, images[:2]).save(str(into / "shapes-unet.pt"))
     save_pictures(into / "pictures", drawn(3, SEED + 3)[0])
-    save_contract(into)
+    save_contract(into, ("ground", *SHAPES))
 
 
 # --- photographs: super-resolution ------------------------------------------------------------------------------------
@@ -254,7 +257,7 @@ def make_super_resolution(into: Path) -> None:
         return nn.functional.avg_pool2d(large, 2), large
 
     model = train(SubPixel(), crops, nn.functional.l1_loss, steps=250, rate=3e-3)
-    torch.jit.trace(model, torch.rand(1, 3, 32, 48)).save(str(into / "subpixel-x2.pt"))
+    torch.jit.trace(model, torch.rand(1, 3, 120, 160)).save(str(into / "subpixel-x2.pt"))
     half = nn.functional.avg_pool2d(pictures[1][None, :, 100:340, 160:480], 2)[0]
     (into / "pictures").mkdir()
     Image.fromarray((half * 255).round().byte().permute(1, 2, 0).numpy()).save(into / "pictures" / "flower_half.png")

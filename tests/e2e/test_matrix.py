@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dnnbox.reports.check import unmatched
 from tests.conftest import ROOT, Cli
 from tests.zoo import KINDS, Kind, Zoo
 
@@ -137,6 +138,9 @@ def check_reports(experiment: Path) -> None:
         assert len(markdown) > 500
     stats = read(experiment, "stats")
     markdown = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    assert "could not be read" not in markdown
+    for report in ("experiment-report.md", "stakeholder-report.md"):
+        assert unmatched((experiment / "reports" / report).read_text(encoding="utf-8"), experiment) == ()
     assert f"{stats['warm']['latency_ms']['p50']:.3g}"[:3] in markdown
 
 

@@ -10,6 +10,7 @@ import pytest
 from dnnbox.errors import DnnboxError, NotReadable, Usage
 from dnnbox.inputs import choose
 from dnnbox.inputs.kinds import look_into
+from dnnbox.records.evaluation import LabelledSet
 from dnnbox.records.identity import Candidate, Identity
 from dnnbox.records.inspection import FileRole, Inspection, IoField, IoHints
 from dnnbox.records.plan import InputChoice
@@ -282,3 +283,25 @@ def test_choose__sample_of_the_models_own_source__wins_over_the_workspace(
     )
     assert Path(choice.path).name == "near.png"
     assert choice.reason == "64 × 48, in assets/ of the model's own source"
+
+
+def test_choose__labelled_data_and_no_input__shows_some_of_as_many_labels_as_there_are(
+    workspace: Path, checkpoint: Path
+) -> None:
+    media.png(workspace / "data" / "other.png")
+    rows = [
+        {"path": str(media.png(workspace / "mine" / label / f"{number}.png")), "kind": "image", "label": label}
+        for label in ("cat", "dog")
+        for number in range(3)
+    ]
+    labelled = LabelledSet(str(workspace / "mine"), "mine", "folders", "classes", tuple(rows))
+    found = choose(
+        Inspection(str(checkpoint), "file", "onnx", "onnx", 1, "no-code"),
+        IoHints(modality="image"),
+        workspace=workspace,
+        runtime="onnxruntime",
+        labelled=labelled,
+    )
+    assert {choice.origin for choice in found} == {"given"}
+    assert [choice.reason.rpartition(", label ")[2] for choice in found[:2]] == ["cat", "dog"]
+    assert len({choice.path for choice in found}) == len(found) == 4

@@ -356,5 +356,5 @@ def test_report__many_items__shows_what_came_out_beside_what_went_in(tmp_path: P
     report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
     shown = re.findall(r"\((figures/picture-\d\.png)\)\n\n(\S+):", report.replace("\\", ""))
     assert [title for _, title in shown] == [
-        f"outputs/artifacts/{what}-{item}.png" for item in range(3) for what in ("input", "mask")
+        f"outputs/artifacts/{what}-{item}.png" for item in range(4) for what in ("input", "mask")
     ]

@@ -1,0 +1,123 @@
+"""The stakeholder report: sensitivities, published figures, what is unknown, the order of the next steps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnnbox import codec
+from dnnbox.records.evaluation import MetricFigure, Quality
+from dnnbox.records.measurements import SizeTried, Statistics, Stats, Throughput, Variant
+from dnnbox.records.published import Published, PublishedFigure
+from dnnbox.reports import unmatched_numbers
+from dnnbox.reports.outputs import load
+from dnnbox.reports.rendering import render
+from tests.unit.reports import made
+
+FIGURES = (
+    PublishedFigure("parameters", 22.7, "M", "", "22.7M parameters", "README.md:3"),
+    PublishedFigure("top1", 76.1, "%", "ImageNet-1k", "76.1% top-1 on ImageNet-1k", "README.md:4"),
+    PublishedFigure("latency_ms", 3.2, "ms", "", "3.2 ms latency", "README.md:5"),
+    PublishedFigure("wer", 3.4, "%", "", "WER 3.4 %", "README.md:6"),
+)
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    return made.text_model(tmp_path, per_process=60)
+
+
+def save(experiment: Path, name: str, record: object) -> None:
+    (experiment / "outputs" / f"{name}.json").write_text(codec.dumps(record), encoding="utf-8")
+
+
+def stakeholder(experiment: Path) -> str:
+    render(experiment)
+    assert unmatched_numbers(experiment) == {"experiment-report.md": (), "stakeholder-report.md": ()}
+    report = (experiment / "reports" / "stakeholder-report.md").read_text(encoding="utf-8")
+    return report.replace("\\", "").replace("\u00a0", " ")
+
+
+def section(report: str, title: str) -> str:
+    return report.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_sensitivity__nothing_tried__says_which_option_would(experiment: Path) -> None:
+    stats = codec.loads(Stats, (experiment / "outputs" / "stats.json").read_text(encoding="utf-8"))
+    save(experiment, "stats", replace(stats, throughput=stats.throughput[:1], throughput_best={}))
+    found = section(stakeholder(experiment), "What changes the figures")
+    for option in ("`--batch 1,8,32`", "`--variant bf16`", "`--variant threads-1,threads-2`"):
+        assert f"Not tried: {option}" in found
+
+
+def test_sensitivity__everything_tried__says_what_it_did(experiment: Path) -> None:
+    stats = codec.loads(Stats, (experiment / "outputs" / "stats.json").read_text(encoding="utf-8"))
+    variants = (
+        Variant("bf16", Statistics(p50=4.2), 1.53, 0.0021),
+        Variant("threads-1", Statistics(p50=9.1), 0.71, 0.0),
+        Variant("compile", reason="no compiler in the box"),
+    )
+    points = (Throughput(1, 120.0, 8.3), Throughput(8, 410.0, 19.5), Throughput(32, 415.0, 77.1))
+    save(experiment, "stats", replace(stats, variants=variants, throughput=points, throughput_best={"saturates_at": 8}))
+    contract: dict[str, Any] = json.loads((experiment / "outputs" / "io_contract.json").read_text(encoding="utf-8"))
+    tried = [
+        SizeTried("tokens", 16, True),
+        SizeTried("tokens", 128, True),
+        SizeTried("tokens", 1024, False, "too long"),
+    ]
+    save(experiment, "io_contract", {**contract, "sizes": tried})
+    found = section(stakeholder(experiment), "What changes the figures")
+    assert "32 at once give 415 items per second, one at a time 120. Each answer then takes 77.1 ms." in found
+    assert "More than 8 at once gains little." in found
+    assert "bf16: 1.53 times as fast, its answers differ by 0.0021 of the largest value." in found
+    assert "threads-1: 0.710 times as fast, with the same answers." in found
+    assert "compile: not to be had (no compiler in the box)." in found
+    assert "tokens may be 16, 128; 1024 failed." in found
+
+
+def test_expected__published_figures__stand_as_quotes_beside_what_was_measured(experiment: Path) -> None:
+    save(experiment, "published", Published(figures=FIGURES, looked=("README.md",)))
+    top1 = MetricFigure("top1", 0.74, 200, (0.68, 0.8), hits=148)
+    save(experiment, "metrics", Quality(dataset={"name": "mine", "used": 200, "items": 200}, n=200, figures=(top1,)))
+    report = stakeholder(experiment)
+    found = section(report, "Expected against measured")
+    assert "| Parameters | 22.7 M, `README.md:3` | 22.7 M | They agree. |" in found
+    assert "| Right answers | 76.1 % on ImageNet-1k, `README.md:4` | 0.74 on mine |" in found
+    assert "Only on the same machine with the same settings." in found
+    assert "| Word errors | 3.4 %, `README.md:6` | not measured | Give the same data with `--dataset`. |" in found
+    assert "“WER 3.4 %” (README.md:6)" in found
+    assert "Somebody else's claims, not checked." in found
+    assert "On 200 labelled items: **Right answers 0.74**, 148 of 200" in report
+
+
+def test_expected__nothing_published__is_said(experiment: Path) -> None:
+    save(experiment, "published", Published(looked=("README.md",), reason="no figure that names this model"))
+    found = section(stakeholder(experiment), "Expected against measured")
+    assert "No published figure was found: no figure that names this model. Read: README.md." in found
+
+
+def test_next_steps__any_run__the_deciding_ones_come_first(experiment: Path) -> None:
+    found = section(stakeholder(experiment), "What to do now")
+    when = [line.partition("**")[2].partition(":**")[0] for line in found.splitlines() if line[:1].isdigit()]
+    assert when[0] == "Now"
+    assert when == sorted(when, key=("Now", "Before use", "Later").index)
+    for name in ("Entry point", "Packages", "Reserve", "At start", "Watch", "Keep", "Hand over"):
+        assert f"| {name} | " in found
+
+
+def test_criteria__what_nobody_measured__is_listed_with_what_would_tell(experiment: Path) -> None:
+    found = section(stakeholder(experiment), "What decides")
+    assert "| How often the model is right | Labelled data: " in found
+    assert "| How it runs on a graphics card | " in found
+
+
+def test_load__inspection_with_its_schema__is_read(experiment: Path) -> None:
+    document = json.loads((experiment / "outputs" / "inspection.json").read_text(encoding="utf-8"))
+    save(experiment, "inspection", {"schema": "dnnbox.inspection/1", **document})
+    found = load(experiment)
+    assert found.unread == ()
+    assert found.inspection is not None
