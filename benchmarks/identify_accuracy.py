@@ -3,9 +3,10 @@
     .venv-zoo/bin/python benchmarks/identify_accuracy.py --sample 100 --seed 1 [--left-out 0.1] [--libraries timm …]
 
 Runs where torch and the libraries are installed; models are built on the meta device. Each case gets a random wrapper
-prefix, half lose ``num_batches_tracked``, a third are shuffled. "right" is the architecture itself or one with the same
-names and shapes; "named" demands the very name. "in set" looks at all candidates and their twins. "strict" builds the
-first candidate with the inferred arguments and compares every name and shape.
+prefix, half lose ``num_batches_tracked``, a third are shuffled. "EMA nesting" and "fp16" are real files (one number for
+each tensor, so that they stay small), read by dnnbox's own readers. "right" is the architecture itself or one with the
+same names and shapes; "named" demands the very name. "in set" looks at all candidates and their twins. "strict" builds
+the first candidate with the inferred arguments and compares every name and shape.
 With ``--left-out`` a share of the index is hidden (with everything that has the same tensors), and the hidden ones are
 asked for: the answer should be unknown, family or signal.
 """
@@ -17,7 +18,9 @@ import json
 import logging
 import os
 import random
+import struct
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter, defaultdict
@@ -31,6 +34,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from fingerprint_zoo import configuration, on_meta, prepare_torch  # type: ignore[import-not-found]  # noqa: E402
 
+from dnnbox.checkpoints import inspect  # noqa: E402
 from dnnbox.identify import identify, index, keys, match  # noqa: E402
 from dnnbox.records.identity import Candidate, Identity  # noqa: E402
 from dnnbox.records.inspection import Inspection, TensorInfo  # noqa: E402
@@ -167,7 +171,69 @@ PERTURBATIONS = {
     "img_size": size,
     "projection+classes": projection,
     "40 % deleted": damaged,
+    "EMA nesting": classes,
+    "fp16": classes,
 }
+
+
+def tensors_of(pairs: Pairs, kind: str = "float32") -> dict[str, Any]:
+    """Return tensors that store one number each and are expanded to their shape."""
+    import torch
+
+    dtypes = {True: torch.int64, False: getattr(torch, kind)}
+    return {n: torch.zeros((), dtype=dtypes[n.endswith("num_batches_tracked")]).expand(s) for n, s in pairs}
+
+
+def averaged(pairs: Pairs, rng: random.Random) -> Any:
+    """Return a training checkpoint that holds the weights twice: as trained, and averaged."""
+    import torch
+
+    plain = tensors_of(pairs)
+    ema = dict(plain)
+    first = {"step": torch.ones(()), "exp_avg": torch.ones(4), "exp_avg_sq": torch.ones(4)}
+    rest = {"epoch": 3, "optimizer": {"state": {0: first}, "param_groups": [{"lr": 0.1, "params": [0]}]}}
+    wrapped = {f"module.{name}": tensor for name, tensor in ema.items()}
+    both = {f"model.{n}": t for n, t in plain.items()} | {f"ema_model.{n}": t for n, t in ema.items()}
+    forms: tuple[dict[str, Any], ...] = (
+        {"state_dict": plain, "state_dict_ema": ema},
+        {"model": plain, "model_ema": wrapped},
+        {"params": plain, "params_ema": ema},
+        {"model": plain, "ema": {"model": ema, "decay": 0.999, "updates": 7}},
+        {"state_dict": both | {"ema_model.decay": torch.ones(())}},
+    )
+    return rest | rng.choice(forms)
+
+
+def write_halves(pairs: Pairs, path: Path) -> None:
+    """Write a safetensors file of half precision, without its numbers: a hole takes no space on disk."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, shape in pairs:
+        size = 2
+        for extent in shape:
+            size *= extent
+        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    raw = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(raw)) + raw)
+        file.truncate(8 + len(raw) + end)
+
+
+def read_back(what: str, pairs: Pairs, rng: random.Random) -> Inspection:
+    """Write a real file and return what dnnbox reads from it."""
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "weights"
+        place.mkdir()
+        path = place / "checkpoint.pth"
+        if what == "fp16" and rng.random() < 0.5:
+            path = place / "checkpoint.safetensors"
+            write_halves(pairs, path)
+        else:
+            torch.save(averaged(pairs, rng) if what == "EMA nesting" else tensors_of(pairs, "float16"), path)
+        return inspect(path)
 
 
 def disguise(pairs: Pairs, rng: random.Random) -> tuple[Pairs, str]:
@@ -180,7 +246,7 @@ def disguise(pairs: Pairs, rng: random.Random) -> tuple[Pairs, str]:
 
 
 def inspection_of(pairs: Pairs) -> Inspection:
-    tensors = tuple(TensorInfo(name, "float16", shape) for name, shape in pairs)
+    tensors = tuple(TensorInfo(name, "float32", shape) for name, shape in pairs)
     return Inspection("checkpoint.pth", "file", "torch-zip", "pytorch", 1, "data-only", tensor_list=tensors)
 
 
@@ -226,8 +292,10 @@ def evaluate(models: list[tuple[str, str]], what: str, sample: int, seed: int, v
             pairs, prefix = disguise((PERTURBATIONS | {"other sizes": smaller})[what](library, name, rng), rng)
         except Exception:  # noqa: BLE001 - many models lack an argument
             continue
+        inspection = read_back(what, pairs, rng) if what in ("EMA nesting", "fp16") else inspection_of(pairs)
+        pairs = [(tensor.name, tensor.shape) for tensor in inspection.tensor_list]
         start = time.perf_counter()
-        identity = identify(inspection_of(pairs))
+        identity = identify(inspection)
         milliseconds.append((time.perf_counter() - start) * 1e3)
         told = judged(known, identity, (library, name), pairs, prefix)
         count.update(told)

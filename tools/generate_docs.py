@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from dnnbox import checkpoints, errors
-from dnnbox.checkpoints import recognised
+from dnnbox.checkpoints import recognised, zip_bundles
 
+NAMING = ("recognised:Recognised", "recognised:OtherFolders", "zip_bundles:NamedZip")
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 EXIT_CODES_HEAD = """# Exit codes
@@ -54,11 +55,13 @@ def formats() -> str:
     kinds = (("Files", checkpoints.FILE_READERS), ("Zip archives", checkpoints.ZIP_READERS))
     for title, places in (*kinds, ("Directories", checkpoints.FOLDER_READERS)):
         parts += [f"\n## {title}\n", "| reader | recognised by | what it does |", "|---|---|---|"]
-        parts += [_reader(name, place) for name, place in places.items() if "recognised:" not in place]
-    parts += ["\n## Named only\n", "Recognised by a magic number or a file, and not read further.\n"]
+        parts += [_reader(name, place) for name, place in places.items() if not place.endswith(NAMING)]
+    parts += ["\n## Named only\n", "Recognised by a magic number, a member or a file's name, and not read further.\n"]
     parts += ["| format | framework | verdict |", "|---|---|---|"]
     named = {known.format: _row(known.format, known.framework, known.verdict) for known in recognised.KNOWN}
     named |= {form: _row(form, framework, "no-code") for _, form, framework in recognised.OtherFolders.MARKS}
+    named |= {row.format: _row(row.format, row.framework, "no-code") for row in recognised.NAMED}
+    named |= {form: _row(form, framework, verdict) for _, form, framework, verdict, _ in zip_bundles.NAMED}
     return "\n".join([*parts, *(named[form] for form in sorted(named))]) + "\n"
 
 

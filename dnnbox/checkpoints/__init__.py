@@ -26,6 +26,8 @@ ZIP_READERS = {
     "torch-package": f"{_HERE}.torch_zip:TorchPackage",
     "npz": f"{_HERE}.numpy_files:Npz",
     "keras-v3": f"{_HERE}.keras_files:KerasZip",
+    "mediapipe-task": f"{_HERE}.zip_bundles:TaskBundle",
+    "named-zip": f"{_HERE}.zip_bundles:NamedZip",
 }
 FILE_READERS = {
     "safetensors": f"{_HERE}.safetensors_file:Safetensors",
@@ -45,9 +47,15 @@ FILE_READERS = {
     "coreml": f"{_HERE}.coreml:CoreMl",
     "tf-graph": f"{_HERE}.tensorflow_graph:GraphDef",
     "paddle-program": f"{_HERE}.tensorflow_graph:PaddleProgram",
+    "paddle-json": f"{_HERE}.paddle_files:PaddleJson",
+    "paddle-parameters": f"{_HERE}.paddle_files:PaddleParameters",
     "ncnn": f"{_HERE}.edge_files:TextGraph",
     "mnn": f"{_HERE}.edge_files:Mnn",
     "darknet": f"{_HERE}.edge_files:Darknet",
+    "caffe": f"{_HERE}.older_files:Caffe",
+    "mindspore": f"{_HERE}.older_files:MindSpore",
+    "xgboost-json": f"{_HERE}.tree_models:XgBoostJson",
+    "lightgbm": f"{_HERE}.tree_models:LightGbm",
     "jax-export": f"{_HERE}.jax_export:JaxExport",
     "litert-lm": f"{_HERE}.edge_containers:LiteRtLm",
     "rknn": f"{_HERE}.edge_containers:Rknn",
@@ -65,6 +73,10 @@ FOLDER_READERS = {
     "coreml-package": f"{_HERE}.coreml:CoreMlPackage",
     "torch-dcp": f"{_HERE}.torch_distributed:DistributedCheckpoint",
     "tf-checkpoint": f"{_HERE}.tensorflow_saved:CheckpointFolder",
+    "paddle": f"{_HERE}.paddle_files:PaddleDirectory",
+    "tensorflow-js": f"{_HERE}.tensorflow_js:TensorFlowJs",
+    "orbax": f"{_HERE}.orbax_directory:OrbaxDirectory",
+    "sharded-weights": f"{_HERE}.sharded_directory:ShardedDirectory",
     "other-directories": f"{_HERE}.recognised:OtherFolders",
 }
 
@@ -92,20 +104,30 @@ def inspect(path: Path, *, with_hash: bool = False) -> Inspection:
 
 def read_file(data: Bytes) -> Reading:
     """Return what the reader with the best match found in the bytes of one file."""
-    is_zip = data.head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
-    registry: Registry[type[FileReader]] = Registry("readers", ZIP_READERS if is_zip else FILE_READERS)
-    reader = _choose(registry, ZIP_READERS if is_zip else FILE_READERS, data)
-    if reader is None:
+    found = _file_reader(data)
+    if found is None:
         from dnnbox.checkpoints.lookalikes import unknown_file
 
         raise unknown_file(data)
     reading = Reading()
-    reader.read(data, reading)
+    found[1].read(data, reading)
     return reading
 
 
-def _choose(registry: Registry[type[Reader]], builtin: Iterable[str], data: object) -> Reader | None:
-    """Return the reader that matches best; entry points are looked at only when no built-in one matches."""
+def reader_of(data: Bytes) -> str:
+    """Return the name of the reader that knows these bytes, "" where none does."""
+    found = _file_reader(data)
+    return found[0] if found else ""
+
+
+def _file_reader(data: Bytes) -> tuple[str, FileReader] | None:
+    builtin = ZIP_READERS if data.head[:4] in (b"PK\x03\x04", b"PK\x05\x06") else FILE_READERS
+    registry: Registry[type[FileReader]] = Registry("readers", builtin)
+    return _choose(registry, builtin, data)
+
+
+def _choose(registry: Registry[type[Reader]], builtin: Iterable[str], data: object) -> tuple[str, Reader] | None:
+    """Return name and reader of the best match; entry points are looked at only when no built-in one matches."""
     for names in (builtin, registry):
         matches = []
         for name in names:
@@ -115,7 +137,7 @@ def _choose(registry: Registry[type[Reader]], builtin: Iterable[str], data: obje
                 if match.score >= 1:
                     break
         if found := best(matches):
-            return registry.get(found[0])()
+            return found[0], registry.get(found[0])()
     return None
 
 
@@ -129,13 +151,13 @@ def _is_directory(path: Path) -> bool:
 def _inspect_folder(path: Path, with_hash: bool) -> Inspection:
     folder = Folder(path)
     registry: Registry[type[FolderReader]] = Registry("folder_readers", FOLDER_READERS)
-    reader = _choose(registry, FOLDER_READERS, folder)
-    if reader is None:
+    found = _choose(registry, FOLDER_READERS, folder)
+    if found is None:
         from dnnbox.checkpoints.lookalikes import unknown_folder
 
         raise unknown_folder(folder)
     reading = Reading()
-    reader.read(folder, reading)
+    found[1].read(folder, reading)
     digest = _sha256_of_files(folder) if with_hash else None
     return _inspection(path, reading, "directory", folder.size, modified_utc(_newest(folder)), digest)
 

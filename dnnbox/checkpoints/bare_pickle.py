@@ -15,6 +15,7 @@ _OLD = re.compile(
     rb"\A(?:\(?[dl]p?\d*\n|[\]}(][q(\]})Xc]|\(?[ci][\w.]+\n[\w.]+\n|[SV][^\n]{0,200}\n|[IFL][\d.+-]+L?\n)"
 )
 _MAX_PICKLES = 100
+_PADDLE_NAMES = "StructuredToParameterName@@"  # paddle.save adds the table of its names to a state_dict
 
 
 class BarePickle:
@@ -47,6 +48,8 @@ class BarePickle:
         if values:
             report(values[0], reading)
         _name(pickles.packages(), reading)
+        if values and isinstance(values[0], dict) and _PADDLE_NAMES in values[0]:
+            reading.framework = "paddle"
         if values and offset < data.size and reading.verdict != "dangerous":
             text = f"{data.size - offset} bytes follow the pickle; they were not read"
             reading.find("warning", "bytes-after-pickle", f"byte {offset}", text)

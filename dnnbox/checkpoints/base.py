@@ -95,13 +95,14 @@ class Reading:
         storage: object = None,
         view: object = None,
         storage_bytes: int | None = None,
+        crc32: str = "",
     ) -> None:
         """Add one tensor. Two with the same ``storage`` and ``view`` (offset, strides) are ties of each other."""
         identity = None if storage is None else (storage, view, tuple(shape), dtype)
         tied_to = self._first.get(identity, "") if identity is not None else ""
         if identity is not None and not tied_to:
             self._first[identity] = name
-        self.tensors.append(TensorInfo(name, dtype, tuple(shape), file, tied_to))
+        self.tensors.append(TensorInfo(name, dtype, tuple(shape), file, tied_to, crc32))
         if tied_to:
             return
         elements = 1

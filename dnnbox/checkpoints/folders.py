@@ -19,7 +19,8 @@ Role = Literal["weights", "config", "tokenizer", "code", "document", "other"]
 MAX_CONFIG_BYTES = 4 << 20
 _WEIGHTS = frozenset((
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".keras", ".msgpack", ".gguf", ".tflite", ".pb",
-    ".npz", ".pdparams", ".pt2", ".ot", ".data",
+    ".npz", ".pdparams", ".pdiparams", ".pt2", ".ot", ".data", ".nemo", ".ptl", ".pte", ".engine", ".plan", ".mlmodel",
+    ".litertlm", ".mnn", ".rknn", ".weights", ".caffemodel", ".distcp", ".jit", ".task",
 ))  # fmt: skip
 _TOKENIZER_NAMES = frozenset((
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
@@ -133,7 +134,7 @@ def weights(folder: Folder, reading: Reading, candidates: Sequence[str]) -> bool
     """Read the first of ``candidates`` that is there: a weights file or an ``*.index.json`` of shards."""
     for path in candidates:
         if folder.has(path):
-            _read_index(folder, path, reading) if path.endswith(".index.json") else read_weights(folder, path, reading)
+            read_index(folder, path, reading) if path.endswith(".index.json") else read_weights(folder, path, reading)
             return True
     return False
 
@@ -149,14 +150,16 @@ def read_weights(folder: Folder, path: str, reading: Reading, prefix: str = "") 
     reading.absorb(part, path)
     for tensor in part.tensors:
         storage = (path, tensor.tied_to or tensor.name)
-        reading.add_tensor(prefix + tensor.name, tensor.dtype, tensor.shape, file=path, storage=storage)
+        reading.add_tensor(
+            prefix + tensor.name, tensor.dtype, tensor.shape, file=path, storage=storage, crc32=tensor.crc32
+        )
     if part.metadata:
         reading.metadata.setdefault("weights", {})[path] = part.metadata
     if part.entry:
         reading.entry = part.entry
 
 
-def _read_index(folder: Folder, path: str, reading: Reading) -> None:
+def read_index(folder: Folder, path: str, reading: Reading) -> None:
     """Read a sharded checkpoint; every tensor that the index names must be in the shard that it names."""
     mapping = plain.mapping(plain.mapping(config(folder, path)).get("weight_map"))
     reading.scanned.append(path)

@@ -1,7 +1,7 @@
 """A reader of HDF5 structure: groups, datasets' types and shapes, attributes. The numbers are passed over.
 
-Superblocks 0 to 3, object headers 1 and 2, symbol tables and compact links, so everything that h5py writes by default;
-links kept in fractal heaps are reported as not read. Source: HDF5 File Format Specification 3.0.
+Superblocks 0 to 3, object headers 1 and 2, symbol tables, compact links, and links and attributes in fractal heaps.
+Source: HDF5 File Format Specification 3.0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_HEADER_BYTES = 4 << 20
 _MAX_HEADERS_BYTES = 256 << 20  # of all objects: many links can lead to one large header
 _MAX_TEXT = 16 << 20
 _DATASPACE, _LINK_INFO, _DATATYPE, _LINK, _EXTERNAL, _LAYOUT = 1, 2, 3, 6, 7, 8
-_ATTRIBUTE, _CONTINUATION, _SYMBOLS = 12, 16, 17
+_ATTRIBUTE, _CONTINUATION, _SYMBOLS, _ATTRIBUTE_INFO = 12, 16, 17, 21
 _INTEGER, _FLOAT, _STRING, _ENUM, _VARIABLE = 0, 1, 3, 8, 9
 _SHARED = 2
 _FLOATS = {2: "float16", 4: "float32", 8: "float64"}
@@ -73,49 +73,54 @@ class File:
         if not head.startswith(MAGIC):
             raise Corrupt(f"{shown(data.path)} is no HDF5 file")
         version = head[8]
-        self._wide, self._long = (head[13], head[14]) if version < 2 else (head[9], head[10])
-        if version > 3 or self._wide not in (4, 8) or self._long not in (4, 8):
-            raise Unsupported(f"{shown(data.path)}: HDF5 superblock {version} with {self._wide}-byte offsets")
+        self.wide, self.long = (head[13], head[14]) if version < 2 else (head[9], head[10])
+        if version > 3 or self.wide not in (4, 8) or self.long not in (4, 8):
+            raise Unsupported(f"{shown(data.path)}: HDF5 superblock {version} with {self.wide}-byte offsets")
         cursor = Cursor(data, 12 if version >= 2 else 24 if version == 0 else 28)
-        self._base = self._offset(cursor)
-        self._offset(cursor)
-        self.end = self._base + self._offset(cursor)
+        self.base = self.offset(cursor)
+        self.offset(cursor)
+        self.end = self.base + self.offset(cursor)
         if version >= 2:
-            self.root = self._offset(cursor)
+            self.root = self.offset(cursor)
         else:
-            cursor.skip(2 * self._wide)  # driver information and the name of the root
-            self.root = self._offset(cursor)
+            cursor.skip(2 * self.wide)  # driver information and the name of the root
+            self.root = self.offset(cursor)
         if self.end > data.size:
             raise Corrupt(f"{shown(data.path)} is cut short: HDF5 states {self.end} bytes, it has {data.size}")
 
-    def _offset(self, cursor: Cursor) -> int:
-        return int.from_bytes(cursor.take(self._wide), "little")
+    def offset(self, cursor: Cursor) -> int:
+        """Return the next address."""
+        return int.from_bytes(cursor.take(self.wide), "little")
 
-    def _length(self, cursor: Cursor) -> int:
-        return int.from_bytes(cursor.take(self._long), "little")
+    def length(self, cursor: Cursor) -> int:
+        """Return the next length."""
+        return int.from_bytes(cursor.take(self.long), "little")
 
     @cached_property
-    def _nowhere(self) -> int:
-        return (1 << 8 * self._wide) - 1
+    def nowhere(self) -> int:
+        """The address that stands for none."""
+        return (1 << 8 * self.wide) - 1
 
-    def _cursor(self, address: int, magic: bytes = b"") -> Cursor:
-        cursor = Cursor(self.data, self._base + address)
+    def cursor(self, address: int, magic: bytes = b"") -> Cursor:
+        """Return a cursor behind the magic number that must stand at the address."""
+        cursor = Cursor(self.data, self.base + address)
         if cursor.offset > self.data.size:
             raise cursor.corrupt("an address beyond the end of the file")
         if cursor.take(len(magic)) != magic:
             raise cursor.corrupt(f"no {magic.decode()} where HDF5 refers to one")
         return cursor
 
-    def _spend(self, count: int = 1) -> None:
+    def spend(self, count: int = 1) -> None:
+        """Count what was read against the limit of the file."""
         self._left -= count
         if self._left < 0:
             raise InputLimit(f"{shown(self.data.path)} has more HDF5 objects than are read")
 
     def node(self, address: int) -> Node:
         """Return an object by its header, continuations included."""
-        self._spend()
+        self.spend()
         node = Node(address)
-        cursor = self._cursor(address)
+        cursor = self.cursor(address)
         second = self.data.up_to(cursor.offset, 4) == b"OHDR"
         blocks = [self._second(cursor) if second else self._first(cursor)]
         seen = {address}
@@ -124,7 +129,7 @@ class File:
             for kind, flags, content in self._messages(start, length, second, ordered):
                 if kind == _CONTINUATION:
                     at = Cursor(content)
-                    address, length = self._offset(at), self._length(at)
+                    address, length = self.offset(at), self.length(at)
                     if address in seen:
                         raise cursor.corrupt("an object header that continues in itself")
                     seen.add(address)
@@ -153,8 +158,8 @@ class File:
 
     def _more(self, address: int, length: int, second: bool, ordered: bool) -> tuple[int, int, bool]:
         if not second:
-            return self._cursor(address).offset, length, ordered
-        return self._cursor(address, b"OCHK").offset, length - 8, ordered
+            return self.cursor(address).offset, length, ordered
+        return self.cursor(address, b"OCHK").offset, length - 8, ordered
 
     def _messages(self, start: int, length: int, second: bool, ordered: bool) -> Iterator[tuple[int, int, Bytes]]:
         self._bytes_left -= length
@@ -164,7 +169,7 @@ class File:
         head = (4 + 2 * ordered) if second else 8
         at = 0
         while at + head <= len(block):
-            self._spend()
+            self.spend()
             if second:
                 kind, size, flags = block[at], int.from_bytes(block[at + 1 : at + 3], "little"), block[at + 3]
             else:
@@ -181,52 +186,58 @@ class File:
         table = node.first(_SYMBOLS)
         if table is not None:
             cursor = Cursor(table)
-            tree, heap = self._offset(cursor), self._offset(cursor)
+            tree, heap = self.offset(cursor), self.offset(cursor)
             yield from self._tree(tree, self._names(heap), 0)
-        for kind, _, content in node.messages:
-            if kind == _LINK:
-                name, address = self._link(content)
-                if address is not None:
-                    yield name, address
-        info = node.first(_LINK_INFO)
-        if info is not None:
-            cursor = Cursor(info, 1)
-            cursor.skip(8 if cursor.u8() & 1 else 0)
-            if self._offset(cursor) != self._nowhere:
-                self.notes.append("groups whose links are in a fractal heap (many links, new file format)")
+        compact = [content for kind, _, content in node.messages if kind == _LINK]
+        for content in (*compact, *self._dense(node.first(_LINK_INFO), 8)):
+            name, address = self._link(content)
+            if address is not None:
+                yield name, address
+
+    def _dense(self, info: Bytes | None, index_bytes: int) -> Iterator[Bytes]:
+        """Yield the messages that an info message keeps in a fractal heap; ``index_bytes``: of its creation index."""
+        if info is None:
+            return
+        cursor = Cursor(info, 1)
+        cursor.skip(index_bytes if cursor.u8() & 1 else 0)
+        heap, tree = self.offset(cursor), self.offset(cursor)
+        if self.nowhere not in (heap, tree):
+            from dnnbox.checkpoints.hdf5_heap import objects
+
+            yield from objects(self, heap, tree)
 
     def is_group(self, node: Node) -> bool:
         """Whether the object can hold others."""
         return any(kind in (_SYMBOLS, _LINK, _LINK_INFO) for kind, _, _ in node.messages)
 
     def _names(self, heap: int) -> tuple[int, int]:
-        cursor = self._cursor(heap, b"HEAP")
+        cursor = self.cursor(heap, b"HEAP")
         cursor.skip(4)
-        size = self._length(cursor)
-        self._length(cursor)
-        start = self._cursor(self._offset(cursor)).offset
+        size = self.length(cursor)
+        self.length(cursor)
+        start = self.cursor(self.offset(cursor)).offset
         if start + size > self.data.size:
             raise cursor.corrupt("a heap of names reaches beyond the end of the file")
         return start, start + size
 
     def _tree(self, address: int, names: tuple[int, int], depth: int) -> Iterator[tuple[str, int]]:
-        self._spend()
-        cursor = self._cursor(address, b"TREE")
+        self.spend()
+        cursor = self.cursor(address, b"TREE")
         kind, level, count = cursor.u8(), cursor.u8(), int.from_bytes(cursor.take(2), "little")
         if kind != 0 or depth > 16 or level > 16:
             raise cursor.corrupt("a group's tree of an impossible kind or depth")
-        cursor.skip(2 * self._wide)
+        cursor.skip(2 * self.wide)
         for _ in range(count):
-            self._length(cursor)
-            child = self._offset(cursor)
+            self.length(cursor)
+            child = self.offset(cursor)
             yield from self._symbols(child, names) if level == 0 else self._tree(child, names, depth + 1)
 
     def _symbols(self, address: int, names: tuple[int, int]) -> Iterator[tuple[str, int]]:
-        cursor = self._cursor(address, b"SNOD")
+        cursor = self.cursor(address, b"SNOD")
         cursor.skip(2)
         for _ in range(int.from_bytes(cursor.take(2), "little")):
-            self._spend()
-            offset, target = self._offset(cursor), self._offset(cursor)
+            self.spend()
+            offset, target = self.offset(cursor), self.offset(cursor)
             is_soft = cursor.u32() == 2
             cursor.skip(20)
             start = names[0] + offset
@@ -249,7 +260,7 @@ class File:
             what = "external" if kind == 64 else "soft"
             self.notes.append(f"the {what} link {visible(name, 80)}")
             return name, None
-        return name, self._offset(cursor)
+        return name, self.offset(cursor)
 
     def datasets(self) -> Iterator[Dataset]:
         """Yield every dataset by path, each group once, in the order of the file."""
@@ -281,10 +292,10 @@ class File:
         if layout is None or layout.head[:1] not in (b"\x03", b"\x04") or layout.head[1:2] != b"\x01":
             return 0
         cursor = Cursor(layout, 2)
-        start, length = self._offset(cursor), self._length(cursor)
-        if start == self._nowhere:
+        start, length = self.offset(cursor), self.length(cursor)
+        if start == self.nowhere:
             return 0
-        end = self._base + start + length
+        end = self.base + start + length
         if end > self.data.size:
             raise Corrupt(f"{shown(self.data.path)} is cut short: an array ends at {end}")
         return end
@@ -296,7 +307,7 @@ class File:
         if version not in (1, 2) or rank > 32:
             raise cursor.corrupt("a dataspace of an unknown version or rank")
         cursor.skip(6 if version == 1 else 2)
-        return tuple(self._length(cursor) for _ in range(rank))
+        return tuple(self.length(cursor) for _ in range(rank))
 
     def kind(self, content: Bytes, depth: int = 0) -> Kind:
         """Return the element type of a datatype message."""
@@ -318,11 +329,11 @@ class File:
     def attributes(self, node: Node) -> dict[str, Text]:
         """Return the attributes that are text; a broken one is left out by raising Corrupt as a whole."""
         found: dict[str, Text] = {}
-        for kind, flags, content in node.messages:
-            if kind == _ATTRIBUTE and not flags & _SHARED:
-                name, value = self._attribute(content)
-                if value is not None:
-                    found[name] = value
+        compact = [content for kind, flags, content in node.messages if kind == _ATTRIBUTE and not flags & _SHARED]
+        for content in (*compact, *self._dense(node.first(_ATTRIBUTE_INFO), 2)):
+            name, value = self._attribute(content)
+            if value is not None:
+                found[name] = value
         return found
 
     def _attribute(self, content: Bytes) -> tuple[str, Text | None]:
@@ -350,26 +361,26 @@ class File:
             count *= extent
         if count * max(kind.size, 1) > cursor.left:
             raise cursor.corrupt(f"an attribute of {count} texts, {cursor.left} bytes are left")
-        self._spend(count)
+        self.spend(count)
         texts = [self._variable(cursor) if kind.text == "variable" else cursor.take(kind.size) for _ in range(count)]
         decoded = [text.rstrip(b"\0").decode("utf-8", "replace") for text in texts]
         return decoded if shape else decoded[0]
 
     def _variable(self, cursor: Cursor) -> bytes:
         """Return a text of the global heap."""
-        length, address, index = cursor.u32(), self._offset(cursor), cursor.u32()
-        if not length or address in (0, self._nowhere):
+        length, address, index = cursor.u32(), self.offset(cursor), cursor.u32()
+        if not length or address in (0, self.nowhere):
             return b""
         if length > _MAX_TEXT:
             raise InputLimit(f"{shown(self.data.path)}: an attribute of {length} bytes")
-        heap = self._cursor(address, b"GCOL")
+        heap = self.cursor(address, b"GCOL")
         heap.skip(4)
-        end = self._base + address + self._length(heap)
+        end = self.base + address + self.length(heap)
         while heap.offset + 16 <= min(end, self.data.size):
-            self._spend()
+            self.spend()
             found = int.from_bytes(heap.take(2), "little")
             heap.skip(6)
-            size = self._length(heap)
+            size = self.length(heap)
             if found == index:
                 return heap.take(min(size, length))
             if not found:

@@ -49,6 +49,9 @@ _WEIGHT_NAMES = (
     "model.safetensors.json",
     "tf_model.h5",
     "flax_model.msgpack",
+    "openvino_model.xml",
+    "model.onnx",
+    "onnx/model.onnx",
 )
 _MAX_LABELS = 50_000
 

@@ -47,11 +47,11 @@ class Npz:
     def read(self, data: Bytes, reading: Reading) -> None:
         """Read every member's header."""
         reading.format, reading.framework = "numpy", "numpy"
-        for name in data.archive.members:
-            _array(data.archive.open(name), name.removesuffix(".npy"), reading)
+        for name, member in data.archive.members.items():
+            _array(data.archive.open(name), name.removesuffix(".npy"), reading, member.checksum)
 
 
-def _array(data: Bytes, name: str, reading: Reading) -> None:
+def _array(data: Bytes, name: str, reading: Reading, crc32: str = "") -> None:
     """Report one array; its numbers must fill the rest of the bytes exactly."""
     head = data.read(0, 12)
     if not head.startswith(_MAGIC) or head[6] not in (1, 2, 3):
@@ -73,7 +73,7 @@ def _array(data: Bytes, name: str, reading: Reading) -> None:
         _objects(data, start + length, name, reading)
     else:
         _check(data, dtype, extents, start + length)
-    reading.add_tensor(name, "object" if found[1].endswith(_OBJECTS) else dtype, extents)
+    reading.add_tensor(name, "object" if found[1].endswith(_OBJECTS) else dtype, extents, crc32=crc32)
 
 
 def _check(data: Bytes, dtype: str, extents: tuple[int, ...], start: int) -> None:

@@ -8,7 +8,7 @@ from dnnbox.checkpoints.base import Reading
 from dnnbox.checkpoints.dtypes import size_bytes
 from dnnbox.checkpoints.opening import Bytes, shown
 from dnnbox.checkpoints.pickles import risk
-from dnnbox.checkpoints.pickles.machine import MAX_OPCODES, Machine
+from dnnbox.checkpoints.pickles.machine import MAX_OPCODES, Machine, Refer
 from dnnbox.checkpoints.pickles.tree import Container, Copier, Walker, choose, class_of, module_state
 from dnnbox.checkpoints.pickles.values import Call, Dict, Global, Refused, Storage, Tensor, Value
 from dnnbox.errors import Corrupt, DnnboxError, InputLimit, UnsafeCheckpoint
@@ -16,6 +16,8 @@ from dnnbox.text import visible
 
 CheckStorage = Callable[[Storage], None]
 """Raises Corrupt where the bytes of a storage are not in the file."""
+Checksum = Callable[[Storage], str]
+"""Returns the checksum that the container states for a storage, "" where it states none."""
 
 _MAX_ENTRIES_SHOWN = 50
 
@@ -31,13 +33,14 @@ class Pickles:
         self._opcodes = 0
         self._reading.worsen("data-only")
 
-    def run(self, data: Bytes, where: str, start: int = 0) -> tuple[Value, int]:
-        """Return what the pickle at ``start`` builds and where it ends.
+    def run(self, data: Bytes, where: str, start: int = 0, *, refer: Refer | None = None) -> tuple[Value, int]:
+        """Return what the pickle at ``start`` builds and where it ends; ``refer`` resolves its persistent ids.
 
         Raises Corrupt, InputLimit, UnsafeCheckpoint; a stream that breaks after it named something dangerous gives
         None and the verdict, because a loader acts before it reaches the break.
         """
         machine = Machine(data, start, MAX_OPCODES - self._opcodes)
+        machine.refer = refer
         try:
             return machine.run(), machine.stream.offset
         except Refused as refusal:
@@ -113,7 +116,9 @@ def _error(refusal: Refused, data: Bytes, where: str, names: list[str]) -> Dnnbo
     return UnsafeCheckpoint(text, hint="ask the author for safetensors", details=details)
 
 
-def report(root: Value, reading: Reading, check: CheckStorage | None = None) -> Container | None:
+def report(
+    root: Value, reading: Reading, check: CheckStorage | None = None, checksum: Checksum = lambda _: ""
+) -> Container | None:
     """Fill in tensors, entry, top class, modules and metadata from what a pickle would build."""
     containers = Walker().containers(root)
     chosen = choose(containers)
@@ -121,7 +126,7 @@ def report(root: Value, reading: Reading, check: CheckStorage | None = None) -> 
         check = None  # the verdict must reach the user, not a complaint about sizes
     if chosen is not None:
         reading.entry = chosen.entry
-        add_tensors(chosen, reading, check)
+        add_tensors(chosen, reading, check, checksum)
         _describe(chosen, containers, reading)
     copied = _metadata(root, reading)
     reading.metadata.update({key: value for key, value in copied.items() if key not in reading.metadata})
@@ -152,7 +157,9 @@ def _describe(chosen: Container, containers: list[Container], reading: Reading) 
         ]
 
 
-def add_tensors(container: Container, reading: Reading, check: CheckStorage | None) -> None:
+def add_tensors(
+    container: Container, reading: Reading, check: CheckStorage | None, checksum: Checksum = lambda _: ""
+) -> None:
     """Report the tensors of a container; ``check`` is asked once per storage."""
     checked: set[str] = set()
     for name, tensor in container.tensors.items():
@@ -173,6 +180,7 @@ def add_tensors(container: Container, reading: Reading, check: CheckStorage | No
             storage=storage.key,
             view=(tensor.offset, tensor.stride),
             storage_bytes=storage_bytes(storage) or None,
+            crc32=checksum(storage),
         )
 
 

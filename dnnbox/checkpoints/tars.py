@@ -91,7 +91,7 @@ def _check(data: Bytes, header: bytes, name: str) -> None:
 
 
 class Tar:
-    """Reads NeMo's archives; names torch's tar files; other tars are no checkpoints."""
+    """Reads NeMo's archives and torch's tar files of 2016; other tars are no checkpoints."""
 
     def sniff(self, data: Bytes) -> Match | None:
         """The ustar magic of the first header."""
@@ -102,9 +102,9 @@ class Tar:
         found = members(data)
         names = list(found)
         if {"pickle", "storages", "tensors"} <= found.keys():
-            reading.format, reading.framework = "torch-tar", "pytorch"
-            reading.worsen("needs-code")
-            reading.not_scanned.append("everything: torch's tar format of 2016 is only recognised")
+            from dnnbox.checkpoints.torch_tar import read_torch_tar
+
+            read_torch_tar(data, found, reading)
             return
         weights = next((name for name in names if name.endswith((".ckpt", ".safetensors"))), "")
         config = next((name for name in names if name.endswith("model_config.yaml")), "")
@@ -122,7 +122,8 @@ def _nemo(data: Bytes, reading: Reading, found: dict[str, tuple[int, int]], weig
     reading.absorb(part, weights)
     reading.entry = part.entry
     for tensor in part.tensors:
-        reading.add_tensor(tensor.name, tensor.dtype, tensor.shape, storage=tensor.tied_to or tensor.name)
+        storage = tensor.tied_to or tensor.name
+        reading.add_tensor(tensor.name, tensor.dtype, tensor.shape, storage=storage, crc32=tensor.crc32)
     offset, size = found[config]
     text = data.read(offset, min(size, 1 << 20)).decode("utf-8", "replace")
     target = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("target:")), "")

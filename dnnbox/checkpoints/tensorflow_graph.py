@@ -185,11 +185,12 @@ def _described(kind: Message) -> tuple[str, tuple[int, ...]]:
             outer = kind.message(field)
             for inner in outer.fields():
                 if inner.number == 1 and inner.is_bytes:
-                    return _tensor(outer.message(inner))
+                    return described_tensor(outer.message(inner))
     return "", ()
 
 
-def _tensor(message: Message) -> tuple[str, tuple[int, ...]]:
+def described_tensor(message: Message) -> tuple[str, tuple[int, ...]]:
+    """Return type and extents of Paddle's TensorDesc."""
     dtype = ""
     shape: list[int] = []
     for field in message.fields():

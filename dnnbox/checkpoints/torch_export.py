@@ -81,7 +81,7 @@ def _weight(archive: Archive, prefix: str, name: str, about: Mapping[str, Any], 
         raise Corrupt(f"weight {visible(name, 120)} names the member {visible(path, 80)}, which is missing")
     sizes = tuple(extent for extent in shape if isinstance(extent, int))
     view = (str(meta.get("storage_offset"))[:100], str(meta.get("strides"))[:1000])
-    reading.add_tensor(name, dtype, sizes, storage=path, view=view, storage_bytes=member.size)
+    reading.add_tensor(name, dtype, sizes, storage=path, view=view, storage_bytes=member.size, crc32=member.checksum)
 
 
 def _tensor_meta(meta: Mapping[str, Any]) -> tuple[str, tuple[int | str, ...]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.opening import Bytes, shown
-from dnnbox.checkpoints.pickled import Broken, CheckStorage, Pickles, report, storage_bytes
+from dnnbox.checkpoints.pickled import Broken, CheckStorage, Checksum, Pickles, report, storage_bytes
 from dnnbox.checkpoints.pickles.values import Storage, Value
 from dnnbox.checkpoints.zips import Archive
 from dnnbox.errors import Corrupt
@@ -49,6 +49,16 @@ def storage_check(archive: Archive, folder: str) -> CheckStorage:
     return check
 
 
+def storage_checksum(archive: Archive, folder: str) -> Checksum:
+    """Return what the zip directory states of a storage's content."""
+
+    def checksum(storage: Storage) -> str:
+        member = archive.members.get(folder + storage.key)
+        return member.checksum if member else ""
+
+    return checksum
+
+
 class TorchZip:
     """Reads a zip that torch.save wrote: a state_dict, a nested checkpoint or a whole pickled object."""
 
@@ -67,7 +77,8 @@ class TorchZip:
         reading.format, reading.framework = "torch-zip", "pytorch"
         reading.metadata["archive"] = {"members": len(archive.members), **records(archive, prefix)}
         root = self._pickles(archive, prefix, reading)
-        chosen = report(root, reading, storage_check(archive, prefix + "data/"))
+        folder = prefix + "data/"
+        chosen = report(root, reading, storage_check(archive, folder), storage_checksum(archive, folder))
         _note_content(archive, prefix, reading)
         if chosen is None and reading.verdict != "dangerous":
             reading.find("warning", "no-weights", f"{prefix}data.pkl", "no tensors were found in the pickle")
@@ -156,11 +167,16 @@ def _note_content(archive: Archive, prefix: str, reading: Reading) -> None:
 
 
 def _checksum(archive: Archive, folder: str) -> str:
-    """Return a digest over the storages' CRC-32 from the zip directory: it identifies the weights without reading."""
+    """Return a digest over the storages' CRC-32 from the zip directory: it identifies the weights without reading.
+
+    "" where the writer left the checksums out (torch.serialization.set_crc32_options).
+    """
     import zlib
 
     crc = 0
     for name, member in sorted(archive.members.items()):
         if name.startswith(folder):
+            if not member.checksum:
+                return ""
             crc = zlib.crc32(f"{name[len(folder) :]}:{member.crc32}:{member.size};".encode("utf-8", "replace"), crc)
     return f"{crc:08x}"

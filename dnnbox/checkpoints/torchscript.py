@@ -14,7 +14,7 @@ from dnnbox.checkpoints.opening import Bytes
 from dnnbox.checkpoints.pickled import Broken, Pickles, add_tensors
 from dnnbox.checkpoints.pickles.tree import Container, Copier
 from dnnbox.checkpoints.pickles.values import Call, Dict, Global, Tensor, Value
-from dnnbox.checkpoints.torch_zip import pickle_members, records, storage_check, top
+from dnnbox.checkpoints.torch_zip import pickle_members, records, storage_check, storage_checksum, top
 from dnnbox.checkpoints.zips import Archive
 from dnnbox.errors import DnnboxError
 from dnnbox.records.inspection import IoField, IoHints
@@ -157,7 +157,8 @@ def _module(root: Call, classes: dict[str, _Class], archive: Archive, prefix: st
         if depth < _MAX_DEPTH and len(place) < 1000:
             inner = [(f"{place}{key}.", value, depth + 1) for key, value in children if value.function.path in classes]
             stack.extend(reversed(inner))
-    add_tensors(container, reading, storage_check(archive, prefix + "data/"))
+    folder = prefix + "data/"
+    add_tensors(container, reading, storage_check(archive, folder), storage_checksum(archive, folder))
     reading.metadata["top_class"] = plain_class(root.function.path)
     reading.metadata["modules"] = dict(list(container.classes.items())[:5000])
     reading.metadata["attributes"] = _attributes(root)

@@ -39,6 +39,11 @@ class Member(NamedTuple):
     size: int
     offset: int
 
+    @property
+    def checksum(self) -> str:
+        """The CRC-32 that the directory states, as eight hexadecimal digits; "" where the writer left it out."""
+        return f"{self.crc32:08x}" if self.crc32 or not self.size else ""
+
 
 class Archive:
     """The members of a zip archive by name, in the order of the central directory."""

@@ -130,9 +130,9 @@ def _of_hub(inspection: Inspection, best: Candidate | None) -> Chosen:
         return _chosen(
             best.library, "config.json" if best.match == "config" else "tensor names and shapes", best.architecture
         )
-    what = f"a {best.library} directory ({best.architecture})" if best is not None else "a directory of an unknown kind"
+    what = f"{best.library} directory ({best.architecture})" if best is not None else f"directory ({inspection.format})"
     raise AdapterNeeded(
-        f"this is {what}, for which there is no runtime yet",
+        f"this is a {what}, for which there is no runtime yet",
         hint="write an adapter and continue with `--adapter FILE`",
         phase="dependencies",
         details={"missing": ["runtime"]},

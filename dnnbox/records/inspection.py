@@ -29,13 +29,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One stored tensor. ``dtype`` uses torch's names (float32, bfloat16, int64); quantised kinds keep their own."""
+    """One stored tensor. ``dtype`` uses torch's names (float32, bfloat16, int64); quantised kinds keep their own.
+
+    ``crc32`` is the checksum of its storage that a zip's directory states, "" where there is none: it tells equal
+    numbers from others without reading them.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     file: str = ""  # relative path inside a directory checkpoint
     tied_to: str = ""  # name of the tensor whose storage it shares
+    crc32: str = ""
 
 
 @dataclass(frozen=True)

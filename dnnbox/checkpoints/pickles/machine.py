@@ -8,6 +8,7 @@ array of that size), and values that straddle a frame.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from dnnbox.checkpoints.dtypes import BITS, size_bytes
 from dnnbox.checkpoints.opening import Bytes, Memory, Part
@@ -24,6 +25,8 @@ _JOBLIB_WRAPPERS = frozenset(
 )
 _LOAD_FROM_BYTES = Global("torch.storage", "_load_from_bytes")
 _MAX_DIGITS = 4300  # CPython refuses longer decimal numbers
+Refer = Callable[[Value], Value]
+"""Returns what a persistent id stands for in a format of its own, None for those of torch."""
 
 
 class Machine:
@@ -44,6 +47,7 @@ class Machine:
         self.stack: list[Value] = []
         self._marks: list[list[Value]] = []
         self.memo: dict[int, Value] = {}
+        self.refer: Refer | None = None
 
     def run(self) -> Value:
         """Return what the pickle would build; raises Refused."""
@@ -340,11 +344,15 @@ class Machine:
             offset = inner.stream.offset
         return value
 
+    def _persistent(self, identity: Value) -> Value:
+        known = self.refer(identity) if self.refer else None
+        return persistent(identity, self.sources) if known is None else known
+
     def persistent_line(self) -> None:
-        self.stack.append(persistent(self._line_text(), self.sources))
+        self.stack.append(self._persistent(self._line_text()))
 
     def persistent_stack(self) -> None:
-        self.stack.append(persistent(self._pop(), self.sources))
+        self.stack.append(self._persistent(self._pop()))
 
     def extension(self) -> None:
         raise self._refuse("a global from the extension registry")

@@ -32,8 +32,12 @@ _SAFETY = {
 }
 _OWN_GRAPH = frozenset((
     "onnx", "torchscript", "torch-export", "onnxruntime-ort", "tflite", "circle", "executorch", "openvino", "coreml",
-    "coreml-package", "tf-saved-model", "tf-graph", "keras-v3", "paddle-program", "ncnn-param", "pnnx", "mnn",
+    "coreml-package", "tf-saved-model", "tf-graph", "keras-v3", "paddle", "paddle-program", "ncnn-param", "pnnx", "mnn",
+    "mediapipe-task", "litert-lm", "rknn", "jax-export", "tensorflow-js", "tensorrt", "xgboost", "xgboost-ubj",
+    "lightgbm",
 ))  # fmt: skip
+_NO_RUN = frozenset(("unsupported", "adapter-needed", "source-not-found"))
+"""Codes of findings that say why it cannot run as it is: no matter of safety."""
 _SEVERITY = {"info": ("quiet", "note"), "warning": ("unknown", "warning"), "danger": ("missed", "danger")}
 _STATUS_STYLE = {"assumed": "unknown", "observed": "", "declared": "", "stated": ""}
 
@@ -148,7 +152,8 @@ def _safety(look: Look, inspection: Inspection) -> list[str]:
     rows: list[tuple[Cell | str, ...]] = [(look.mark(status, inspection.verdict), text)]
     if inspection.needs_code:
         rows.append((Cell("names", "quiet"), listed([visible(name, 80) for name in inspection.needs_code], 6)))
-    ranked = sorted(inspection.findings, key=lambda f: ("danger", "warning", "info").index(f.severity))
+    told = [finding for finding in inspection.findings if finding.code not in _NO_RUN]
+    ranked = sorted(told, key=lambda f: ("danger", "warning", "info").index(f.severity))
     rows.extend(_finding(finding) for finding in ranked[:_MOST_FINDINGS])
     if len(ranked) > _MOST_FINDINGS:
         rows.append(("", f"… and {len(ranked) - _MOST_FINDINGS} more in --json"))
@@ -168,8 +173,10 @@ def _weights(look: Look, inspection: Inspection) -> list[str]:
     tensors = inspection.tensors
     kinds = sorted(tensors.dtypes.items(), key=lambda item: -item[1])
     dtypes = listed([f"{visible(dtype, 20)} × {numbers.count(number)}" for dtype, number in kinds], 4)
-    total = f"{numbers.parameters(tensors.parameters)} parameters, {numbers.size(tensors.bytes)}"
-    rows: list[tuple[Cell | str, ...]] = [(Cell("tensors", "quiet"), f"{numbers.count(tensors.count)}, {total}")]
+    total = f"{numbers.count(tensors.count)}, {numbers.parameters(tensors.parameters)} parameters"
+    if tensors.bytes or not tensors.parameters:  # else the types are not known
+        total += f", {numbers.size(tensors.bytes)}"
+    rows: list[tuple[Cell | str, ...]] = [(Cell("tensors", "quiet"), total if tensors.count else "none listed")]
     if dtypes:
         rows.append((Cell("dtypes", "quiet"), dtypes))
     if inspection.entry:
@@ -228,7 +235,9 @@ def _place(source: str) -> str:
 
 def _requirements(look: Look, inspection: Inspection) -> list[str]:
     names = [visible(requirement.line(), 60) for requirement in inspection.dependencies]
-    return _labelled(look, "Needs", (0,), [(listed(names, 12),)]) if names else []
+    rows: list[tuple[Cell | str, ...]] = [(listed(names, 12),)] if names else []
+    rows += [(look.mark("warning", visible(f.text, 200)),) for f in inspection.findings if f.code in _NO_RUN]
+    return _labelled(look, "Needs", (0,), rows) if rows else []
 
 
 def not_known(inspection: Inspection) -> tuple[str, ...]:

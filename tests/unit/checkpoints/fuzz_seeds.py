@@ -11,6 +11,7 @@ from tests.unit.checkpoints.test_containers import SAMPLE, rknn
 from tests.unit.checkpoints.test_embedded import NEMO, tar
 from tests.unit.checkpoints.test_graph_files import GRAPH, NCNN, PADDLE, PNNX
 from tests.unit.checkpoints.test_header_readers import COREML, FLAX, INDEX
+from tests.unit.checkpoints.test_more_formats import CAFFE, MINDSPORE
 from tests.unit.checkpoints.test_onnx import GOOD as ONNX
 from tests.unit.checkpoints.test_other_formats import ARRAY, GGUF
 from tests.unit.checkpoints.test_safetensors import GOOD as SAFETENSORS
@@ -44,7 +45,7 @@ def by_format() -> dict[str, list[bytes]]:
         "gguf": [GGUF],
         "onnx": [ONNX],
         "flatbuffer": _sample("dense.tflite", "product.ort", "dense.pte"),
-        "hdf5": _sample("earliest.h5", "latest.h5", "functional.h5"),
+        "hdf5": _sample("earliest.h5", "latest.h5", "functional.h5", "heaps.h5"),
         "msgpack": [FLAX],
         "tensorflow": [INDEX],
         "coreml": [COREML],
@@ -52,4 +53,5 @@ def by_format() -> dict[str, list[bytes]]:
         "tar": [tar(NEMO)],
         "containers": [_short_litertlm(), rknn(), rknn(version=1), gzip.compress(tar(NEMO))],
         "keras": _sample("functional.keras"),
+        "others": [*_sample("paddle/inference.json", "paddle/inference.pdiparams", "boosted.json"), CAFFE, MINDSPORE],
     }

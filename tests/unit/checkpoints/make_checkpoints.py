@@ -11,10 +11,13 @@ import argparse
 import collections
 import datetime as dt
 import decimal
+import io
 import json
 import pathlib
 import pickle
+import struct
 import sys
+import tarfile
 import types
 from collections.abc import Callable
 from typing import Any
@@ -350,6 +353,78 @@ def traced(folder: pathlib.Path) -> dict[str, Any]:
             "tensors": view(module.state_dict())}  # fmt: skip
 
 
+def mobile(folder: pathlib.Path) -> dict[str, Any]:
+    module = torch.jit.script(net())
+    module._save_for_lite_interpreter(str(folder / "mobile.ptl"))
+    return {"file": "mobile.ptl", "entry": "", "verdict": "inert-known", "format": "torchscript",
+            "tensors": view(module.state_dict())}  # fmt: skip
+
+
+def packaged(folder: pathlib.Path) -> dict[str, Any]:
+    from torch import package
+
+    with package.PackageExporter(folder / "packaged.pt") as exporter:
+        exporter.extern("torch.**")
+        exporter.save_source_string("own.model", "raise SystemExit\n")
+        exporter.save_pickle("weights", "state.pkl", state())
+    return {"file": "packaged.pt", "entry": "", "verdict": "needs-code", "format": "torch-package",
+            "tensors": view(state())}  # fmt: skip
+
+
+class _TarPickler(pickle.Pickler):
+    """Pickles a tensor as torch 0.1 did: by a text that stands for it."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=2)
+        self.tensors: list[torch.Tensor] = []
+
+    def persistent_id(self, value: Any) -> str | None:
+        if not isinstance(value, torch.Tensor):
+            return None
+        self.tensors.append(value)
+        return str(100 + len(self.tensors) - 1)
+
+
+def _tar_members(value: Any) -> dict[str, bytes]:
+    """Return what torch 0.1.9 wrote for a value, by name."""
+    kinds = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage, torch.float16: torch.HalfStorage}
+    shapes = {torch.float32: torch.FloatTensor, torch.int64: torch.LongTensor, torch.float16: torch.HalfTensor}
+    main, tensors, storages = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    pickler = _TarPickler(main)
+    pickler.dump(value)
+    owners = {t.untyped_storage().data_ptr(): t for t in pickler.tensors}
+    keys = {pointer: 1000 + number for number, pointer in enumerate(owners)}
+    pickle.dump(len(pickler.tensors), tensors, protocol=2)
+    for number, tensor in enumerate(pickler.tensors):
+        key = keys[tensor.untyped_storage().data_ptr()]
+        pickle.dump((100 + number, key, shapes[tensor.dtype]), tensors, protocol=2)
+        facts = (*tensor.shape, *tensor.stride(), tensor.storage_offset())
+        tensors.write(struct.pack(f"<ii{len(facts)}q", tensor.dim(), 0, *facts))
+    pickle.dump(len(owners), storages, protocol=2)
+    for pointer, tensor in owners.items():
+        pickle.dump((keys[pointer], "cpu", kinds[tensor.dtype]), storages, protocol=2)
+        raw = bytes(tensor.untyped_storage().tolist())
+        storages.write(struct.pack("<q", len(raw) // tensor.element_size()) + raw)
+    pickle.dump([], storages, protocol=2)
+    sizes = {"short": 2, "int": 4, "long": 8}
+    system = {"protocol_version": 1000, "little_endian": True, "type_sizes": sizes}
+    return {"sys_info": pickle.dumps(system, protocol=2), "pickle": main.getvalue(),
+            "tensors": tensors.getvalue(), "storages": storages.getvalue()}  # fmt: skip
+
+
+def torch_tar(folder: pathlib.Path) -> dict[str, Any]:
+    value = {"epoch": 2, "state_dict": collections.OrderedDict(state())}
+    with tarfile.open(folder / "tarred.pth", "w", format=tarfile.PAX_FORMAT) as made:
+        for name, content in _tar_members(value).items():
+            facts = tarfile.TarInfo(name)
+            facts.size = len(content)
+            made.addfile(facts, io.BytesIO(content))
+    loaded = torch.load(folder / "tarred.pth", weights_only=False)["state_dict"]
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state().items())
+    return {"file": "tarred.pth", "entry": "state_dict", "verdict": "inert-known", "format": "torch-tar",
+            "tensors": view(loaded)}  # fmt: skip
+
+
 def exported(folder: pathlib.Path) -> dict[str, Any]:
     batch = torch.export.Dim("batch", min=2, max=64)
     program = torch.export.export(net(), (torch.rand(2, 3, 8, 8),), dynamic_shapes={"image": {0: batch}})
@@ -365,6 +440,9 @@ LAYOUTS.update(
     scripted=scripted,
     traced=traced,
     exported=exported,
+    mobile=mobile,
+    packaged=packaged,
+    torch_tar=torch_tar,
 )
 
 

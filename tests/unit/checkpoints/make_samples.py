@@ -1,8 +1,8 @@
 """Makes the small files in ``samples/`` with the libraries that write them; run by hand, the files are committed.
 
 Needs torch, onnx and onnxruntime (as in .venv-zoo), and h5py 3.16, keras 3.15, ai-edge-litert 2.3, flatbuffers 25,
-litert-lm-builder 0.18:
-``PYTHONPATH=WRITERS .venv-zoo/bin/python tests/unit/checkpoints/make_samples.py``.
+litert-lm-builder 0.18, paddlepaddle 3.3, orbax-checkpoint 0.12 with jax, xgboost 3.2, lightgbm 4.6:
+``PYTHONPATH=WRITERS .venv-zoo/bin/python tests/unit/checkpoints/make_samples.py [NAME …]``.
 """
 
 from __future__ import annotations
@@ -37,6 +37,61 @@ def hdf5() -> None:
                 file.create_dataset(f"many/x{number}", data=np.zeros((number + 1,), "u1"))
             file["soft"] = h5py.SoftLink("/scalar")
             file["outside"] = h5py.ExternalLink("other.h5", "/x")
+
+
+def dense() -> None:
+    """A group of many links and an object of many and large attributes: fractal heaps, and a tree of two levels."""
+    import h5py
+
+    with h5py.File(HERE / "heaps.h5", "w", libver="latest") as file:
+        group = file.create_group("many")
+        for number in range(100):
+            group.create_dataset(f"layer_{number:03d}", (number + 1,), "f4")
+        file.create_dataset("named/" + "n" * 900, (2,), "f2")
+        for number in range(12):
+            file.attrs[f"attribute {number}"] = "v" * number
+        file.attrs["model_config"] = '{"class_name": "Sequential", "config": {"name": "' + "x" * 70_000 + '"}}'
+
+
+def paddle() -> None:
+    """Two layers and a batch normalisation, as `paddle.jit.save` and `paddle.save` write them."""
+    import paddle as library
+
+    parts = library.nn.Linear(3, 4), library.nn.BatchNorm1D(4), library.nn.Linear(4, 2)
+    net = library.nn.Sequential(*parts)
+    net.eval()
+    spec = [library.static.InputSpec([None, 3], "float32", "x")]
+    library.jit.save(net, str(HERE / "paddle" / "inference"), input_spec=spec)
+    library.save(net.state_dict(), str(HERE / "net.pdparams"))
+
+
+def orbax() -> None:
+    """One tree in both layouts: OCDBT's database, and a zarr folder for each array."""
+    import jax.numpy as jnp
+    import orbax.checkpoint as ocp
+
+    layer = {"kernel": jnp.ones((3, 4)), "bias": jnp.zeros((4,), jnp.bfloat16)}
+    tree = {"params": {"dense": layer}, "step": 7}
+    for name, is_database in (("orbax-ocdbt", True), ("orbax-zarr", False)):
+        shutil.rmtree(HERE / name, ignore_errors=True)
+        with ocp.PyTreeCheckpointer(use_ocdbt=is_database) as writer:
+            writer.save(HERE / name, tree)
+        for database in ("d", "ocdbt.process_0"):  # the numbers are compressed, and are not read
+            shutil.rmtree(HERE / name / database, ignore_errors=True)
+
+
+def boosted() -> None:
+    """One round of boosting for three classes, by both libraries."""
+    import lightgbm
+    import numpy as np
+    import xgboost
+
+    rows, classes = np.arange(300.0).reshape(60, 5) % 7, np.arange(60) % 3
+    data = xgboost.DMatrix(rows, classes, feature_names=list("abcde"))
+    settings = {"objective": "multi:softprob", "num_class": 3, "max_depth": 1}
+    xgboost.train(settings, data, 1).save_model(HERE / "boosted.json")
+    about = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_leaves": 2}
+    lightgbm.train(about, lightgbm.Dataset(rows, classes), 1).save_model(HERE / "boosted.txt")
 
 
 def keras() -> None:
@@ -205,6 +260,7 @@ def distributed() -> None:
 
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
-    for make in (hdf5, keras, tflite, onnxruntime, executorch, litertlm, mnn, distributed):
+    makers = (hdf5, dense, keras, tflite, onnxruntime, executorch, litertlm, mnn, paddle, orbax, boosted, distributed)
+    for make in makers:
         if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
             make()

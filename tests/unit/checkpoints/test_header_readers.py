@@ -46,8 +46,7 @@ def test_hdf5__groups_types_and_shapes(name: str) -> None:
     assert found["chunks"] == ("float32", (100, 10))
     assert [t.tied_to for t in inspection.tensor_list if t.name == "chunks"] == ["c"]
     assert any("outside" in finding.text for finding in inspection.findings)
-    assert ("many/x11" in found) == (name == "earliest.h5")
-    assert any("fractal heap" in item for item in inspection.not_scanned) == (name == "latest.h5")
+    assert found["many/x11"] == ("uint8", (12,))
 
 
 @pytest.mark.parametrize("name", ["functional.h5", "functional.keras"])

@@ -13,6 +13,7 @@ import pytest
 from dnnbox.checkpoints import inspect
 from dnnbox.errors import Corrupt, DnnboxError, InputLimit, UnsafeCheckpoint, Unsupported
 from dnnbox.identify import identify
+from tests.unit.checkpoints import every_format
 from tests.unit.checkpoints.conftest import Made
 from tests.unit.checkpoints.fuzz_seeds import by_format
 from tests.unit.checkpoints.hostile import DANGEROUS, EXHAUSTING, SYSTEM_CALL
@@ -83,6 +84,8 @@ class _Recorder:
 
 def test_inspect__hostile_and_benign__only_opens_for_reading(tmp_path: Path) -> None:
     files = sorted(Path(__file__).with_name("samples").iterdir())
+    (tmp_path / "formats").mkdir()
+    files += every_format.write_all(tmp_path / "formats").values()
     benign = [data for seeds in by_format().values() for data in seeds]
     for number, data in enumerate((*DANGEROUS.values(), *EXHAUSTING.values(), *benign)):
         path = tmp_path / f"{number}.pt"

@@ -91,7 +91,7 @@ def test_derive__what_it_is__its_runtime(inspection: Inspection, identity: Ident
         (file_of("safetensors"), named("diffusers", "UNet", "signal", 0.0), "diffusers UNet"),
         (file_of("torch-zip"), named("", "nanogpt", "signal", 0.0), "nanogpt"),
         (folder_of({}), named("diffusers", "StableDiffusionPipeline", "config"), "diffusers"),
-        (folder_of({}), Identity(), "unknown kind"),
+        (folder_of({}), Identity(), "this is a directory"),
     ],
 )
 def test_derive__not_enough_to_build_it__adapter_needed_with_what_is_missing(
