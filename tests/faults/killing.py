@@ -142,7 +142,7 @@ class Campaign:
         tally.leftovers += [str(path.relative_to(self.place)) for path in leftovers(experiment)]
         if self.tally.box != "venv":
             tally.orphans += [name for name, labels in self.containers() if labels.get(f"{LABEL}.pid") in self.dead()]
-        shutil.rmtree(experiment)
+        shutil.rmtree(experiment, ignore_errors=True)  # where it could not begin, there is none
 
     def ended(self, process: subprocess.Popen[bytes], seconds: float) -> int | None:
         try:
