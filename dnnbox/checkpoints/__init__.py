@@ -217,6 +217,7 @@ def _inspection(path: Path, reading: Reading, kind: str, size: int, modified: st
         companions=tuple(reading.companions),
         scanned=tuple(reading.scanned),
         not_scanned=tuple(reading.not_scanned),
+        licence=reading.licence,
         modified_utc=modified,
         sha256=digest,
         tensor_list=tuple(reading.tensors),

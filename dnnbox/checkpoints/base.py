@@ -65,6 +65,7 @@ class Reading:
     findings: list[Finding] = field(default_factory=list)
     tensors: list[TensorInfo] = field(default_factory=list)
     io_hints: IoHints = field(default_factory=IoHints)
+    licence: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     entry: str = ""
     files: list[FileRole] = field(default_factory=list)

@@ -1,6 +1,7 @@
-"""Task and class names that exporters and trainers leave in a file's own metadata, where no config says them.
+"""Task, class names and licence that exporters and trainers leave in a file's own metadata, where no config says them.
 
-Source: ultralytics' exporter and trainer, mmengine's dataset_meta, mmcv's CLASSES, timm's label_names.
+Source: ultralytics' exporter and trainer, mmengine's dataset_meta, mmcv's CLASSES, timm's label_names, GGUF's general.
+and safetensors' modelspec.
 """
 
 from __future__ import annotations
@@ -32,14 +33,19 @@ _NAMES = (
     "id2label",
     "idx_to_class",
 )
-_PLACES = ("metadata_props", "extra", "meta", "dataset_meta", "hyper_parameters", "attributes", "model", "ema", "args")
+_PLACES = frozenset((
+    "metadata_props", "extra", "meta", "dataset_meta", "hyper_parameters", "attributes", "model", "ema", "args",
+    "README.md", "config.json",
+))  # fmt: skip
+_LICENCES = ("license", "licence", "modelspec.license", "general.license", "license_name")
 _PAIR = re.compile(r"(\d{1,6}): (?:'((?:[^'\\]|\\.){0,500})'|\"((?:[^\"\\]|\\.){0,500})\")")
 _MAX_LABELS = 50_000
 
 
 def complete(reading: Reading) -> None:
-    """Add task, modality and labels from the metadata where the reader found none."""
+    """Add task, modality, labels and licence from the metadata where the reader found none."""
     places = _places(reading.metadata)
+    reading.licence = reading.licence or _licence(places)
     hints = reading.io_hints
     task = next((found for place in places if (found := plain.text(place.get("task"), 60)) in TASKS), "")
     if task and not hints.task:
@@ -55,6 +61,11 @@ def _places(metadata: Mapping[str, Any], depth: int = 0) -> list[Mapping[str, An
         if isinstance(value, Mapping) and depth < 3 and (name in _PLACES or name.endswith((".txt", "train_args"))):
             found.extend(_places(value, depth + 1))
     return found
+
+
+def _licence(places: list[Mapping[str, Any]]) -> str:
+    found = (plain.text(place.get(name), 100).strip() for place in places for name in _LICENCES)
+    return next((text for text in found if text and "\n" not in text), "")
 
 
 def _labels(places: list[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -190,9 +190,11 @@ def storage_bytes(storage: Storage) -> int:
 
 
 def _reaches_beyond(tensor: Tensor, storage: Storage) -> bool:
-    if any(extent == 0 for extent in tensor.shape) or len(tensor.stride) != len(tensor.shape):
+    if 0 in tensor.shape or len(tensor.stride) != len(tensor.shape):
         return False
-    last = tensor.offset + sum((extent - 1) * step for extent, step in zip(tensor.shape, tensor.stride, strict=True))
+    last = tensor.offset
+    for extent, step in zip(tensor.shape, tensor.stride, strict=True):
+        last += (extent - 1) * step
     if storage.is_untyped:
         return size_bytes(tensor.dtype, last + 1) > storage.elements
     return last >= storage.elements

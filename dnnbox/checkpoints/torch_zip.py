@@ -39,12 +39,12 @@ def storage_check(archive: Archive, folder: str) -> CheckStorage:
 
     def check(storage: Storage) -> None:
         member = archive.members.get(folder + storage.key)
-        where = f"{shown(archive.data.path)}: storage {visible(storage.key, 60)}"
-        if member is None:
-            raise Corrupt(f"{where} is missing")
         expected = storage_bytes(storage)
-        if expected and member.size != expected:
-            raise Corrupt(f"{where} has {member.size} bytes, expected {expected}")
+        if member is not None and (not expected or member.size == expected):
+            return
+        where = f"{shown(archive.data.path)}: storage {visible(storage.key, 60)}"
+        problem = "is missing" if member is None else f"has {member.size} bytes, expected {expected}"
+        raise Corrupt(f"{where} {problem}")
 
     return check
 

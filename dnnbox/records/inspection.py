@@ -114,6 +114,7 @@ class Inspection:
     companions: tuple[str, ...] = ()  # files beside the checkpoint that it cannot be loaded without (external data)
     scanned: tuple[str, ...] = ()  # what was looked into
     not_scanned: tuple[str, ...] = ()  # what was not, and why
+    licence: str = ""  # as the file or the model card states it
     modified_utc: str = ""
     sha256: str | None = None
     tensor_list: tuple[TensorInfo, ...] = ()

@@ -48,6 +48,7 @@ class Machine:
         self._marks: list[list[Value]] = []
         self.memo: dict[int, Value] = {}
         self.refer: Refer | None = None
+        self._named: dict[tuple[str, str], Global] = {}  # one object for each name: comparing them costs most
 
     def run(self) -> Value:
         """Return what the pickle would build; raises Refused."""
@@ -55,7 +56,12 @@ class Machine:
 
         stream, handlers = self.stream, HANDLERS
         for count in range(1, self._budget + 1):
-            code = stream.byte()
+            at = stream.at
+            if at < stream.limit:  # what byte() does, without the call
+                code = stream.window[at]
+                stream.at = at + 1
+            else:
+                code = stream.byte()
             self.opcodes = count
             if code == 0x2E:  # STOP
                 stream.finish()
@@ -236,8 +242,10 @@ class Machine:
     def _name(self, module: Value, name: Value) -> Global:
         if type(module) is not str or type(name) is not str:
             raise self._refuse("a global's name is not literal text")
-        found = Global(module, name)
-        self.globals.setdefault(found, self.stream.offset)
+        found = self._named.get((module, name))
+        if found is None:
+            found = self._named[module, name] = Global(module, name)
+            self.globals.setdefault(found, self.stream.offset)
         return found
 
     def global_line(self) -> None:

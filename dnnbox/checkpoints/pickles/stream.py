@@ -19,31 +19,31 @@ class Stream:
     def __init__(self, data: Bytes, start: int = 0) -> None:
         self.data = data
         self._base = start
-        self._window = b""
-        self._at = 0
-        self._limit = 0  # where in the window reading must stop and think: its end, or the frame's
+        self.window = b""
+        self.at = 0
+        self.limit = 0  # where in the window reading must stop and think: its end, or the frame's
         self._frame_end: int | None = None
 
     @property
     def offset(self) -> int:
         """Position of the next byte."""
-        return self._base + self._at
+        return self._base + self.at
 
     def byte(self) -> int:
         """Return the next byte."""
-        if self._at >= self._limit:
+        if self.at >= self.limit:
             self._need(1)
-        value = self._window[self._at]
-        self._at += 1
+        value = self.window[self.at]
+        self.at += 1
         return value
 
     def take(self, length: int) -> bytes:
         """Return the next ``length`` bytes."""
-        if self._at + length > self._limit:
+        if self.at + length > self.limit:
             self._need(length)
-        at = self._at
-        self._at = at + length
-        return self._window[at : at + length]
+        at = self.at
+        self.at = at + length
+        return self.window[at : at + length]
 
     def uint(self, width: int) -> int:
         """Return a little-endian unsigned number of ``width`` bytes."""
@@ -64,12 +64,12 @@ class Stream:
     def line(self) -> bytes:
         """Return the bytes up to the next newline, which is passed over."""
         while True:
-            end = self._window.find(b"\n", self._at, self._limit)
+            end = self.window.find(b"\n", self.at, self.limit)
             if end >= 0:
-                line = self._window[self._at : end]
-                self._at = end + 1
+                line = self.window[self.at : end]
+                self.at = end + 1
                 return line
-            have = self._limit - self._at
+            have = self.limit - self.at
             if have > _MAX_LINE_BYTES:
                 raise Refused("limit", "a line is longer than 64 KiB", self.offset)
             self._need(have + 1)
@@ -90,16 +90,16 @@ class Stream:
             raise Refused("danger", "the pickle stops inside a frame", self.offset)
 
     def _move(self, offset: int) -> None:
-        if self._base <= offset <= self._base + len(self._window):
-            self._at = offset - self._base
+        if self._base <= offset <= self._base + len(self.window):
+            self.at = offset - self._base
         else:
-            self._base, self._window, self._at = offset, b"", 0
+            self._base, self.window, self.at = offset, b"", 0
         self._set_limit()
 
     def _set_limit(self) -> None:
-        self._limit = len(self._window)
+        self.limit = len(self.window)
         if self._frame_end is not None:
-            self._limit = min(self._limit, self._frame_end - self._base)
+            self.limit = min(self.limit, self._frame_end - self._base)
 
     def _need(self, length: int) -> None:
         """Make ``length`` bytes available from the current position, or refuse."""
@@ -111,7 +111,7 @@ class Stream:
                 raise Refused("danger", "a value straddles the end of a frame", start)
         if start + length > self.data.size:
             raise Refused("truncated", f"{length} bytes are needed, {self.data.size - start} are left", start)
-        if self._at + length > len(self._window):
-            self._window = self.data.up_to(start, max(length, _WINDOW_BYTES))
-            self._base, self._at = start, 0
+        if self.at + length > len(self.window):
+            self.window = self.data.up_to(start, max(length, _WINDOW_BYTES))
+            self._base, self.at = start, 0
         self._set_limit()

@@ -36,6 +36,7 @@ _OWN_GRAPH = frozenset((
     "mediapipe-task", "litert-lm", "rknn", "jax-export", "tensorflow-js", "tensorrt", "xgboost", "xgboost-ubj",
     "lightgbm",
 ))  # fmt: skip
+_SHOWN_ELSEWHERE = frozenset(("license", "licence", "names", "task"))
 _NO_RUN = frozenset(("unsupported", "adapter-needed", "source-not-found"))
 """Codes of findings that say why it cannot run as it is: no matter of safety."""
 _SEVERITY = {"info": ("quiet", "note"), "warning": ("unknown", "warning"), "danger": ("missed", "danger")}
@@ -120,6 +121,8 @@ def _name(candidate: Candidate) -> str:
 
 def _match(candidate: Candidate) -> str:
     text = _MATCH[candidate.match]
+    if candidate.match == "family" and candidate.score >= 1:
+        return "a form that dnnbox knows"
     if candidate.match != "similar":
         return text
     return f"{text}, {numbers.percent(min(candidate.score, 0.99))}"  # only all of them are 100 %
@@ -185,14 +188,30 @@ def _weights(look: Look, inspection: Inspection) -> list[str]:
         rows.append((Cell("says", "quiet"), says))
     if roles := _roles(inspection):
         rows.append((Cell("files", "quiet"), roles))
+    if origin := _origin(inspection):
+        rows.append((Cell("origin", "quiet"), origin))
     if inspection.companions:
         rows.append((Cell("beside it", "quiet"), listed([visible(name, 60) for name in inspection.companions], 4)))
     return _labelled(look, "Weights", (_NAME, 0), rows)
 
 
+def _origin(inspection: Inspection) -> str:
+    """Return what identifies the file without reading it whole: when it was written, checksums, its licence."""
+    archive = inspection.metadata.get("archive")
+    checksum = archive.get("storages_crc32") if isinstance(archive, Mapping) else ""
+    return ", ".join(
+        filter(None, (
+            f"written {inspection.modified_utc[:10]}" if inspection.modified_utc else "",
+            f"crc32 of all numbers {checksum}" if isinstance(checksum, str) and checksum else "",
+            f"licence {visible(inspection.licence, 60)}" if inspection.licence else "",
+        ))
+    )  # fmt: skip
+
+
 def _scalars(metadata: Mapping[str, object]) -> str:
     """Return the few short values that the file says of itself, as quotations."""
-    plain = {k: v for k, v in metadata.items() if isinstance(v, (str, int, float, bool)) and v != ""}
+    told = {k: v for k, v in metadata.items() if isinstance(v, (str, int, float, bool)) and v != ""}
+    plain = {k: v for k, v in told.items() if k not in _SHOWN_ELSEWHERE and not str(v).endswith(" tensors>")}
     return listed([f"{visible(k, 30)} = {visible(redact(str(v)), 40)}" for k, v in plain.items()], 5)
 
 
@@ -249,6 +268,7 @@ def not_known(inspection: Inspection) -> tuple[str, ...]:
         "input shape": not hints.inputs or any(not item.shape for item in hints.inputs),
         "outputs": not hints.outputs,
         "class names": labels,
+        "licence": not inspection.licence,
         "sha256 (add --hash)": inspection.sha256 is None,
     }
     return tuple(name for name, missing in gaps.items() if missing)

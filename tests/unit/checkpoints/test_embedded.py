@@ -22,10 +22,13 @@ def write(tmp_path: Path, data: bytes, name: str = "model.bin") -> Path:
     return path
 
 
-def test_onnx__exporters_metadata__gives_task_and_labels(tmp_path: Path) -> None:
+def test_onnx__exporters_metadata__gives_task_labels_and_licence(tmp_path: Path) -> None:
     names = "{0: 'person', 1: \"dog's bowl\", 2: 'car'}"
     properties = block(14, block(1, "task") + block(2, "detect")) + block(14, block(1, "names") + block(2, names))
-    hints = inspect(write(tmp_path, model(NODE, extra=properties))).io_hints
+    properties += block(14, block(1, "license") + block(2, "AGPL-3.0"))
+    inspection = inspect(write(tmp_path, model(NODE, extra=properties)))
+    hints = inspection.io_hints
+    assert inspection.licence == "AGPL-3.0"
     assert (hints.task, hints.modality) == ("object-detection", "image")
     assert hints.labels == ("person", "dog's bowl", "car")
 

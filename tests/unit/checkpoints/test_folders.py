@@ -47,6 +47,7 @@ def test_hf__encoder__task_labels_and_inputs(tmp_path: Path) -> None:
     assert [(t.name, t.file) for t in inspection.tensor_list] == [("bert.w", "model.safetensors")]
     assert inspection.metadata["config.json"]["model_type"] == "bert"
     assert inspection.metadata["README.md"] == {"license": "mit"}
+    assert inspection.licence == "mit"
     assert {file.path: file.role for file in inspection.files} == {
         "config.json": "config",
         "model.safetensors": "weights",

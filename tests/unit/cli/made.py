@@ -66,8 +66,15 @@ INSPECTION = Inspection(
         "image-classification",
     ),
     dependencies=(Requirement("torch", ">=2.0"), Requirement("timm"), Requirement("numpy")),
-    metadata={"epoch": 12, "arch": "resnet18", "optimizer": {"lr": 0.1}},
+    metadata={
+        "epoch": 12,
+        "arch": "resnet18",
+        "optimizer": {"lr": 0.1},
+        "archive": {"members": 124, "storages_crc32": "5f0e91a3"},
+    },
     entry="state_dict",
+    licence="apache-2.0",
+    modified_utc="2026-03-12T10:15:00+00:00",
     files=(FileRole("a.py", "code", 12),),
     sha256="9c41d7" + "0" * 54 + "e07b",
     tensor_list=(
