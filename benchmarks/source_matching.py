@@ -1,11 +1,16 @@
-"""Which class, which arguments: bare weights and their upstream source, matched in boxes without help.
+"""Which class, which arguments: bare weights and their upstream source, matched and verified in boxes without help.
 
-    .venv/bin/python benchmarks/source_matching.py --pairs DIR --sources DIR --python ENV/bin/python
+    .venv/bin/python benchmarks/source_matching.py --pairs DIR --sources DIR --python ENV/bin/python [--record FILE]
+        [--only NAME]… [--tier search|all] [--seconds S]
 
 PAIRS holds a folder for each pair with ``ckpt.*`` and ``truth.json`` (repo, path, cls, args); SOURCES a checkout of
-each repository, ``owner+name``. The environment must hold what the sources import; nothing is installed. A row says
-whether the right class was taken, loaded strictly and with the arguments that truth names, whether a forward pass was
-finite, and where the true class stood among the evidence of a miss. Prints a table; ``--record FILE`` keeps it.
+each repository, ``owner+name``. The environment must hold what the sources import; nothing is installed.
+
+Two ways per pair: ``search`` is the generic search alone; ``all`` takes the catalogue of known families first, and
+the search where the catalogue has no such family or its adapter does not load. Each ends as in ``dnnbox verify``: the
+adapter that was written is imported, built, loaded strictly and called twice in a box of its own. A row says whether
+the right class was taken, with the arguments that truth names, and where the true class stands in a miss's skeleton.
+``--record`` keeps the rows by name, so that the set can be measured in parts.
 """
 
 from __future__ import annotations
@@ -16,95 +21,174 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dnnbox import boxes, checkpoints  # noqa: E402
+from dnnbox import boxes, sources  # noqa: E402
 from dnnbox.errors import AdapterNeeded, DnnboxError  # noqa: E402
 from dnnbox.harness.protocol import RunRequest  # noqa: E402
-from dnnbox.pipeline.matching import decide  # noqa: E402
+from dnnbox.pipeline.inspecting import identified  # noqa: E402
+from dnnbox.pipeline.matching import decide, search_seconds  # noqa: E402
 from dnnbox.records.environment import Limits, Mount  # noqa: E402
-from dnnbox.sources.matching import search_plan  # noqa: E402
+from dnnbox.records.inspection import Inspection  # noqa: E402
+from dnnbox.records.run import RunOutcome  # noqa: E402
+from dnnbox.records.source import Recipe, SourceTree  # noqa: E402
+from dnnbox.sources import matching  # noqa: E402
 
 LIMITS = Limits(memory_bytes=8 << 30, shm_bytes=1 << 30)
+VERIFY_SECONDS = 180.0
 
 
 @dataclass
-class Row:
-    """How one pair ended. ``rank``: where the true class stands in the evidence, 0 if it does not."""
+class Way:
+    """How one way ended. ``rank``: where the true class stands in the skeleton's evidence, 0 if it does not."""
 
-    name: str
+    tier: str = ""  # catalogue | search
     outcome: str = ""  # right | other class | undecided | none | failed
     taken: str = ""
     origin: str = ""
     arguments: str = ""  # right | differ: … | not compared
-    finite: bool | None = None
+    strict: bool = False
+    finite: bool = False
+    repeatable: bool = False
     rank: int = 0
     plan_seconds: float = 0.0
     box_seconds: float = 0.0
-    stand_ins: tuple[str, ...] = ()
+    cpu_seconds: float = 0.0
+    complete: bool = True
+    stand_ins: Sequence[str] = ()
     why: str = ""
 
 
-def evaluate(folder: Path, sources: Path, python: Path, timeout_s: float) -> Row:
-    """Match one pair in a box and hold the answer against its truth."""
-    truth = json.loads((folder / "truth.json").read_text())
-    row = Row(folder.name)
-    checkpoint = next(file for file in sorted(folder.iterdir()) if file.name.startswith("ckpt"))
-    home = sources / truth["repo"].replace("/", "+")
-    roots = [home] + [(home / path).resolve() for path in truth["path"] if path.startswith("..")]
-    inspection = checkpoints.inspect(checkpoint)
+@dataclass
+class Pair:
+    """One checkpoint, its source roots and the truth."""
+
+    name: str
+    truth: Mapping[str, Any]
+    checkpoint: Path
+    roots: Sequence[Path]
+    inspection: Inspection
+    python: Path
+    seconds: float
+    ways: dict[str, Way] = field(default_factory=dict)
+
+
+def job(pair: Pair, roots: Sequence[Path], request: RunRequest, more: Sequence[Mount], limit_s: float) -> RunOutcome:
+    """Run one job in a box that sees the roots and the checkpoint."""
+    inside = [f"/dnnbox/source{number or ''}" for number in range(len(roots))]
+    mounts = [Mount(str(root), place) for root, place in zip(roots, inside, strict=True)]
+    mounts += [Mount(str(pair.checkpoint.resolve()), request.checkpoint), *more]
+    with tempfile.TemporaryDirectory() as job_dir, boxes.open_venv(pair.python, mounts, LIMITS) as box:
+        return box.run(request, Path(job_dir), timeout_s=limit_s)
+
+
+def request_of(pair: Pair, name: str, roots: Sequence[Path], **more: Any) -> RunRequest:
+    """Return a request whose places are those of :func:`job`."""
+    places = [f"/dnnbox/source{number or ''}" for number in range(len(roots))]
+    inside = f"/dnnbox/checkpoint/{pair.checkpoint.name}"
+    return RunRequest(job=name, runtime="adapter", checkpoint=inside, threads=1, sys_path=places, **more)
+
+
+def searched(pair: Pair) -> Way:
+    """Return how the generic search ends."""
+    way = Way("search")
     start = time.monotonic()
-    plan = search_plan(roots, inspection)
-    row.plan_seconds = round(time.monotonic() - start, 2)
-    name = truth["cls"].rpartition(".")[2]
-    refs = [entry["ref"] for entry in plan["classes"]]
-    row.rank = next((place for place, ref in enumerate(refs, 1) if ref.endswith(f":{name}")), 0)
-    mounts = [Mount(str(root), f"/dnnbox/source{number or ''}") for number, root in enumerate(roots)]
-    request = RunRequest(
-        job="match",
-        runtime="adapter",
-        checkpoint=f"/dnnbox/checkpoint/{checkpoint.name}",
-        threads=1,
-        sys_path=[mount.inside for mount in mounts],
-        work={"plan": plan, "entry": inspection.entry},
-    )
-    mounts.append(Mount(str(checkpoint.resolve()), request.checkpoint))
-    with tempfile.TemporaryDirectory() as job_dir, boxes.open_venv(python, mounts, LIMITS) as box:
-        outcome = box.run(request, Path(job_dir), timeout_s=timeout_s)
-        row.box_seconds = round(outcome.wall_s, 2)
-        error = boxes.error_of(outcome, LIMITS, timeout_s)
-    if error is not None or outcome.result is None:
-        row.outcome, row.why = "failed", error.what if error else "no result"
-        return row
-    answer = outcome.result.findings["match"]
-    row.stand_ins = tuple(answer["stand_ins"])
+    plan = matching.search_plan(pair.roots, pair.inspection)
+    way.plan_seconds = round(time.monotonic() - start, 2)
+    work = {"plan": plan, "entry": pair.inspection.entry, "seconds": search_seconds(pair.seconds)}
+    outcome = job(pair, pair.roots, request_of(pair, "match", pair.roots, work=work), (), pair.seconds)
+    way.box_seconds = round(outcome.wall_s, 2)
+    error = boxes.error_of(outcome, LIMITS, pair.seconds)
+    if error is None and outcome.result is not None:
+        answer = {**outcome.result.findings["match"], "ranked": matching.ranked(plan)}
+        way.cpu_seconds = answer["spent"]["cpu_s"]
+    else:
+        answer = matching.unanswered(plan, error.what if error else "no result")
+    way.complete, way.stand_ins = answer["complete"], answer["stand_ins"]
+    way.rank = rank_of(pair.truth, matching.nearest_classes(answer), plan)
     try:
         best, _ = decide(answer["matches"])
     except AdapterNeeded as undecided:
-        row.outcome = "undecided" if answer["matches"] else "none"
-        row.why = "; ".join([undecided.what, *answer["import_errors"][:1], *(text for text, _ in answer["errors"][:1])])
-        return row
-    return _judged(row, truth, best)
+        way.outcome = "undecided" if answer["matches"] else "none" if error is None else "failed"
+        told = [undecided.what, *answer["import_errors"][:1], *(text for text, _ in answer["errors"][:1])]
+        way.why = "; ".join(told)[:400]
+        return way
+    way.origin = str(best["origin"])
+    source = SourceTree("given", root=str(pair.roots[0]))
+    judge(way, pair, best["class"], best["copies"], best["arguments"])
+    verify(way, pair, matching.recipe_of(best, answer, source), pair.roots)
+    return way
 
 
-def _judged(row: Row, truth: Mapping[str, Any], best: Mapping[str, Any]) -> Row:
-    row.taken, row.origin, row.finite = best["class"], best["origin"], best["finite"]
-    is_right = truth["cls"].endswith(best["class"]) or best["class"] == truth["cls_runtime"]
-    place = "/".join(truth["cls"].split(".")[:-1]) + ".py:" + truth["cls"].rpartition(".")[2]
-    is_right = is_right or place in best["copies"]  # the same code in another folder
-    row.outcome = "right" if is_right else "other class"
-    differing = [f"{k}={best['arguments'][k]}, not {v}" for k, v in _named(truth["args"]) if not _same(best, k, v)]
-    named = [k for k, _ in _named(truth["args"]) if k in best["arguments"]]
-    row.arguments = f"differ: {'; '.join(differing)}" if differing else "right" if named else "not compared"
-    row.why = "" if row.finite else "; ".join(best["tried"][-1:])
-    return row
+def from_catalogue(pair: Pair, sources_dir: Path) -> Way | None:
+    """Return how the catalogue's adapter ends; None where it knows no such family."""
+    recipe = sources.recognise(pair.inspection)
+    if recipe is None:
+        return None
+    root = sources_dir / "+".join(recipe.url.split("/")[-2:])
+    way = Way("catalogue", origin="catalogue of known families")
+    judge(way, pair, recipe.cls, (), {name: repr(value) for name, value in recipe.arguments.items()})
+    if not root.is_dir():
+        way.outcome, way.why = "failed", f"no checkout of {recipe.url}"
+        return way
+    verify(way, pair, recipe, [root / recipe.root, *pair.roots[1:]])
+    return way
+
+
+def verify(way: Way, pair: Pair, recipe: Recipe, roots: Sequence[Path]) -> None:
+    """Write the adapter, run it by stages in a box, and note how far it came."""
+    with tempfile.TemporaryDirectory() as folder:
+        adapter = Path(folder) / "adapter.py"
+        adapter.write_text(sources.adapter_text(recipe), encoding="utf-8")
+        request = request_of(pair, "verify", roots, options={"adapter": "/dnnbox/adapter/adapter.py"})
+        more = [Mount(str(adapter), "/dnnbox/adapter/adapter.py")]
+        outcome = job(pair, roots, request, more, VERIFY_SECONDS)
+    said = outcome.result.findings.get("verify", {}).get("stages", ()) if outcome.result is not None else ()
+    status = {stage["name"]: stage for stage in said}
+    way.strict, way.finite, way.repeatable = (
+        bool(status.get(name)) and status[name]["status"] == "ok" for name in ("load", "finite", "repeatable")
+    )
+    failed = next((stage for stage in said if stage["status"] == "failed"), None)
+    error = boxes.error_of(outcome, LIMITS, VERIFY_SECONDS)
+    if failed is not None or error is not None:
+        stage = failed["name"] if failed else "?"
+        way.why = f"{stage}: {error.what if error else failed['detail'] if failed else ''}"[:400]
+
+
+def rank_of(truth: Mapping[str, Any], refs: Sequence[str], plan: Mapping[str, Any]) -> int:
+    """Return where the true class stands among the nearest ones, itself or a copy of the same code; 0 if nowhere."""
+    copies = {entry["ref"]: (entry["ref"], *entry["copies"]) for entry in plan["classes"]}
+    hits = [any(same_place(each, place_of(truth)) for each in copies.get(ref, (ref,))) for ref in refs]
+    return hits.index(True) + 1 if True in hits else 0
+
+
+def place_of(truth: Mapping[str, Any]) -> str:
+    """Return ``models/net.py:Net`` for ``models.net.Net``."""
+    module, _, name = truth["cls"].rpartition(".")
+    return f"{module.replace('.', '/')}.py:{name}"
+
+
+def same_place(ref: str, place: str) -> bool:
+    """Tell whether two references name the same class, wherever the import root lies."""
+    return ref == place or place.endswith(f"/{ref}") or ref.endswith(f"/{place}")
+
+
+def judge(way: Way, pair: Pair, cls: str, copies: Sequence[str], arguments: Mapping[str, str]) -> None:
+    """Hold class and arguments against the truth."""
+    truth = pair.truth
+    way.taken = cls
+    is_right = truth["cls"].endswith(cls) or cls == truth["cls_runtime"] or cls.endswith(truth["cls"])
+    is_right = is_right or any(same_place(copy, place_of(truth)) for copy in copies)  # the same code in another folder
+    way.outcome = "right" if is_right else "other class"
+    named = [(name, text) for name, text in _named(truth["args"]) if name in arguments]
+    differing = [f"{name}={arguments[name]}, not {text}" for name, text in named if not _same(arguments[name], text)]
+    way.arguments = f"differ: {'; '.join(differing)}" if differing else "right" if named else "not compared"
 
 
 def _named(text: str) -> Iterator[tuple[str, str]]:
@@ -118,68 +202,119 @@ def _named(text: str) -> Iterator[tuple[str, str]]:
             yield keyword.arg, ast.unparse(keyword.value)
 
 
-def _same(best: Mapping[str, Any], name: str, text: str) -> bool:
-    if name not in best["arguments"]:
-        return True
+def _same(found: str, wanted: str) -> bool:
     try:
-        found, wanted = (eval(each, {"__builtins__": {}}) for each in (best["arguments"][name], text))
+        values = [eval(each, {"__builtins__": {}}) for each in (found, wanted)]
     except (SyntaxError, NameError, TypeError, ValueError):  # an object that has no literal
         return True
-    return list(found) == list(wanted) if isinstance(wanted, (list, tuple)) else bool(found == wanted)
+    is_list = isinstance(values[1], (list, tuple)) and isinstance(values[0], (list, tuple))
+    return list(values[0]) == list(values[1]) if is_list else bool(values[0] == values[1])
+
+
+def read_pair(folder: Path, sources_dir: Path, python: Path, seconds: float) -> Pair:
+    """Return one pair."""
+    truth = json.loads((folder / "truth.json").read_text("utf-8"))
+    home = sources_dir / truth["repo"].replace("/", "+")
+    checkpoint = next(file for file in sorted(folder.iterdir()) if file.name.startswith("ckpt"))
+    roots = [home, *((home / path).resolve() for path in truth["path"] if path.startswith(".."))]
+    return Pair(folder.name, truth, checkpoint, roots, identified(checkpoint), python, seconds)
+
+
+def measure(pair: Pair, sources_dir: Path, tiers: str, known: Mapping[str, Any]) -> dict[str, Way]:
+    """Return both ways; the search is not run twice."""
+    ways: dict[str, Way] = {name: Way(**way) for name, way in known.items()}
+    if tiers != "all":
+        ways["search"] = attempted(lambda: searched(pair))
+    if tiers != "search":
+        first = from_catalogue(pair, sources_dir)
+        if first is None or not first.strict:
+            first = ways["search"] if "search" in ways else attempted(lambda: searched(pair))
+        ways["all"] = first
+    return ways
+
+
+def attempted(action: Callable[[], Way]) -> Way:
+    """Return what the action returns; what dnnbox refuses is a failed way."""
+    try:
+        return action()
+    except DnnboxError as error:
+        return Way("search", "failed", why=error.what)
+
+
+def line(name: str, kind: str, way: Way) -> str:
+    """Return one line of the table."""
+    passed = zip("SFR", (way.strict, way.finite, way.repeatable), strict=True)
+    flags = "".join(letter if is_on else "-" for letter, is_on in passed)
+    seconds = f"{way.plan_seconds:5.1f} {way.box_seconds:6.1f}"
+    told = f"{way.arguments[:30]:30} {way.taken[-40:]:40} {way.why[:160]}"
+    return f"{name:24} {kind:6} {way.outcome:11} {flags}  {way.rank}  {seconds}  {told}"
+
+
+def summary(rows: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
+    """Return the sums of one column."""
+    ways = [row[kind] for row in rows.values() if kind in row]
+    right = [way for way in ways if way["outcome"] == "right"]
+    exact = [way for way in right if not way["arguments"].startswith("differ")]
+    misses = [way for way in ways if way["outcome"] != "right" or not way["strict"]]
+    return {
+        "pairs": len(ways),
+        "right_class": len(right),
+        "right_class_strict": sum(way["strict"] for way in right),
+        "right_class_arguments_and_strict": sum(way["strict"] for way in exact),
+        "finite_forward": sum(way["finite"] for way in right),
+        "repeatable_forward": sum(way["repeatable"] for way in right),
+        "wrong_class_accepted": sum(way["outcome"] == "other class" for way in ways),
+        "misses": len(misses),
+        "misses_with_the_class_in_the_first_three": sum(0 < way["rank"] <= 3 for way in misses),
+        "stopped_at_the_limit": sum(not way["complete"] for way in ways),
+    }
+
+
+def record(path: Path, rows: Mapping[str, Any]) -> None:
+    """Write the rows and the sums of both columns."""
+    document = {
+        "command": "make eval-source PAIRS=DIR SOURCES=DIR ENV=DIR",
+        "summary": {kind: summary(rows, kind) for kind in ("all", "search")},
+        "rows": dict(sorted(rows.items())),
+    }
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def known_rows(path: Path | None) -> dict[str, Any]:
+    """Return the rows of an earlier part."""
+    if path is None or not path.is_file():
+        return {}
+    rows = json.loads(path.read_text("utf-8")).get("rows")
+    return rows if isinstance(rows, dict) else {}
 
 
 def main() -> int:
+    """Print a line per pair and way, and the sums."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("pairs", "sources", "python"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--timeout", type=float, default=600.0)
+    parser.add_argument("--tier", choices=("search", "all", "both"), default="both")
+    parser.add_argument("--seconds", type=float, default=600.0, help="limit of one search, as of the job in a run")
+    parser.add_argument("--missing", action="store_true", help="only pairs that the record does not hold yet")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
-    folders = [f for f in sorted(options.pairs.iterdir()) if (f / "truth.json").is_file()]
-    rows = []
-    for folder in folders:
+    rows = known_rows(options.record)
+    for folder in sorted(options.pairs.iterdir()):
+        if not (folder / "truth.json").is_file() or (options.missing and folder.name in rows):
+            continue
         if options.only and not any(part in folder.name for part in options.only):
             continue
-        try:
-            row = evaluate(folder, options.sources.absolute(), options.python.absolute(), options.timeout)
-        except DnnboxError as error:
-            row = Row(folder.name, "failed", why=error.what)
-        rows.append(row)
-        print(_line(row), flush=True)
+        pair = read_pair(folder, options.sources.absolute(), options.python.absolute(), options.seconds)
+        ways = measure(pair, options.sources.absolute(), options.tier, rows.get(folder.name, {}))
+        rows[folder.name] = {kind: asdict(way) for kind, way in ways.items()}
+        for kind, way in ways.items():
+            print(line(folder.name, kind, way), flush=True)
         if options.record:
-            _write(options.record, rows)
-    right = [row for row in rows if row.outcome == "right"]
-    exact = sum(not row.arguments.startswith("differ") for row in right)
-    finite = sum(row.finite is True for row in rows)
-    others = sum(row.outcome == "other class" for row in rows)
-    print(f"{len(right)} of {len(rows)} right classes, loaded strictly; {exact} of them with the truth's arguments;")
-    print(f"{finite} finite forward passes; {others} other classes taken")
+            record(options.record, rows)
+    for kind in ("search", "all"):
+        print(kind, json.dumps(summary(rows, kind)))
     return 0
-
-
-def _line(row: Row) -> str:
-    finite = {True: "finite", False: "not finite", None: "no forward"}[row.finite]
-    figures = f"rank {row.rank}  {row.arguments:14} {row.plan_seconds:6.1f} s {row.box_seconds:7.1f} s"
-    return f"{row.name:24} {row.outcome:12} {finite:11} {figures}  {row.taken} ({row.origin}) {row.why[:160]}"
-
-
-def _write(path: Path, rows: list[Row]) -> None:
-    right = [row for row in rows if row.outcome == "right"]
-    summary = {
-        "pairs": len(rows),
-        "right": len(right),
-        "finite": sum(row.finite is True for row in rows),
-        "other_class": sum(row.outcome == "other class" for row in rows),
-        "misses_with_the_class_in_the_first_three": sum(0 < row.rank <= 3 for row in rows if row not in right),
-    }
-    document = {
-        "command": "make eval-source PAIRS=DIR SOURCES=DIR ENV=DIR",
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "summary": summary,
-        "rows": [asdict(row) for row in rows],
-    }
-    path.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ _PLACES: Mapping[str, str] = {
     "published": "dnnbox.records.published:Published",
     "training": "dnnbox.records.evaluation:TrainingCheck",
     "verdict": "dnnbox.records.measurements:Verdict",
+    "verify": "dnnbox.records.verification:Verification",
 }
 
 
@@ -33,7 +34,7 @@ def names() -> tuple[str, ...]:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of ``outputs/<name>.json``.
+    """Return the JSON Schema (draft 2020-12) of ``outputs/<name>.json``, or of what a command answers with ``--json``.
 
     More fields may be added within a schema number, so unknown ones are allowed to readers.
     """

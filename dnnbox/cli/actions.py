@@ -92,7 +92,7 @@ def run(values: Mapping[str, Any]) -> int:
             finished = running.resume(resume, options, progress=display)
         else:
             assert options is not None
-            finished = running.run(options, ask=_ask(display), progress=display)
+            finished = running.run(options, ask=asking(display), progress=display)
     if values["json"]:
         index = finished.index
         error = finished.error.as_json() if finished.error else None
@@ -164,7 +164,7 @@ def _show_error(finished: Finished, json: bool) -> int:
     return finished.error.code
 
 
-def _ask(display: Display) -> Ask | None:
+def asking(display: Display) -> Ask | None:
     """Return the consent question, or None where nobody can answer it."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None

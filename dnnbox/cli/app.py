@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dnnbox.cli import handoff_commands
+from dnnbox.cli import handoff_commands, verify_commands
 
 app = typer.Typer(
     name="dnnbox",
@@ -31,6 +31,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Source = Annotated[str, typer.Option(metavar="PATH|URL[@REF]", help="The model's source code.")]
 Adapter = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Python file with a class Adapter that loads and runs the model.")
+]
+LlmCommand = Annotated[
+    str,
+    typer.Option(metavar="CMD", help="Program that reads a brief on stdin and writes the adapter where one is needed."),
 ]
 Family = Annotated[
     str, typer.Option(metavar="NAME", help="Overrides the identified family, for example timm:resnet18.")
@@ -203,7 +207,8 @@ def env(
 @app.command()
 def run(
     checkpoint: OptionalCheckpoint = "",
-    source: Source = "", adapter: Adapter = None, family: Family = "", task: Task = "", input: Input = None,
+    source: Source = "", adapter: Adapter = None, llm_command: LlmCommand = "", family: Family = "", task: Task = "",
+    input: Input = None,
     device: DeviceOption = "auto", gpus: Gpus = "", box: Box = "auto", deps: Deps = "ask", yes: Yes = False,
     offline: Offline = False, refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1",
     variant: Variant = "", threads: Threads = 0, target: Targets = None, want: Wants = None,
@@ -284,3 +289,4 @@ def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="stats, verd
 
 
 handoff_commands.register(app)
+verify_commands.register(app)

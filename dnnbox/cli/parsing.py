@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,18 @@ _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?$", re.IGNORECASE)
 
 def run_options(values: Mapping[str, Any]) -> RunOptions:
     """Return the options of ``plan`` or ``run`` from what the command line parsed."""
-    risks = tuple(values.get("allow") or ())
-    for risk in risks:
-        one_of("--allow", risk, _RISKS)
     return RunOptions(
         checkpoint=values["checkpoint"],
         workspace=Path.cwd(),
         source=values["source"],
         adapter=_file("--adapter", values["adapter"], "give the Python file with the class Adapter"),
+        llm_command=values.get("llm_command", ""),
         family=values["family"],
         task=values["task"],
         inputs=tuple(values["input"] or ()),
         device=values["device"],
         gpus=values["gpus"],
-        box=one_of("--box", values["box"], _BOXES),
+        box=box(values["box"]),
         deps=one_of("--deps", values["deps"], _DEPS),  # type: ignore[arg-type]
         yes=values.get("yes", False),
         offline=values["offline"],
@@ -53,7 +51,7 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         cpus=values["cpus"],
         quick=values["quick"],
         profile=values.get("profile"),
-        allow=risks,
+        allow=risks(values.get("allow")),
         allow_weaker=values.get("allow_weaker", False),
         base_image=values["base_image"],
         dataset=values.get("dataset"),
@@ -84,8 +82,6 @@ def refuse_others(values: Mapping[str, Any]) -> None:
 
 def export_options(values: Mapping[str, Any]) -> RunOptions:
     """Return the options of ``env``: those of a run that tell what the environment must hold."""
-    for risk in values["allow"] or ():
-        one_of("--allow", risk, _RISKS)
     if values["python"] and not re.fullmatch(r"3\.\d{1,2}", values["python"]):
         raise Usage(f"--python `{values['python']}` is not a version", hint="for example `--python 3.11`")
     return RunOptions(
@@ -98,9 +94,21 @@ def export_options(values: Mapping[str, Any]) -> RunOptions:
         deps="new",
         offline=values["offline"],
         refresh=values["refresh"],
-        allow=tuple(values["allow"] or ()),
+        allow=risks(values["allow"]),
         base_image=values["base_image"],
     )
+
+
+def risks(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the risks that are consented to."""
+    for risk in given or ():
+        one_of("--allow", risk, _RISKS)
+    return tuple(given or ())
+
+
+def box(name: str) -> str:
+    """Return the name of a box."""
+    return one_of("--box", name, _BOXES)
 
 
 def one_of(option: str, value: str, known: tuple[str, ...]) -> str:

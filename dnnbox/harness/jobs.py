@@ -248,6 +248,7 @@ JOBS = {
     "sizes": _of(".sizes", "sizes_job"),
     "export": _of(".exporting", "export_job"),
     "match": _of(".matching", "match_job"),
+    "verify": _of(".verifying", "verify_job"),
 }
 
 

@@ -10,10 +10,11 @@ import os
 import platform
 import sys
 import time
+from typing import Callable
 
 _STARTED_NS = time.monotonic_ns()
 
-from . import failures, jobs  # noqa: E402 - the time above is the start of the harness, before its imports
+from . import failures, jobs, tools  # noqa: E402 - the time above is the start of the harness, before its imports
 from .events import Progress  # noqa: E402
 from .session import Context  # noqa: E402
 from .protocol import REQUEST, RESULT, ProtocolError, RunError, RunRequest, RunResult, read, write  # noqa: E402
@@ -34,6 +35,9 @@ SETTINGS = {
 }
 """Set before any library is imported: no download, no telemetry, no prompt, no thread of a tokenizer."""
 
+_ALONE = "." not in (__package__ or "")
+"""Whether this is a box: there the package is on its own, and so is the process."""
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -46,12 +50,15 @@ def main(run_dir: str) -> int:
             run_dir, RunResult("", _python(), _STARTED_NS, error=RunError("protocol", str(error), "request"))
         )
     _set_environment(request)
+    if _ALONE:
+        tools.only_these()
     return _answer(run_dir, _run(request, run_dir))
 
 
 def _run(request: RunRequest, run_dir: str) -> RunResult:
     with Progress(run_dir) as progress:
         context = Context(request, run_dir, progress)
+        context.leave = lambda fill: _left(context, fill)
         error = None
         try:
             jobs.run(context)
@@ -61,11 +68,20 @@ def _run(request: RunRequest, run_dir: str) -> RunResult:
     return RunResult(job=request.job, python=_python(), started_ns=_STARTED_NS, error=error, **context.fields)
 
 
+def _left(context: Context, fill: Callable[[], None]) -> None:
+    fill()
+    write(
+        RunResult(job=context.request.job, python=_python(), started_ns=_STARTED_NS, **context.fields),
+        os.path.join(context.run_dir, RESULT),
+    )
+    _leave()
+
+
 def _answer(run_dir: str, result: RunResult) -> int:
     write(result, os.path.join(run_dir, RESULT))
-    if "." not in (__package__ or ""):
-        # In a box this package is on its own, and so is the process: a library that hangs or crashes while Python
-        # shuts down must not spoil a result that is already there. First in, last out: this runs before theirs.
+    if _ALONE:
+        # A library that hangs or crashes while Python shuts down must not spoil a result that is already there. First
+        # in, last out: this runs before theirs.
         atexit.register(_leave)
     return 0
 

@@ -16,13 +16,15 @@ PROTOCOL = 1
 REQUEST, RESULT, EVENTS = "request.json", "result.json", "events.jsonl"
 ARRAYS, ARTIFACTS = "arrays", "artifacts"
 
-JOBS = ("probe", "infer", "measure", "cold", "memory", "profile", "evaluate", "train", "sizes", "export", "match")
+JOBS = ("probe", "infer", "measure", "cold", "memory", "profile", "evaluate", "train", "sizes", "export", "match",
+        "verify")  # fmt: skip
 """probe: interpreter, packages, devices · infer: load, run, check, decode, keep outputs · measure: warm latency
 · cold: load and first inference only · memory: peak memory of load and run, nothing timed
 · profile: operators, work and a trace of a few calls, never a latency
 · evaluate: the model over labelled items, and what the metrics say · train: a few steps on one batch
 · sizes: which sizes of its inputs run · export: the model written as ONNX · match: which class of a source
-the weights belong to, and its arguments. These five read ``RunRequest.work``."""
+the weights belong to, and its arguments. These five read ``RunRequest.work``.
+· verify: an adapter stage by stage, nothing kept"""
 
 ERROR_KINDS = (
     "protocol",  # the request is not of this protocol

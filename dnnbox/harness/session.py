@@ -27,6 +27,8 @@ class Context:
         self.progress = progress
         self.stage = ""
         self.fields: Dict[str, Any] = {"stages_ns": {}, "checks": [], "notes": [], "arrays": []}
+        self.leave: Callable[[Callable[[], None]], None] = lambda fill: fill()
+        """Fill in what is known, write the result and end the process, from another thread than the one that hangs."""
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

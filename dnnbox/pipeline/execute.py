@@ -21,6 +21,7 @@ from dnnbox.pipeline.jobs import Execution, Jobs, limits_of
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, conda_part
 from dnnbox.records.dependencies import Dependencies
 from dnnbox.records.environment import Attempt, Mount
+from dnnbox.records.run import RunOutcome
 from dnnbox.store import Store
 from dnnbox.text import redact
 
@@ -66,7 +67,7 @@ def with_match(experiment: Experiment, prepared: Prepared, store: Store, progres
     if not matching.is_wanted(prepared):
         return prepared
     with _transcript(experiment):
-        return matching.matched(experiment, prepared, lambda: _open(prepared, store, progress, experiment), progress)
+        return matching.matched(experiment, prepared, lambda: open_box(prepared, store, progress, experiment), progress)
 
 
 def _checkout(path: Path) -> Path:
@@ -95,7 +96,7 @@ def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: 
         _attempt(experiment, pinned, store, progress, execution, what)
     if prepared.asked.reference is not None:
         other = prepared.asked.reference
-        reference.run(experiment, other, execution, progress, lambda: _open(other, store, progress, experiment))
+        reference.run(experiment, other, execution, progress, lambda: open_box(other, store, progress, experiment))
 
 
 def _mending(
@@ -110,17 +111,19 @@ def _mending(
             _attempt(experiment, prepared, store, progress, execution, "latest")
             return prepared
         except RunFailed as error:
-            found = _mended(prepared, execution) if prepared.packages == "new" and not execution.verified else None
+            last = execution.outcomes[-1] if execution.outcomes else None
+            may_mend = prepared.packages == "new" and not execution.verified
+            found = mended(prepared, last) if may_mend else None
             if found is None:
                 raise
             progress.note(f"{error.what}; trying again, {found[0]}")
-            prepared = _resolved(replace(prepared, dependencies=found[1]), store, progress)
+            prepared = resolved(replace(prepared, dependencies=found[1]), store, progress)
     _attempt(experiment, prepared, store, progress, execution, "latest")
     return prepared
 
 
-def _mended(prepared: Prepared, execution: Execution) -> tuple[str, Dependencies] | None:
-    outcome = execution.outcomes[-1] if execution.outcomes else None
+def mended(prepared: Prepared, outcome: RunOutcome | None) -> tuple[str, Dependencies] | None:
+    """Return what is different and the dependencies of another try after this outcome; None where nothing may help."""
     failed = outcome.result.error if outcome is not None and outcome.result is not None else None
     if failed is None:
         return None
@@ -144,7 +147,7 @@ def _pinned(prepared: Prepared, store: Store, progress: Progress, execution: Exe
     failure: EnvFailed | None = None
     for python in (first, *older):
         try:
-            return _resolved(replace(pinned, spec=replace(pinned.spec, python=python)), store, progress)
+            return resolved(replace(pinned, spec=replace(pinned.spec, python=python)), store, progress)
         except EnvFailed as error:
             failure = failure or error
             execution.attempts.append(Attempt(f"pins, Python {python}", False, error.what))
@@ -152,7 +155,7 @@ def _pinned(prepared: Prepared, store: Store, progress: Progress, execution: Exe
     raise failure
 
 
-def _resolved(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
+def resolved(prepared: Prepared, store: Store, progress: Progress) -> Prepared:
     """Return the run with the environment that its dependencies ask for now."""
     spec = environments.plan(
         prepared.dependencies,
@@ -176,7 +179,7 @@ def _attempt(
     try:
         with experiment.stage("environment"), _transcript(experiment):
             progress.begin("environment")
-            box = _open(prepared, store, progress, experiment)
+            box = open_box(prepared, store, progress, experiment)
         progress.end("environment", _environment_text(prepared), time.monotonic() - start)
         with box as opened:
             execution.sandbox = opened.sandbox
@@ -207,7 +210,10 @@ def _environment_text(prepared: Prepared) -> str:
     return f"{name}{network}, Python {prepared.spec.python}{lock}"
 
 
-def _open(prepared: Prepared, store: Store, progress: Progress, experiment: Experiment) -> AbstractContextManager[Box]:
+def open_box(
+    prepared: Prepared, store: Store, progress: Progress, experiment: Experiment
+) -> AbstractContextManager[Box]:
+    """Return the box of a prepared run, its environment made; the transcript lies in the experiment's logs."""
     options, limits = prepared.options, limits_of(prepared)
     mounts, log = _mounts(prepared, experiment), experiment.logs / ENVIRONMENT_LOG
     if prepared.box in CONTAINERS:
@@ -294,4 +300,4 @@ def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-__all__ = ["Execution", "execute", "limits_of"]
+__all__ = ["Execution", "execute", "limits_of", "mended", "open_box", "resolved"]

@@ -21,6 +21,8 @@ from dnnbox.sources import matching
 from dnnbox.text import visible
 
 _MATCH_SECONDS = 600.0
+_SEARCH_SHARE = 0.9  # of the job's limit: the search ends by itself before it is stopped
+_LEAST_SPARE_SECONDS = 15.0  # to start the box and write the answer
 _SHOWN = 4
 
 
@@ -75,6 +77,7 @@ def _asked(
     root = Path(prepared.source.root)
     plan = matching.search_plan([root], prepared.inspection)
     progress.begin("match", f"{len(plan['classes'])} classes")
+    limit_s = min(_MATCH_SECONDS, prepared.options.timeout_s)
     with open_box() as box:
         request = RunRequest(
             job="match",
@@ -83,19 +86,24 @@ def _asked(
             seed=prepared.options.seed,
             threads=prepared.options.threads,
             sys_path=[box.path(root.resolve())],
-            work={"plan": plan, "entry": prepared.inspection.entry},
+            work={"plan": plan, "entry": prepared.inspection.entry, "seconds": search_seconds(limit_s)},
         )
         job_dir = experiment.outputs / "jobs" / "00-match"
         job_dir.mkdir(parents=True, exist_ok=True)
-        outcome = box.run(request, job_dir, timeout_s=min(_MATCH_SECONDS, prepared.options.timeout_s))
-    error = boxes.error_of(outcome, limits_of(prepared), prepared.options.timeout_s)
-    if error is not None:
-        error.phase = "match"
-        raise error
-    assert outcome.result is not None
-    progress.end("match", f"{outcome.result.findings['match']['tries']} builds tried", outcome.wall_s)
-    found: Mapping[str, Any] = outcome.result.findings["match"]
+        outcome = box.run(request, job_dir, timeout_s=limit_s)
+    error = boxes.error_of(outcome, limits_of(prepared), limit_s)
+    if error is not None or outcome.result is None:
+        what = error.what if error is not None else "the box left no answer"
+        progress.note(f"the search ended early: {what}")
+        return matching.unanswered(plan, what)
+    found: Mapping[str, Any] = {**outcome.result.findings["match"], "ranked": matching.ranked(plan)}
+    progress.end("match", f"{found['tries']} builds tried", outcome.wall_s)
     return found
+
+
+def search_seconds(limit_s: float) -> float:
+    """Return what the search may take on the clock, so that it has answered when the job's limit is reached."""
+    return max(limit_s * 0.5, min(limit_s * _SEARCH_SHARE, limit_s - _LEAST_SPARE_SECONDS))
 
 
 def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
@@ -114,21 +122,29 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
         )
     ordered = sorted(matches, key=_trust)
     best = ordered[0]
-    different = [other for other in ordered[1:] if other["group"] != best["group"] and other["group"] >= 0]
+    different = [other for other in ordered[1:] if _may_differ(other, best)]
     rivals = [o for o in different if o["class"] != best["class"] and _trust(o)[:3] == _trust(best)[:3]]
-    if rivals and best["group"] >= 0:
+    if rivals:
         names = [visible(f"{o['class']} ({o['ref']})", 100) for o in [best, *rivals][:_SHOWN]]
+        why = "but their outputs differ" if best["group"] >= 0 else "and none of them could be run to compare them"
         raise AdapterNeeded(
-            f"{len(rivals) + 1} classes fit every tensor, but their outputs differ: {', '.join(names)}",
+            f"{len(rivals) + 1} classes fit every tensor, {why}: {', '.join(names)}",
             hint="keep the right one in scripts/adapter.py and continue with `--adapter`",
             phase="match",
             details={"choices": names},
         )
     return best, [
         f"{visible(str(o['class']), 80)} with arguments from {visible(str(o['origin']), 80)} fits too, "
-        "and its outputs differ"
+        + ("and its outputs differ" if o["group"] >= 0 else "and it could not be run to compare it")
         for o in different[:_SHOWN]
     ]
+
+
+def _may_differ(other: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Tell whether a match does something else, or may: classes that nobody could run are not known to be equal."""
+    if other["group"] >= 0 and best["group"] >= 0:
+        return bool(other["group"] != best["group"])
+    return bool(other["class"] != best["class"])
 
 
 def _trust(match: Mapping[str, Any]) -> tuple[int, int, int, int]:

@@ -39,8 +39,15 @@ def remember(name: str, prepared: Prepared, store: Store) -> None:
 
     A command with a credential in it is not kept: then ``--resume`` wants the whole command again.
     """
-    options = {**asdict(prepared.options), "out": None, "checkpoint": str(prepared.path.absolute())}
-    text = json.dumps({"options": options, "agreed": agreement(prepared)}, default=os.fspath)
+    remember_asked(name, prepared.options, prepared.path, store, agreement(prepared))
+
+
+def remember_asked(
+    name: str, asked: RunOptions, checkpoint: Path, store: Store, agreed: Mapping[str, str] | None = None
+) -> None:
+    """Keep what was asked; ``agreed`` None where the run stopped before there was a plan."""
+    options = {**asdict(asked), "out": None, "checkpoint": str(checkpoint.absolute())}
+    text = json.dumps({"options": options, "agreed": agreed or {}}, default=os.fspath)
     if redact(text) != text:
         return
     with suppress(OSError, DnnboxError):
@@ -170,17 +177,22 @@ def _compare(agreed: Mapping[str, str], now: Mapping[str, str]) -> None:
 
 def _known_source(experiment: Experiment) -> SourceTree | None:
     """Return the source that lies in refs/ already; what was only half brought there is removed."""
-    refs = experiment.root / "refs"
+    found = source_in(experiment.root)
+    if found is None:
+        for leftover in (experiment.root / "refs").iterdir():
+            remove_tree(leftover)
+    return found
+
+
+def source_in(root: Path) -> SourceTree | None:
+    """Return the source that lies in an experiment's refs/, None where there is none."""
     try:
-        text = (experiment.outputs / "source.json").read_text(encoding="utf-8")
-        found = codec.loads(SourceTree, text)
+        found = codec.loads(SourceTree, (root / "outputs" / "source.json").read_text(encoding="utf-8"))
     except (OSError, codec.CodecError):
-        found = None
-    if found is not None and found.root.startswith("refs/") and (experiment.root / found.root).is_dir():
-        return replace(found, root=str(experiment.root.absolute() / found.root))
-    for leftover in refs.iterdir():
-        remove_tree(leftover)
-    return None
+        return None
+    if not found.root.startswith("refs/") or not (root / found.root).is_dir():
+        return None
+    return replace(found, root=str(root.absolute() / found.root))
 
 
 def complete(experiment: Experiment) -> DnnboxError | None:
@@ -189,4 +201,4 @@ def complete(experiment: Experiment) -> DnnboxError | None:
     return TargetMissed(str(error.get("message", "")), phase="targets") if experiment.index.exit_code == 1 else None
 
 
-__all__ = ["again", "agreement", "complete", "forget", "recall", "remember"]
+__all__ = ["again", "agreement", "complete", "forget", "recall", "remember", "remember_asked", "source_in"]

@@ -15,7 +15,7 @@ from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, Busy, ConsentNeeded, Dnnb
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
 from dnnbox.files import host_error
-from dnnbox.pipeline import conclude, fitting, providing, resuming, serving, undecided
+from dnnbox.pipeline import conclude, fitting, providing, resuming, serving, undecided, verifying
 from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_match, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
@@ -176,7 +176,7 @@ def _guarded(
     try:
         prepared = with_adapter(experiment, with_source(experiment, prepared))
         conclude.begin(experiment, prepared, decision)
-        found = with_match(experiment, prepared, store, progress)
+        found = _matched(experiment, prepared, store, progress)
         if found is not prepared:
             prepared = found
             conclude.save_findings(experiment, prepared)
@@ -198,6 +198,17 @@ def _guarded(
         vars(stop).update(experiment=str(experiment.root), status=experiment.index.status)
         raise stop
     return error
+
+
+def _matched(experiment: Experiment, prepared: Prepared, store: Store, progress: Progress) -> Prepared:
+    """Return the run with an adapter; where the search finds none, the user's program may write it."""
+    try:
+        return with_match(experiment, prepared, store, progress)
+    except AdapterNeeded as need:
+        if not prepared.options.llm_command:
+            raise
+        progress.note(f"{need.what}; asking the program of `--llm-command`")
+        return verifying.completed(experiment, prepared, need, store, progress)
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from dnnbox.dependencies.skeleton import adapter_skeleton
 from dnnbox.errors import AdapterNeeded
 from dnnbox.experiment import Experiment, default_root, utc_now
 from dnnbox.files import expanded, write_atomic
+from dnnbox.pipeline import resuming
 from dnnbox.pipeline.inspecting import identified
 from dnnbox.records.experiment import ExperimentIndex
 from dnnbox.records.options import RunOptions
 from dnnbox.reports import readmes
+from dnnbox.store import Store
 
 SKELETON = "scripts/adapter.py"
 
@@ -29,6 +31,7 @@ def leave_skeleton(options: RunOptions, error: AdapterNeeded) -> tuple[Path, Exp
     experiment = Experiment.create(
         root, ExperimentIndex(checkpoint=path.name, dnnbox_version=__version__, command=options.command)
     )
+    resuming.remember_asked(experiment.index.id, options, path, Store.default())  # for `dnnbox verify`
     try:
         shown = root.relative_to(options.workspace) if root.is_relative_to(options.workspace) else root
         error.hint = f"complete {shown}/{SKELETON} and continue with `--adapter {shown}/{SKELETON}`"

@@ -20,6 +20,7 @@ class RunOptions:
     workspace: Path
     source: str = ""
     adapter: Path | None = None
+    llm_command: str = ""  # a program that completes an adapter
     family: str = ""
     task: str = ""
     inputs: tuple[str, ...] = ()

@@ -8,33 +8,58 @@ building   plain values → a module without weights; how well it fits
 candidates the calls to try
 solving    arguments from shapes
 forwarding inputs that a module takes
+budget     what all of it may cost
+comparing  equal weights and inputs for what fits
 search     the order of it all
 =========  ==============================================================================
 """
 
 from __future__ import annotations
 
-import os
+import threading
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only the box needs
     from ..session import Context
+
+_LAST_SHARE = 0.96  # of the wall time: then the answer so far is written, whatever the search is doing
 
 
 def match_job(context: "Context") -> None:
-    """Run the search that ``work["plan"]`` describes; the answer goes into the result's findings."""
+    """Run the search that ``work["plan"]`` describes; the answer goes into the result's findings.
+
+    ``work["seconds"]`` is what it may take on the clock. A search that hangs in compiled code is left behind: what was
+    found before stands in the result.
+    """
+    from .budget import WALL_SECONDS, Budget
     from .search import Search
 
     context.enter("match")
-    os.environ["PATH"] = "/nowhere"  # sources have been seen to call pip and git while they are imported
     request = context.request
-    entry = str(request.work.get("entry") or "")
+    wall_s = float(request.work.get("seconds") or WALL_SECONDS)
+    budget = Budget(wall_s=wall_s)
     search = Search(
         request.work["plan"],
         list(request.sys_path),
         request.checkpoint,
-        entry,
+        str(request.work.get("entry") or ""),
         lambda text: context.progress.show("match", 0, 0, text),
+        budget,
     )
+
+    def answer() -> None:
+        context.fields["findings"] = {"match": search.answer()}
+
+    answering = threading.Lock()
+
+    def last_moment() -> None:
+        if answering.acquire(blocking=False):
+            context.leave(answer)
+
+    last = threading.Timer(wall_s * _LAST_SHARE - budget.spent()[1], last_moment)
+    last.daemon = True
+    last.start()
     search.run()
-    context.fields["findings"] = {"match": search.answer()}
+    answering.acquire()  # where the last moment has come first, the process ends here
+    last.cancel()
+    answer()

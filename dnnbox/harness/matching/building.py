@@ -14,16 +14,26 @@ from . import standins
 from .importing import Source
 from .weights import Shapes
 
-BUILD_SECONDS = 20
+BUILD_SECONDS = 20.0
 _ATTRIBUTES = ("model", "net", "module", "network", "net_g", "netG", "generator")
 
 
 class TooLong(BaseException):
     """One call took longer than it may."""
 
+    def __str__(self) -> str:
+        return "took too long"
+
+
+class TooLarge(BaseException):
+    """A build has many times more tensors than the checkpoint: its arguments are absurd, and it may take minutes."""
+
+    def __str__(self) -> str:
+        return "builds far more tensors than the checkpoint has"
+
 
 @contextlib.contextmanager
-def at_most(seconds: int) -> Iterator[None]:
+def at_most(seconds: float) -> Iterator[None]:
     """Stop Python code after ``seconds``; in another thread than the main one there is no limit."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -33,11 +43,11 @@ def at_most(seconds: int) -> Iterator[None]:
         raise TooLong
 
     previous = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds))
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
 
 
@@ -69,11 +79,22 @@ class Recorded(standins.Settings):
 
 
 class Builder:
-    """Builds modules from recipes. ``tensors`` is what a parameter that wants a state dict gets."""
+    """Builds modules from recipes. ``tensors`` is what a parameter that wants a state dict gets.
 
-    def __init__(self, source: Source, tensors: Dict[str, Any]) -> None:
+    ``seconds`` says how much of a limit is left to one build, ``most`` how many parameters it may make.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        tensors: Dict[str, Any],
+        seconds: Callable[[float], float] = lambda most: most,
+        most: int = 100_000,
+    ) -> None:
         self.source = source
         self.tensors = tensors
+        self.seconds = seconds
+        self.most = most
         self.built = 0
         self.settings: List[Recorded] = []
 
@@ -110,8 +131,8 @@ class Builder:
         self.built += 1
         self.settings = []
         function = self.source.resolve(callee)
-        with at_most(BUILD_SECONDS), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            with _on_meta() if meta else contextlib.nullcontext(), _without_inits():
+        with at_most(self.seconds(BUILD_SECONDS)), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            with _on_meta() if meta else contextlib.nullcontext(), _without_inits(), _at_most_parameters(self.most):
                 made_args = [self.value(item) for item in args]
                 made = {name: self.value(item) for name, item in kwargs.items()}
                 return function(*made_args, **made)
@@ -126,6 +147,7 @@ def _recorded(values: Dict[str, Any]) -> Recorded:
 
 
 _MAKERS = ("empty", "zeros", "ones", "randn", "rand", "full", "eye")
+_FILLERS = ("normal_", "uniform_", "random_", "bernoulli_", "exponential_", "log_normal_", "cauchy_", "geometric_")
 
 
 @contextlib.contextmanager
@@ -147,13 +169,45 @@ def _on_meta() -> Iterator[None]:
 
         return make
 
+    def filled(function: Callable[..., Any]) -> Callable[..., Any]:
+        # Of tensors without storage torch computes nothing here, but imports its compiler first: seconds for nothing.
+        return lambda self, *args, **kwargs: self if self.is_meta else function(self, *args, **kwargs)
+
     for name, function in kept.items():
         setattr(torch, name, replaced(function))
+    fillers = {name: getattr(torch.Tensor, name) for name in _FILLERS}
+    for name, function in fillers.items():
+        setattr(torch.Tensor, name, filled(function))
     try:
         yield
     finally:
         for name, function in kept.items():
             setattr(torch, name, function)
+        for name, function in fillers.items():
+            setattr(torch.Tensor, name, function)
+
+
+@contextlib.contextmanager
+def _at_most_parameters(most: int) -> Iterator[None]:
+    """Stop a build that makes more parameters; older torch has no hook for that, and no limit then."""
+    from torch.nn.modules import module
+
+    register = getattr(module, "register_module_parameter_registration_hook", None)
+    if register is None:
+        yield
+        return
+    counted = [0]
+
+    def count(*_: Any) -> None:
+        counted[0] += 1
+        if counted[0] > most:
+            raise TooLarge
+
+    handle = register(count)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextlib.contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import textwrap
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .building import at_most
 
-FORWARD_SECONDS = 60
+SECONDS = 60.0  # of one forward pass
 _TEXT = (
     "text",
     "tokens",
@@ -67,14 +68,14 @@ def made(value: Any, seed: int = 0) -> Any:
     return {key: made(item, seed + index) for index, (key, item) in enumerate(value.items())}
 
 
-def call(module: Any, spec: Spec, seed: int = 0) -> Any:
-    """Run a module on made-up inputs."""
+def call(module: Any, spec: Spec, seed: int = 0, seconds: float = SECONDS) -> Any:
+    """Run a module on made-up inputs, for at most so many seconds."""
     import torch
 
     function = getattr(module, spec["method"]) if spec["method"] else module
     args = [made(value, seed + place) for place, value in enumerate(spec["args"])]
     kwargs = {name: made(value, seed + 100 + place) for place, (name, value) in enumerate(spec["kwargs"].items())}
-    with torch.no_grad(), at_most(FORWARD_SECONDS):
+    with torch.no_grad(), at_most(seconds):
         return function(*args, **kwargs)
 
 
@@ -91,24 +92,33 @@ def tensors_of(value: Any) -> List[Any]:
     return []
 
 
-def find(module: Any, examples: List[Dict[str, Any]], goes_on: Callable[[], bool]) -> Tuple[Optional[Spec], List[str]]:
-    """Return the first inputs that the module takes and answers with tensors, and what was tried in vain."""
+def find(
+    module: Any,
+    examples: List[Dict[str, Any]],
+    goes_on: Callable[[], bool],
+    seconds: Callable[[float], float] = float,
+    known: Sequence[Spec] = (),
+) -> Tuple[Optional[List[Any]], Optional[Spec], List[str]]:
+    """Return (outputs, inputs) of the first call that the module answers with tensors, and what was tried in vain.
+
+    ``known`` are inputs that another build of the same class took; ``seconds`` bounds what one call may take.
+    """
     tried: List[str] = []
-    for spec in _specs(module, examples):
+    for spec in itertools.chain(known, _specs(module, examples)):
         if not goes_on():
             tried.append("no time is left")
             break
         try:
-            outputs = tensors_of(call(module, spec))
+            outputs = tensors_of(call(module, spec, seconds=seconds(SECONDS)))
         except BaseException as error:  # foreign code may raise anything, and time out
             if isinstance(error, KeyboardInterrupt):
                 raise
             tried.append("%s: %s: %s" % (text_of(spec), type(error).__name__, str(error).strip()[:160]))
             continue
         if outputs:
-            return spec, tried
+            return outputs, spec, tried
         tried.append("%s: no tensors came out" % text_of(spec))
-    return None, tried
+    return None, None, tried
 
 
 def text_of(spec: Spec) -> str:
@@ -359,7 +369,7 @@ def _item(key: str, channels: int, side: int) -> Any:
     return tensor("float32", [channels, side, side])
 
 
-def seeded(shapes: Dict[str, Any]) -> Dict[str, Any]:
+def seeded(shapes: Dict[str, Any], scale: float = 1.0) -> Dict[str, Any]:
     """Return made-up weights, the same for the same names: to compare what two classes do with equal weights."""
     import zlib
 
@@ -371,7 +381,7 @@ def seeded(shapes: Dict[str, Any]) -> Dict[str, Any]:
         if not value.is_floating_point():
             found[name] = torch.zeros(value.shape, dtype=value.dtype)
             continue
-        numbers = torch.randn(value.shape, generator=generator) * 0.05
+        numbers = torch.randn(value.shape, generator=generator) * (0.05 * scale)
         positive = value.dim() == 1 and name.endswith(("weight", "running_var", "weight_g", "gamma"))
         found[name] = (numbers + 1).abs() if positive else numbers
     return found

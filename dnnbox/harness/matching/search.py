@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import ast
-import time
 from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from . import forwarding, standins
-from .building import Builder, Fit, TooLong, accessed, best_fit, constructor_arguments
+from . import compiler, standins
+from .budget import Budget
+from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, constructor_arguments
 from .candidates import Call, Candidates
+from .comparing import Comparer
 from .importing import Source
 from .weights import Shapes, read, viewed
 
-SECONDS = 90.0  # of processor time: a busy machine must not change the answer
 _LOOK_FURTHER_SECONDS = 12.0
 _MOST_STRICT = 4  # for each class
 _SOLVED_STARTS = 6
 _SETTING_TRIES = 25
+_MOST_TIMES, _MOST_MORE = 4, 500  # tensors of a build, beside those of the checkpoint
 
 
 class Match:
@@ -38,14 +39,20 @@ class Search:
     """One search. ``plan`` is what ``dnnbox.sources.matching`` read from the source."""
 
     def __init__(
-        self, plan: Dict[str, Any], roots: List[str], checkpoint: str, entry: str, show: Callable[[str], None]
+        self,
+        plan: Dict[str, Any],
+        roots: List[str],
+        checkpoint: str,
+        entry: str,
+        show: Callable[[str], None],
+        budget: Budget,
     ) -> None:
-        self.plan, self.show = plan, show
+        self.plan, self.show, self.budget = plan, show, budget
         self.tensors, said = read(checkpoint, entry)
         self.source = Source(roots, plan["modules"])
         standins.quiet_builds()
+        compiler.leave_out()
         self.candidates = Candidates(self.source, plan, said, _common(self.tensors))
-        self.deadline = time.process_time() + float(plan.get("seconds") or SECONDS)
         self.errors: "Counter[str]" = Counter()
         self.strict: List[Match] = []
         self.starts: List[Tuple[float, int, Call, Dict[str, Any]]] = []
@@ -54,57 +61,54 @@ class Search:
         self._wanted: Dict[str, Shapes] = {}
         self._tried: Dict[Tuple[str, str], Optional[Fit]] = {}
         self.tries = 0
-        self.stop_at = 0.0
-
-    def goes_on(self) -> bool:
-        """Tell whether there is time left."""
-        now = time.process_time()
-        return now < self.deadline and not (self.stop_at and now > self.stop_at)
+        self.done = False
 
     def run(self) -> None:
         """Try recipes of all classes, then solve the best beginnings, then compare what fits."""
         for entry in self.plan["classes"]:
-            if not self.goes_on():
+            if not self.budget.goes_on():
                 break
             self.show("trying %s" % entry["name"])
             self._recipes(entry)
-            if self.strict and not self.stop_at:
-                self.stop_at = time.process_time() + _LOOK_FURTHER_SECONDS
+            if self.strict:
+                self.budget.found(_LOOK_FURTHER_SECONDS)
         if not self.strict:
             self._solve()
-        self.stop_at = 0.0
-        self._compare()
+        self.budget.compare()
+        comparer = Comparer(self._builders, self.budget.goes_on, self.budget.seconds)
+        for match in self.strict:
+            self.show("running %s" % match.cls)
+            comparer.add(match, len(self.strict) == 1)
+        self.done = True
 
     def wanted(self, view: Dict[str, Any]) -> Shapes:
         """Return the names and shapes of a view."""
         if view["name"] not in self._wanted:
             tensors = viewed(self.tensors, view["prefix"])
             self._wanted[view["name"]] = {name: tuple(value.shape) for name, value in tensors.items()}
-            self._builders[view["name"]] = Builder(self.source, tensors)
+            most = _MOST_TIMES * len(tensors) + _MOST_MORE
+            self._builders[view["name"]] = Builder(self.source, tensors, self.budget.seconds, most)
         return self._wanted[view["name"]]
 
     def _recipes(self, entry: Dict[str, Any]) -> None:
         found = 0
-        start = time.process_time()
-        calls = sorted(self.candidates.of_class(entry), key=lambda call: call.order)
-        spent = time.process_time() - start  # mostly imports: what they take is not taken from the search
-        self.deadline += spent
-        self.stop_at = self.stop_at and self.stop_at + spent
-        share = time.process_time() + max(8.0, (self.deadline - time.process_time()) * 0.35)
-        for call in calls:
-            if not self.goes_on() or found >= _MOST_STRICT or time.process_time() > share:
-                return
-            settled, fit = self._settled(entry, call)
-            if fit is not None:
-                self.starts.append((fit.score, len(self.starts), settled, entry))
-                found += fit.strict
+        with self.budget.uncounted():
+            calls = sorted(self.candidates.of_class(entry), key=lambda call: call.order)
+        with self.budget.part(max(8.0, self.budget.cpu_left_s * 0.35)):
+            for call in calls:
+                if not self.budget.goes_on() or found >= _MOST_STRICT:
+                    return
+                settled, fit = self._settled(entry, call)
+                if fit is not None:
+                    self.starts.append((fit.score, len(self.starts), settled, entry))
+                    found += fit.strict
 
     def _settled(self, entry: Dict[str, Any], call: Call) -> Tuple[Call, Optional[Fit]]:
         """Try a call; settings that were asked for and are not there are filled in by name, one after the other."""
         for _ in range(_SETTING_TRIES):
             fit = self.attempt(entry, call)
             lacking = self._lacking(entry)
-            if fit is not None or not lacking or not self.goes_on():
+            if fit is not None or not lacking or not self.budget.goes_on():
                 return call, fit
             filled = _filled(call.kwargs, lacking, self._known(lacking))
             if filled is None:
@@ -140,8 +144,8 @@ class Search:
             try:
                 made = builder.build(call.callee, call.kwargs, call.args, meta=meta)
                 fit, access = best_fit(wanted, made)
-            except TooLong:
-                self.errors["%s: took too long" % call.callee] += 1
+            except (TooLong, TooLarge) as error:
+                self.errors["%s: %s" % (call.callee, error)] += 1
                 return None
             except (Exception, SystemExit) as error:  # foreign code
                 self.errors["%s: %s: %s" % (call.callee, type(error).__name__, str(error)[:160])] += 1
@@ -173,7 +177,7 @@ class Search:
         call = Call(entry["ref"], kwargs, match.call.origin, match.call.order)
         try:
             fit, access = best_fit(self.wanted(match.view), builder.build(call.callee, call.kwargs))
-        except (Exception, SystemExit, TooLong):  # then the function stays
+        except (Exception, SystemExit, TooLong, TooLarge):  # then the function stays
             return
         if fit is not None and fit.strict:
             match.call, match.access = call, access
@@ -185,52 +189,20 @@ class Search:
 
         ordered = sorted(self.starts, key=lambda start: (-round(start[0], 2), start[1]))
         for count, (_, _, call, entry) in enumerate(_spread(ordered)):
-            if self.strict or count >= _SOLVED_STARTS or not self.goes_on():
+            if self.strict or count >= _SOLVED_STARTS or not self.budget.goes_on():
                 return
             self.show("solving the arguments of %s" % entry["name"])
-            self.stop_at = time.process_time() + max(10.0, (self.deadline - time.process_time()) * 0.5)
             wanted = self.wanted(self.views[entry["view"]])
-            solver = Solver(lambda c, e=entry: self.attempt(e, c), wanted, self.plan["choices"], self.goes_on)  # type: ignore[misc]
-            solved, fit = solver.solve(call, self.source.resolve(call.callee))
-            self.stop_at = 0.0
+            with self.budget.part(max(10.0, self.budget.cpu_left_s * 0.5)):
+                solver = Solver(
+                    lambda c, e=entry: self.attempt(e, c),  # type: ignore[misc]
+                    wanted,
+                    self.plan["choices"],
+                    self.budget.goes_on,
+                )
+                solved, fit = solver.solve(call, self.source.resolve(call.callee))
             if fit is not None:
                 self.starts.append((fit.score, len(self.starts), solved, entry))
-
-    # -- comparing ---------------------------------------------------------------------------------------------------
-
-    def _compare(self) -> None:
-        """Run every match on the same made-up weights and inputs, at two sizes; equal outputs make a group."""
-        import torch
-
-        outputs: List[Any] = []
-        self.deadline = max(self.deadline, time.process_time() + 60.0)
-        for match in self.strict:
-            self.show("running %s" % match.cls)
-            try:
-                module = self._weighted(match)
-            except (Exception, SystemExit, TooLong) as error:  # foreign code
-                match.tried.append("build: %s: %s" % (type(error).__name__, str(error)[:200]))
-                continue
-            match.example, match.tried = forwarding.find(module, match.entry["examples"], self.goes_on)
-            if match.example is None:
-                continue
-            found = [
-                _run(module, spec)
-                for spec in [match.example] + (_resized(match.example) if len(self.strict) > 1 else [])
-            ]
-            match.finite = found[0] is not None and all(
-                bool(torch.isfinite(o).all()) for o in found[0] if o.is_floating_point()
-            )
-            match.group = next((g for g, other in enumerate(outputs) if _equal(other, found)), len(outputs))
-            if match.group == len(outputs):
-                outputs.append(found)
-
-    def _weighted(self, match: Match) -> Any:
-        builder = self._builders[match.view["name"]]
-        made = builder.build(match.call.callee, match.call.kwargs, match.call.args, meta=False)
-        module = accessed(made, match.access)
-        module.load_state_dict(forwarding.seeded(viewed(self.tensors, match.view["prefix"])))
-        return module.eval()
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
@@ -240,6 +212,8 @@ class Search:
             "matches": [self._as_json(match) for match in self.strict],
             "best": [self._start_as_json(start) for start in sorted(self.starts, key=lambda s: -s[0])[:5]],
             "tries": self.tries,
+            "complete": self.done and not self.budget.ran_out,
+            "spent": dict(zip(("cpu_s", "wall_s"), self.budget.spent())),
             "errors": [[text, count] for text, count in self.errors.most_common(12)],
             "import_errors": self.source.errors[:12],
             "stand_ins": self.source.missing,
@@ -331,40 +305,3 @@ def _pruned(kwargs: Dict[str, Any], builder: Builder, used: Set[str]) -> Dict[st
         if isinstance(held, dict) and "$settings" in held and asked:
             changed[key] = {"$settings": {n: v for n, v in held["$settings"].items() if n in asked}}
     return changed
-
-
-def _resized(spec: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return the same call on pictures of another, odd size; nothing for other inputs."""
-
-    def other(value: Any) -> Any:
-        if isinstance(value, dict) and "$tensor" in value and len(value["$tensor"][1]) == 4:
-            dtype, shape, high = value["$tensor"]
-            return {"$tensor": [dtype, shape[:2] + [max(8, side - 4) for side in shape[2:]], high]}
-        return value
-
-    changed = dict(spec, args=[other(value) for value in spec["args"]])
-    return [changed] if changed["args"] != spec["args"] else []
-
-
-def _run(module: Any, spec: Dict[str, Any]) -> Optional[List[Any]]:
-    import torch
-
-    torch.manual_seed(0)
-    try:
-        return forwarding.tensors_of(forwarding.call(module, spec))
-    except (Exception, TooLong):  # a size that a model refuses is an answer too
-        return None
-
-
-def _equal(first: List[Any], second: List[Any]) -> bool:
-    import torch
-
-    def same(a: Any, b: Any) -> bool:
-        if a is None or b is None:
-            return a is b
-        return len(a) == len(b) and all(
-            x.shape == y.shape and torch.allclose(x.float(), y.float(), rtol=1e-4, atol=1e-5, equal_nan=True)
-            for x, y in zip(a, b)
-        )
-
-    return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second))

@@ -66,8 +66,17 @@ class AdapterRuntime(Runtime):
 
     def load(self) -> None:
         """Let the adapter load the checkpoint on its device."""
-        self._stub(lambda: self.adapter.load(self.request.checkpoint, self.request.device, self.request.precision))
+        request = self.request
+        # Building may be what first imports the source, and with it a torchvision that does not fit.
+        retry(
+            self, lambda: self._stub(lambda: self.adapter.load(request.checkpoint, request.device, request.precision))
+        )
         self._hear()
+
+    def build(self) -> Any:
+        """Return the model without its weights, None where the adapter only loads."""
+        build = getattr(self.adapter, "build", None)
+        return retry(self, lambda: self._stub(build)) if callable(build) else None
 
     def _hear(self) -> None:
         """Take what an adapter says of itself: remarks, a strict load, the steps before and after the model."""

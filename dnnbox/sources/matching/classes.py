@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dnnbox.sources.matching.external import ATTRIBUTES, CONTAINERS, LEAVES, MODULES, WITHOUT_KEYS
-from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.reading import Module, Tree, children, walk
 
 Form = Literal["class", "leaf", "parameter", "sequence", "nothing", "argument", "constant", "unknown"]
 _WRAPPERS = frozenset(("DataParallel", "DistributedDataParallel", "compile", "weight_norm", "spectral_norm"))
@@ -177,7 +177,7 @@ class _Reader:
         self.info, self.classes = info, classes
 
     def visit(self, node: ast.AST, *, optional: bool) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             guarded = optional or isinstance(node, (ast.If, ast.IfExp, ast.Try))
             if isinstance(child, ast.Assign):
                 for target in child.targets:
@@ -245,7 +245,7 @@ class _Reader:
 
     def _items(self, call: ast.Call) -> Iterator[str]:
         for argument in call.args:
-            for node in ast.walk(argument):
+            for node in walk(argument):
                 if isinstance(node, ast.Call) and self.info.module.original(called(node)) in self.classes.by_name:
                     yield called(node)
 

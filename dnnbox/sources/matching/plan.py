@@ -13,7 +13,7 @@ from dnnbox.sources.matching import settings
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
-from dnnbox.sources.matching.reading import Tree, read_tree
+from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
 from dnnbox.sources.matching.uses import uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
@@ -163,7 +163,7 @@ def _examples(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[d
 def _assigned_to(nodes: Sequence[ast.AST], call: ast.Call) -> set[str]:
     names = set()
     for node in nodes:
-        if isinstance(node, ast.Assign) and any(child is call for child in ast.walk(node.value)):
+        if isinstance(node, ast.Assign) and any(child is call for child in walk(node.value)):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return names
 

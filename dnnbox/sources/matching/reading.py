@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +18,9 @@ from dnnbox.walk import Budget, folders, read_head
 
 _LARGEST_CODE_BYTES, _LARGEST_CONFIG_BYTES, _LARGEST_NOTEBOOK_BYTES = 2 << 20, 256 << 10, 4 << 20
 _MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS = 3_000, 600, 200
-_FENCE = re.compile(r"```(?:python|py|Python)?[ \t]*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*\{?\.?([\w+-]*)")
+_LITERAL = re.compile(r"^(\s*)(?:\.\. (?:code|code-block|sourcecode)::\s*(?:python3?|py|ipython)?\s*|.*[^:\s.]?::\s*)$")
+_LANGUAGES = ("", "python", "python3", "py", "pycon", "ipython")
 _PROMPT = re.compile(r"^\s*(>>> ?|\.\.\. ?)", re.MULTILINE)
 
 
@@ -35,7 +39,7 @@ class Module:
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
         """Every node, walked once."""
-        return tuple(ast.walk(self.tree))
+        return tuple(walk(self.tree))
 
     @cached_property
     def calls(self) -> tuple[ast.Call, ...]:
@@ -73,6 +77,25 @@ class Tree:
     def by_path(self) -> dict[str, Module]:
         """The importable modules by their relative path."""
         return {module.path: module for module in self.modules if not module.document}
+
+
+def walk(node: ast.AST) -> list[ast.AST]:
+    """Return a node and all below it, level by level, without Load and Store: walking is most of what reading costs."""
+    found = [node]
+    for each in found:  # grows while it is read
+        found += children(each)
+    return found
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes right below one, in order; by its dictionary, which is faster than by its fields' names."""
+    found: list[ast.AST] = []
+    for value in node.__dict__.values():
+        if value.__class__ is list:
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+            found.append(value)
+    return found
 
 
 def read_tree(root: Path) -> Tree:
@@ -114,11 +137,43 @@ def module_of(path: str, tree: ast.Module, *, document: bool = False) -> Module:
 
 
 def _examples(path: str, text: str) -> Iterator[Module]:
-    blocks = _cells(text) if path.endswith(".ipynb") else _FENCE.findall(text)
+    by_ending = {".ipynb": _cells, ".rst": _literals}
+    blocks = by_ending.get(path[path.rindex(".") :].lower(), _fenced)(text)
     for block in blocks[:_MOST_BLOCKS]:
         code = _PROMPT.sub("", block) if ">>>" in block else block
         if (parsed := parse(code)) is not None and parsed.body:
             yield module_of(path, parsed, document=True)
+
+
+def _fenced(text: str) -> list[str]:
+    """Return the blocks of Python between fences. What closes one block must not open the next."""
+    found: list[str] = []
+    fence, lines, wanted = "", list[str](), False
+    for line in text.splitlines():
+        mark = _FENCE.match(line)
+        if not fence and mark:
+            fence, lines, wanted = mark[1], [], mark[2].lower() in _LANGUAGES
+        elif fence and mark and mark[1].startswith(fence) and not mark[2]:
+            found += ["\n".join(lines)] if wanted else []
+            fence = ""
+        elif fence:
+            lines.append(line)
+    return [textwrap.dedent(block) for block in found]
+
+
+def _literals(text: str) -> list[str]:
+    """Return the indented blocks of reStructuredText that follow ``::`` or a code directive."""
+    found: list[str] = []
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        mark = _LITERAL.match(line)
+        if mark:
+            inside = itertools.takewhile(
+                lambda each: not each.strip() or each.startswith(f"{mark[1]} "),  # noqa: B023 - used up at once
+                lines[number + 1 :],
+            )
+            found.append(textwrap.dedent("\n".join(inside)))
+    return found
 
 
 def _cells(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
-from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.reading import Module, Tree, walk
 from dnnbox.sources.matching.values import Evaluator, Value, parameters
 
 How = Literal["call", "factory"]
@@ -158,22 +158,17 @@ class Recipes:
             for node in module.functions:
                 owner = owners.get(id(node))
                 if owner is not None or id(node) in top or id(node) in guarded:
-                    names = frozenset(module.original(called(n)) for n in ast.walk(node) if isinstance(n, ast.Call))
-                    found.append((Function(module, node, owner), names, frozenset(self._dispatched(module, node))))
+                    below = walk(node)
+                    names = frozenset(module.original(called(n)) for n in below if isinstance(n, ast.Call))
+                    found.append((Function(module, node, owner), names, frozenset(self._dispatched(module, below))))
         return found
 
-    def _dispatched(self, module: Module, node: ast.FunctionDef) -> Iterator[str]:
+    def _dispatched(self, module: Module, below: Sequence[ast.AST]) -> Iterator[str]:
         """Yield files whose functions are called by a name that is put together: ``models.__dict__[arch]()``."""
-        for each in ast.walk(node):
-            base: ast.expr | None = None
-            if (
-                isinstance(each, ast.Subscript)
-                and isinstance(each.value, ast.Attribute)
-                and each.value.attr == "__dict__"
-            ):
-                base = each.value.value
-            elif isinstance(each, ast.Call) and called(each) == "getattr" and len(each.args) >= 2:
-                base = each.args[0]
+        for each in below:
+            if not isinstance(each, (ast.Subscript, ast.Call)):
+                continue
+            base = _looked_into(each)
             if isinstance(base, ast.Name) and base.id in module.aliases:
                 source, original = module.aliases[base.id]
                 target = self.evaluator.file_of(module, f"{source}.{original}" if original else source)
@@ -249,6 +244,14 @@ class Recipes:
         for module, call, inside in sites[:20]:
             found += self._combined(callee, "factory", module, call, inside)
         return found[:80]
+
+
+def _looked_into(node: ast.Subscript | ast.Call) -> ast.expr | None:
+    """Return the module in ``module.__dict__[name]`` or ``getattr(module, name)``."""
+    if isinstance(node, ast.Subscript):
+        is_dict = isinstance(node.value, ast.Attribute) and node.value.attr == "__dict__"
+        return node.value.value if is_dict and isinstance(node.value, ast.Attribute) else None
+    return node.args[0] if called(node) == "getattr" and len(node.args) >= 2 else None
 
 
 def _is_unknown(value: Any) -> bool:

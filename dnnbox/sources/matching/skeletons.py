@@ -89,20 +89,65 @@ def _lines(texts: Iterator[str]) -> str:
 def _of_build(answer: Mapping[str, Any], source: SourceTree) -> Iterator[str]:
     for match in answer["matches"][:_SHOWN]:
         yield f"fits every tensor: {match['class']} by {match['callee']}({match['kwargs']}) from {match['origin']}"
-    seen: list[str] = []
-    for start in answer["best"]:
-        if start["ref"] not in seen and len(seen) < 3:
-            seen.append(start["ref"])
-            share = f"{start['share'] or 0:.0%} of the tensors fit"
-            yield f"near: {start['ref']} by {start['callee']}({start['kwargs']}), {share}"
-            if start["missing"] or start["unexpected"] or start["differing"]:
-                yield f"  lacks {start['unexpected']}, has instead {start['missing']}, differs in {start['differing']}"
+    yield from _nearest(answer)
     for ref in source.searched:
-        if ref not in seen:
+        if ref not in answer["ranked"]:
             yield f"explains the names: {ref}"
+    if not answer["complete"]:
+        yield "the search was stopped at its limit, so more may fit"
     for text, count in answer["errors"][:_SHOWN]:
         yield f"tried {count} times: {text}"
     yield from answer["import_errors"][:3]
+
+
+def _nearest(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the classes, the likeliest first: by how well a build fitted, or the names where none was possible."""
+    built: dict[str, Mapping[str, Any]] = {}
+    for start in answer["best"]:
+        built.setdefault(start["ref"], start)
+    for ref in nearest_classes(answer):
+        start = built.get(ref)
+        if start is None:
+            yield f"explains the names: {ref}, {answer['ranked'].get(ref, 0):.0%}"
+            continue
+        share = f"{start['share'] or 0:.0%} of the tensors fit"
+        yield f"near: {ref} by {start['callee']}({start['kwargs']}), {share}"
+        if start["missing"] or start["unexpected"] or start["differing"]:
+            yield f"  lacks {start['unexpected']}, has instead {start['missing']}, differs in {start['differing']}"
+
+
+def nearest_classes(answer: Mapping[str, Any]) -> list[str]:
+    """Return the classes that may be meant, the likeliest first.
+
+    A class counts by what its names explain or by its best build, whichever is more: what could not be built because a
+    package is missing is no worse for that.
+    """
+    scores: dict[str, float] = dict(answer["ranked"])
+    for start in answer["best"]:
+        scores[start["ref"]] = max(scores.get(start["ref"], 0.0), float(start["score"]))
+    return sorted(scores, key=lambda ref: -scores[ref])[:_SHOWN]
+
+
+def ranked(plan: Mapping[str, Any]) -> dict[str, float]:
+    """Return how much of the names each class of a plan explains."""
+    return {entry["ref"]: entry["score"] for entry in plan["classes"]}
+
+
+def unanswered(plan: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """Return the answer of a search that gave none: what was read from the source before it, and why."""
+    return {
+        "matches": [],
+        "best": [],
+        "tries": 0,
+        "complete": False,
+        "errors": [[why, 1]],
+        "import_errors": [],
+        "stand_ins": [],
+        "lacking": [],
+        "replaced": [],
+        "paths": [],
+        "ranked": ranked(plan),
+    }
 
 
 def _of_inputs(inspection: Inspection, answer: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from dnnbox.sources.matching.classes import Classes, ClassInfo, lineage
-from dnnbox.sources.matching.reading import Tree
+from dnnbox.sources.matching.reading import Tree, walk
 from dnnbox.sources.matching.values import parameters
 
 _READERS = frozenset(("get", "getattr", "hasattr"))
@@ -43,7 +43,7 @@ def _of_function(function: ast.FunctionDef, others: Sequence[ast.FunctionDef]) -
     kept: dict[str, str] = {}
     reads: dict[str, dict[str, None]] = defaultdict(dict)
     for number, reader in enumerate((function, *others)):
-        for node in ast.walk(reader):
+        for node in walk(reader):
             if number == 0 and isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
                 kept |= {f"self.{t.attr}": node.value.id for t in node.targets if isinstance(t, ast.Attribute)}
             base, attribute = _read(node)

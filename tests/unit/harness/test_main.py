@@ -256,6 +256,18 @@ class Adapter:
 """
 
 
+def test_main__programs_on_path__compile_but_never_install(tmp_path: Path, adapter_request: MakeRequest) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    names = ("pip", "pip3", "git", "gcc", "ffmpeg")
+    for name in names:
+        (tools / name).touch(0o755)
+    source = f"import shutil\nSEEN = {{name: bool(shutil.which(name)) for name in {names}}}\n{GOOD_TAIL}"
+    environ = {"PATH": f"{tools}:/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    ran = box.run(sys.executable, tmp_path / "run", adapter_request(source), environ=environ)
+    assert ran.answer.decoded == [{"pip": False, "pip3": False, "git": False, "gcc": True, "ffmpeg": True}]
+
+
 def test_main__device_that_is_not_there__is_refused(tmp_path: Path, adapter_request: MakeRequest) -> None:
     request = RunRequest("infer", "onnxruntime", str(tmp_path / "m.onnx"), device="cuda")
     error = error_of(run(tmp_path, request))

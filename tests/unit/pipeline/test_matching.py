@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnnbox.errors import AdapterNeeded
-from dnnbox.pipeline.matching import decide
+from dnnbox.pipeline.matching import decide, search_seconds
 
 
 def _match(name: str, **changes: Any) -> dict[str, Any]:
@@ -53,3 +53,13 @@ def test_decide__arguments_from_shapes__give_way_to_the_sources_own() -> None:
     best, _ = decide([_match("a", origin="solved from shapes"), _match("a", group=1)])
 
     assert best["origin"] == "use.py:3"
+
+
+def test_decide__two_classes_that_nobody_could_run__asks() -> None:
+    with pytest.raises(AdapterNeeded, match="none of them could be run"):
+        decide([_match("a", group=-1), _match("b", group=-1)])
+
+
+@pytest.mark.parametrize("limit_s", [5.0, 60.0, 600.0])
+def test_search_seconds__any_limit__leaves_time_to_answer(limit_s: float) -> None:
+    assert 0 < search_seconds(limit_s) < limit_s

@@ -185,3 +185,14 @@ def test_read_tree__readme_notebook_and_configs__are_read(tmp_path: Path) -> Non
 
     assert [module.document for module in tree.modules] == [True]
     assert {config.path: config.values for config in tree.configs} == {"a.yaml": {"a": {"b": 1}}, "b.json": {"c": 2}}
+
+
+def test_read_tree__other_languages_before_python__blocks_do_not_shift(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(
+        "# Net\n```bash\npip install net\n```\nUse it:\n```python\nmodel = Net(width=8)\n```\n~~~ py\nb = Net(3)\n~~~\n"
+    )
+    (tmp_path / "guide.rst").write_text("Use it::\n\n    c = Net(5)\n    c.eval()\n\nand so on.\n")
+
+    blocks = [ast.unparse(module.tree) for module in read_tree(tmp_path).modules]
+
+    assert blocks == ["model = Net(width=8)", "b = Net(3)", "c = Net(5)\nc.eval()"]
