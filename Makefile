@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-slurm bench-inspect eval-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,15 @@ bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files 
 eval-source: setup ## match bare weights with their sources: PAIRS=DIR SOURCES=DIR ENV=DIR
 	.venv/bin/python benchmarks/source_matching.py --pairs $(PAIRS) --sources $(SOURCES) --python $(ENV)/bin/python \
 		--record benchmarks/results/source_matching.json
+
+eval-dependencies: setup .venv-peers/.made ## derived packages against real imports, pipreqs and fawltydeps beside: PAIRS= SOURCES= ENV=
+	.venv/bin/python benchmarks/source_dependencies.py --pairs $(PAIRS) --sources $(SOURCES) --python $(ENV)/bin/python \
+		--pipreqs ".venv-peers/bin/python benchmarks/peers_pipreqs.py" \
+		--fawltydeps ".venv-peers/bin/fawltydeps --list-imports --code" --record benchmarks/results/source_dependencies.json
+
+eval-preprocessing: setup ## constants read from the sources against labels: PAIRS=DIR SOURCES=DIR
+	.venv/bin/python benchmarks/source_preprocessing.py --pairs $(PAIRS) --sources $(SOURCES) \
+		--record benchmarks/results/source_preprocessing.json
 
 # N mutants of each of pickles, zips, safetensors, GGUF and ONNX, OTHERS of each other format; S seconds at most for a
 # part. CI takes 200,000 and 10,000; 5,000,000 pickles take some minutes.

@@ -6,8 +6,10 @@
 DIR of pairs holds checkpoints, DIR of sources a checkout per repository (owner+name), PYTHON an environment with the
 superset of packages. Truth: the imports that upstream's own files make while the class is built and called
 (benchmarks/source_probe.py, under bubblewrap), as distributions. A pair whose forward ends early counts as far as it
-came. `--observed` takes the probe's results of an earlier run. The other tools read the whole repository; their answers
-stand in the same table.
+came. `--observed DIR` keeps the probe's results there, or takes them from there if it holds any. The other tools read
+the whole repository; their answers stand in the same table. They are given without a look-up in any index:
+
+    --pipreqs "PEERS/bin/python benchmarks/peers_pipreqs.py" --fawltydeps "PEERS/bin/fawltydeps --list-imports --code"
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ def main() -> int:
     known, jobs = {}, []
     work = Path(tempfile.mkdtemp(prefix="dnnbox-probe-"))
     out = options.observed or work / "out"
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for folder in sorted(path for path in options.pairs.iterdir() if (path / "truth.json").is_file()):
         if only and folder.name not in only:
             continue
@@ -112,7 +114,7 @@ def main() -> int:
         adapter.write_text(adapter_text(recipe), encoding="utf-8")
         known[folder.name] = (inspection, recipe, root)
         jobs.append({"name": folder.name, "adapter": str(adapter), "checkpoint": str(checkpoint), "root": str(root)})
-    if options.observed is None:
+    if not any(out.glob("*.json")):
         probe(options.python, jobs, out, work)
     record = compare(known, out, {"pipreqs": options.pipreqs, "fawltydeps": options.fawltydeps})
     if options.record:
@@ -148,7 +150,7 @@ def compare(known: dict[str, Any], out: Path, tools: dict[str, str]) -> dict[str
         print(f"{tool:12} precision {precision:.3f}  recall {recall:.3f}  ({both} right, {more_count} too much, "
               f"{less_count} missing)")  # fmt: skip
     return {
-        "command": "benchmarks/source_dependencies.py",
+        "command": "make eval-dependencies PAIRS=DIR SOURCES=DIR ENV=DIR",
         "pairs_observed": len(rows),
         "totals": totals,
         "pairs": rows,

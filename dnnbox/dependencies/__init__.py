@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnnbox.dependencies.choosing import builds_from_library, choose
+from dnnbox.dependencies.choosing import STATE_DICT_FORMATS, builds_from_library, choose
 from dnnbox.records.dependencies import Dependencies
 from dnnbox.records.identity import Identity
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
 
-__all__ = ["builds_from_library", "derive", "mend"]
+__all__ = ["STATE_DICT_FORMATS", "builds_from_library", "derive", "mend"]
 
 
 def mend(dependencies: Dependencies, failure: str, missing: str, source_root: str) -> tuple[str, Dependencies] | None:

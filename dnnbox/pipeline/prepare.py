@@ -108,6 +108,7 @@ def prepare(
             refs_dir=refs_dir,
             recipe=known_family(inspection, options),
             offline=options.offline,
+            is_bare=_is_bare(inspection, options),
         )
         source = _with_named_classes(source, inspection, options)
     with timed(seconds, "dependencies"):
@@ -165,6 +166,14 @@ def _with_named_classes(source: SourceTree, inspection: Inspection, options: Run
     from dnnbox.sources import matching  # reads syntax trees: only where a source was given
 
     return matching.named(source, inspection)
+
+
+def _is_bare(inspection: Inspection, options: RunOptions) -> bool:
+    """Tell whether these are tensors by name, and nothing says what builds a model of them."""
+    if options.adapter is not None or inspection.kind != "file" or not inspection.plain_weights:
+        return False
+    by_name = bool(inspection.tensor_list) and inspection.format in dependencies.STATE_DICT_FORMATS
+    return by_name and not dependencies.builds_from_library(inspection.identity.best)
 
 
 def known_family(inspection: Inspection, options: RunOptions) -> Recipe | None:

@@ -39,11 +39,15 @@ def obtain(
     refs_dir: Path | None = None,
     recipe: Recipe | None = None,
     offline: bool = False,
+    is_bare: bool = False,
 ) -> SourceTree:
     """Return the source tree that defines the classes which the checkpoint names and no library holds.
 
     ``recipe`` says how a known family is built: then its class is what is looked for, and its canonical repository is
     the last place, never asked with ``offline``.
+
+    ``is_bare``: the weights name no class and no library builds them; then a tree nearby whose classes explain the
+    tensors' names is taken.
 
     ``given`` is a directory, a Python file or URL[@REF]. A repository is cloned below ``refs_dir``; without one the
     tree has no root yet and says what would be cloned.
@@ -61,13 +65,25 @@ def obtain(
     if recipe is not None:
         return _of_known(recipe, Path(inspection.path), workspace, refs_dir, offline=offline)
     if not names:
-        return SourceTree("none")
+        return _of_bare(inspection, workspace) if is_bare else SourceTree("none")
     # One budget per place: a checkpoint in a crowded folder must not use up what the workspace's search may cost.
     budgets = (Budget(), Budget())
     for origin, located in _searched(Path(inspection.path), names, workspace, budgets):
         if located is not None:
             return _tree(origin, located)
     raise _not_found(names, exhausted=any(budget.exhausted for budget in budgets))
+
+
+def _of_bare(inspection: Inspection, workspace: Path) -> SourceTree:
+    from dnnbox.sources.nearby import nearby  # reads syntax trees: only where nothing says what the weights are
+
+    found = nearby(inspection, workspace)
+    if found is None:
+        return SourceTree("none")
+    place, root = found
+    said = Evidence("its classes explain the tensors' names", root.name, _PLACES[place], 0.6)
+    tree = _tree(place, Located(root, ()))
+    return replace(tree, package=package_of(root), evidence=(said, *tree.evidence))
 
 
 def _given(given: str, names: Sequence[str], refs_dir: Path | None) -> SourceTree:
@@ -138,7 +154,7 @@ def _from_path(path: Path, names: Sequence[str]) -> SourceTree:
         )
     base = (path if path.is_dir() else path.parent).resolve()
     if not names:
-        return _tree("given", Located(base, ()))
+        return replace(_tree("given", Located(base, ())), package=package_of(base))
     # A package's own directory is a natural thing to give; its parent is the import root then.
     located = locate(base, names, Budget(seconds=5.0)) or in_folder(base.parent, names)
     if located is None:

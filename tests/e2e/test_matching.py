@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.conftest import Cli
 from tests.e2e.upstreams import UPSTREAMS, Upstream
 from tests.zoo import Zoo
 
-pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow, pytest.mark.extended]
+pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow, pytest.mark.long]
 
 _MAKE = """
 import json, sys, torch
@@ -82,12 +83,13 @@ def test_match__upstream_of_every_layout__finds_the_class_or_says_so(
     assert not (made / "repositories" / upstream.name / "owned").exists()
 
 
-def test_run__bare_weights_with_their_source__measures_without_help(
+def test_run__bare_weights_and_their_source_in_the_workspace__measures_without_help(
     dnnbox: Cli, made: Path, workspace: Path, bubblewrap: Path
 ) -> None:
-    checkpoint, source = made / "compiled_extension.pt", made / "repositories" / "compiled_extension"
+    shutil.copytree(made / "repositories" / "compiled_extension", workspace / "upstream")
+    shutil.copy(made / "compiled_extension.pt", workspace / "weights.pt")
 
-    done = dnnbox("run", checkpoint, "--source", source, "--box", "venv", "--yes", "--quick", "--json")
+    done = dnnbox("run", "weights.pt", "--box", "venv", "--yes", "--quick", "--json")
 
     assert done.code == 0, done.stderr[-3000:]
     experiment = workspace / done.json["experiment"]

@@ -178,9 +178,14 @@ class _Reader:
             yield from self._option(node, keywords, where)
         else:
             yield from self._picture(name, node, where)
-        filters = [*keywords.values(), *node.args] if name.lower() in ("resize", "rescale") or name in _RESIZERS else []
+        resizes = name.lower() in ("resize", "rescale") or name in _RESIZERS
+        filters = [value for key, value in keywords.items() if key != "mode"] + list(node.args) if resizes else []
         for value in filters + [keywords[key] for key in ("interpolation", "resample") if key in keywords]:
-            yield from self._filter(value, where)
+            yield from self._filter(value, where, _WEIGHTS["call"])
+        if (
+            resizes and "mode" in keywords
+        ):  # of tensors, as inside a model: features are resized so, and pictures rarely
+            yield from self._filter(keywords["mode"], where, 0.0)
 
     def _normalise(self, node: ast.Call, keywords: Mapping[str, ast.expr], where: str) -> Iterator[Fact]:
         arguments = [value for value in node.args if isinstance(self._value(value), tuple)]
@@ -225,10 +230,10 @@ class _Reader:
             if isinstance(value, str):
                 yield Fact("tokenizer", value, node.lineno, _WEIGHTS["call"], where)
 
-    def _filter(self, node: ast.expr, where: str) -> Iterator[Fact]:
+    def _filter(self, node: ast.expr, where: str, weight: float) -> Iterator[Fact]:
         word = ast.unparse(node).rpartition(".")[2].removeprefix("INTER_").strip("'\"").lower()
         if word in _FILTERS:
-            yield Fact("interpolation", _FILTERS[word], node.lineno, _WEIGHTS["call"], where)
+            yield Fact("interpolation", _FILTERS[word], node.lineno, weight, where)
 
 
 def _is(node: ast.expr, number: int) -> bool:
