@@ -37,7 +37,7 @@ _OTHER = (
     (b"CAFEBABE", "a Java class"),
     (b"\xca\xfe\xba\xbe", "a Java class or a macOS library"),
     (b"SIMPLE  =", "a FITS image"),
-    (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer: the file itself was not downloaded"),
+    (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer: fetch the file itself with `git lfs pull`"),
     (b"<!DOCTYPE html", "an HTML page, perhaps saved instead of a download"),
     (b"<html", "an HTML page, perhaps saved instead of a download"),
     (b"<?xml", "an XML document that is no OpenVINO model"),
@@ -120,9 +120,10 @@ def unknown_file(data: Bytes) -> DnnboxError:
     for magic, what, hint in _PACKED:
         if data.head.startswith(magic):
             return Unsupported(f"{shown(data.path)} is {what}, not a checkpoint", hint=hint)
-    for magic, what in _OTHER:
+    for magic, kind in _OTHER:
         if data.head.startswith(magic):
-            return Unsupported(f"{shown(data.path)} is {what}, not a checkpoint")
+            what, _, hint = kind.partition(": ")
+            return Unsupported(f"{shown(data.path)} is {what}, not a checkpoint", hint=hint)
     if data.head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return Unsupported(f"{shown(data.path)} is a zip archive without a model: {_listing(data)}")
     if not data.head.strip(b"\0"):

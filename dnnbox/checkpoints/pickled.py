@@ -141,7 +141,8 @@ def _metadata(root: Value, reading: Reading) -> dict[str, object]:
         return {str(key)[:200]: copier.copy(item) for key, item in list(plain.items())[:500]}
     if isinstance(root, Call):
         copied = copier.copy(root)
-        reading.metadata.setdefault("top_class", class_of(root))
+        if reading.verdict != "dangerous":  # a call that acts is no class
+            reading.metadata.setdefault("top_class", class_of(root))
         return {"attributes": copied} if module_state(root) is not None else {"object": copied}
     return {} if root is None or isinstance(root, Tensor) else {"object": copier.copy(root)}
 

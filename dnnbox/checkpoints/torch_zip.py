@@ -173,10 +173,10 @@ def _checksum(archive: Archive, folder: str) -> str:
     """
     import zlib
 
+    storages = sorted((name, member) for name, member in archive.members.items() if name.startswith(folder))
+    if not storages or not all(member.checksum for _, member in storages):
+        return ""
     crc = 0
-    for name, member in sorted(archive.members.items()):
-        if name.startswith(folder):
-            if not member.checksum:
-                return ""
-            crc = zlib.crc32(f"{name[len(folder) :]}:{member.crc32}:{member.size};".encode("utf-8", "replace"), crc)
+    for name, member in storages:
+        crc = zlib.crc32(f"{name[len(folder) :]}:{member.crc32}:{member.size};".encode("utf-8", "replace"), crc)
     return f"{crc:08x}"

@@ -189,7 +189,9 @@ def _of_pickled_module(inspection: Inspection, source: SourceTree) -> Chosen:
 def _needs_adapter(inspection: Inspection, best: Candidate | None, source: SourceTree) -> AdapterNeeded:
     """Return the error that names what is missing: the architecture, how to build it, or what calls it."""
     count = inspection.tensors.count
-    if best is None:
+    if best is None and not count:
+        what = "the file holds no weights that could be read: which class builds the model is missing"
+    elif best is None:
         what = f"{count} tensors of no known architecture: which class builds the model is missing"
     elif not best.library:
         what = (

@@ -91,7 +91,8 @@ def _placed(pairs: Sequence[Pair]) -> dict[Group, list[Pair]]:
 
 def _component(known: Index, group: Group, pairs: list[Pair], documents: Mapping[str, Any]) -> Component:
     prefix, place, part = group
-    best = _by_config(documents, prefix, part) or _by_tensors(known, pairs) or families.by_keys(pairs)
+    named = _by_config(documents, prefix, part) or _by_index(documents, place)
+    best = named or _by_tensors(known, pairs) or families.by_keys(pairs)
     return Component(
         name=place,
         prefix=prefix,
@@ -118,6 +119,15 @@ def _by_config(documents: Mapping[str, Any], prefix: str, part: str) -> Candidat
     about = whole.get(f"{part}_config") if part and isinstance(whole, Mapping) else None
     kind = about.get("model_type") if isinstance(about, Mapping) else None
     return _named("transformers", kind, "config.json", f"{part}_config.model_type") if isinstance(kind, str) else None
+
+
+def _by_index(documents: Mapping[str, Any], place: str) -> Candidate | None:
+    """Return the class that a pipeline's index names for a component: [library, class]."""
+    index = documents.get("model_index.json")
+    about = index.get(place) if isinstance(index, Mapping) else None
+    if isinstance(about, list) and len(about) == 2 and all(isinstance(item, str) for item in about):
+        return _named(about[0][:100], about[1], "model_index.json", place)
+    return None
 
 
 def _named(library: str, name: str, source: str, detail: str) -> Candidate:

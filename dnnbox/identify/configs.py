@@ -26,6 +26,7 @@ _STANDARD_NAMES = (
     "diffusion_pytorch_model.safetensors",
 )
 _LARGEST_BYTES = 4 << 20
+_GGUF_SIZES = ("block_count", "embedding_length", "attention.head_count", "context_length")
 Documents = Mapping[str, Any]
 
 
@@ -68,11 +69,31 @@ def adjacent(path: Path) -> dict[str, Any]:
 
 def candidate(index: Index, inspection: Inspection) -> Candidate | None:
     """Return what the configs name, or None where there are none."""
+    if named := gguf(inspection):
+        return named
     found = documents(inspection)
     for read in READERS:
         if named := read(index, found):
             return named
     return None
+
+
+def gguf(inspection: Inspection) -> Candidate | None:
+    """GGUF's header: the architecture by llama.cpp's name, and the sizes that belong to it."""
+    kind = inspection.metadata.get("general.architecture")
+    if inspection.format != "gguf" or not isinstance(kind, str) or not kind:
+        return None
+    sizes = {key: inspection.metadata.get(f"{kind}.{key}") for key in _GGUF_SIZES}
+    name = str(inspection.metadata.get("general.name") or "")[:100]
+    evidence = (Evidence(f"llama.cpp {kind}"[:200], "general.architecture", name),)
+    return Candidate(
+        "llama.cpp",
+        kind[:100],
+        "config",
+        1.0,
+        {k: v for k, v in sizes.items() if isinstance(v, int)},
+        evidence=evidence,
+    )
 
 
 def sentence_transformers(_: Index, found: Documents) -> Candidate | None:
@@ -158,7 +179,8 @@ def diffusers(_: Index, found: Documents) -> Candidate | None:
             pipeline = document["_class_name"]
             version = str(document.get("_diffusers_version") or "")
             parts = ", ".join(k for k, v in document.items() if isinstance(v, list) and len(v) == 2 and v[0])
-            evidence = (Evidence(f"diffusers {pipeline}", name, f"version {version}; {parts}".strip("; ")[:200]),)
+            detail = "; ".join(filter(None, (f"version {version}" if version else "", parts)))
+            evidence = (Evidence(f"diffusers {pipeline}", name, detail[:200]),)
             return Candidate("diffusers", pipeline, "config", 1.0, evidence=evidence)
     return None
 

@@ -201,7 +201,7 @@ def _origin(inspection: Inspection) -> str:
     checksum = archive.get("storages_crc32") if isinstance(archive, Mapping) else ""
     return ", ".join(
         filter(None, (
-            f"written {inspection.modified_utc[:10]}" if inspection.modified_utc else "",
+            f"modified {inspection.modified_utc[:10]}" if inspection.modified_utc else "",
             f"crc32 of all numbers {checksum}" if isinstance(checksum, str) and checksum else "",
             f"licence {visible(inspection.licence, 60)}" if inspection.licence else "",
         ))
@@ -287,10 +287,15 @@ def _next(look: Look, inspection: Inspection) -> list[str]:
         why = "do not load it yourself: ask for safetensors, or let it run inside the box"
         command += " --allow unsafe-pickle"
     elif inspection.verdict == "needs-code":
-        why = f"where its code is not found: --source PATH, the folder that holds {_tops(inspection.needs_code)}"
+        why = _where_code(inspection.needs_code)
     label = look.paint(f"{'Next':<{_LABEL + 1}}", "accent")
     return [f"{label}{look.fold(command)}", *grid(look, (0,), [(Cell(why, "quiet"),)] if why else [], _LABEL + 1)]
 
 
-def _tops(names: Sequence[str]) -> str:
-    return listed(sorted({visible(name.partition(".")[0], 40) for name in names}), 3)
+def _where_code(names: Sequence[str]) -> str:
+    """Return how to give the code that is named; what a script defined is in that script."""
+    tops = sorted({visible(name.partition(".")[0], 40) for name in names} - {"__main__", "joblib", "sklearn"})
+    if tops:
+        return f"where its code is not found: --source PATH, the folder that holds {listed(tops, 3)}"
+    is_script = any(name.startswith("__main__.") for name in names)
+    return "its classes are those of the script that saved it: --source FILE, that script" if is_script else ""

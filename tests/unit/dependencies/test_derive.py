@@ -85,7 +85,7 @@ def test_derive__what_it_is__its_runtime(inspection: Inspection, identity: Ident
 @pytest.mark.parametrize(
     ("inspection", "identity", "said"),
     [
-        (file_of("torch-zip"), Identity(), "no known architecture"),
+        (file_of("torch-zip"), Identity(), "no weights that could be read"),
         (file_of("torch-zip"), named("timm", "resnet18", "similar", 0.71), "71%"),
         (file_of("torch-zip"), named("timm", "vit", "family", 0.0), "key pattern"),
         (file_of("safetensors"), named("diffusers", "UNet", "signal", 0.0), "diffusers UNet"),

@@ -65,6 +65,14 @@ def test_components__diffusers_directory__by_the_configuration_of_each() -> None
     ]
 
 
+def test_components__diffusers_without_their_configs__by_the_pipelines_index() -> None:
+    index = {"_class_name": "Pipe", "unet": ["diffusers", "UNet2DModel"]}
+    metadata = {"components": {"unet": "diffusers.UNet2DModel"}, "model_index.json": index}
+    tensors = [("unet.a.weight", (9, 9))]
+    (part,) = identify(made.inspection(tensors, metadata=metadata, format_name="diffusers")).components
+    assert (part.library, part.architecture, part.match) == ("diffusers", "UNet2DModel", "config")
+
+
 def test_components__one_model__has_none() -> None:
     assert identify(made.inspection(made.pairs("timm", "vit_tiny_patch16_224"))).components == ()
 

@@ -74,6 +74,15 @@ def test_config__of_another_kind__is_ignored(config: Any) -> None:
     assert identify(inspection(metadata={"config.json": config})).unknown
 
 
+def test_config__gguf__names_the_architecture_and_its_sizes() -> None:
+    header = {"general.architecture": "llama", "general.name": "Tiny", "llama.block_count": 22}
+    found = inspection(metadata=header, format_name="gguf", framework="llama.cpp")
+    (best,) = identify(found).candidates
+    assert (best.library, best.architecture, best.match) == ("llama.cpp", "llama", "config")
+    assert best.arguments == {"block_count": 22}
+    assert best.evidence[0].detail == "Tiny"
+
+
 def test_config__beside_a_standard_weights_file__is_read(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}))
     for name, wanted in (("model.safetensors", "config"), ("epoch3.safetensors", None)):
