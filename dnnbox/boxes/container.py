@@ -31,6 +31,8 @@ from dnnbox.text import visible
 
 _APART = re.compile(r"[,=\"\\]")  # what separates fields, and quotes, where podman reads a mount
 _DEV = Path("/dev")
+_UNLIMITED = {"memory": "memory is not limited", "pids": "the number of processes is not limited",
+              "cpuset": "the processors are not limited"}  # fmt: skip
 _SIGNAL_BASE = 128  # how tini, the container's first process, reports a child that died of a signal
 
 
@@ -246,7 +248,7 @@ class ContainerBox:
             "file_bytes": self._limits.file_bytes,
             "cpus": host.get("CpusetCpus") or "",
             "gpu": self._gpu.driver,
-            "weaker": [f"{name} is not limited" for name in hardened.unenforceable(self._session.engine, self._limits)],
+            "weaker": [_UNLIMITED[name] for name in hardened.unenforceable(self._session.engine, self._limits)],
         }
 
 

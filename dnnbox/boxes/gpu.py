@@ -79,8 +79,7 @@ class GpuRequest:
         if not self:
             return {}
         if self.driver == "rocm":
-            places = [f"{node}:/dev/{node.rpartition('/dev/')[2]}:rw" for node in self.nodes]
-            return {"devices": places, "group_add": list(self.groups)}
+            return {"devices": [f"{node}:{place(node)}:rw" for node in self.nodes], "group_add": list(self.groups)}
         from docker.types import DeviceRequest
 
         if self.driver == "cdi":
@@ -89,6 +88,11 @@ class GpuRequest:
         # Named, not counted, wherever possible: on a shared machine a count takes whatever comes first.
         wanted |= {"device_ids": list(self.device_ids)} if self.device_ids else {"count": self.count}
         return {"device_requests": [DeviceRequest(**wanted)]}
+
+
+def place(node: str) -> str:
+    """Return where a container sees a node of the host: the same place below /dev."""
+    return f"/dev/{node.rpartition('/dev/')[2]}"
 
 
 def request(

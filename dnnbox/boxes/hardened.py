@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dnnbox.boxes.base import HOME
-from dnnbox.boxes.gpu import GpuRequest
+from dnnbox.boxes.gpu import GpuRequest, place
 from dnnbox.records.environment import Limits, Mount
 
 _LOG_FILE_BYTES = 16 << 20
@@ -271,7 +271,7 @@ def _devices(engine: Engine, wanted: Wanted, host: Mapping[str, Any]) -> list[tu
 
     What podman made of a CDI device is not in its account; the harness looks for the device itself.
     """
-    nodes = [str(each.get("PathOnHost")) for each in host.get("Devices") or ()]
+    nodes = sorted(str(each.get("PathInContainer")) for each in host.get("Devices") or ())
     requests = [
         (each.get("Driver") or "", tuple(each.get("DeviceIDs") or ()), each.get("Count") or 0)
         for each in host.get("DeviceRequests") or ()
@@ -279,7 +279,7 @@ def _devices(engine: Engine, wanted: Wanted, host: Mapping[str, Any]) -> list[tu
     if not wanted.gpu:
         return [("devices", [*nodes, *requests], [])]
     if wanted.gpu.driver == "rocm":
-        return [("devices", (nodes, requests), (list(wanted.gpu.nodes), []))]
+        return [("devices", (nodes, requests), (sorted(map(place, wanted.gpu.nodes)), []))]
     if engine.kind == "podman":
         return [("device requests", requests, [])]
     driver = "cdi" if wanted.gpu.driver == "cdi" else ""
