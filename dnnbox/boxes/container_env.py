@@ -23,7 +23,7 @@ from dnnbox.boxes.engine import Ended, Session
 from dnnbox.boxes.hardened import Wanted
 from dnnbox.boxes.images import ImageFacts, image_facts, image_id, image_variables
 from dnnbox.boxes.limits import default_memory_bytes
-from dnnbox.errors import DnnboxError, NetworkFailed
+from dnnbox.errors import DnnboxError, EngineUnavailable, NetworkFailed
 from dnnbox.events import Progress
 from dnnbox.files import host_errors
 from dnnbox.process import Completed
@@ -179,7 +179,10 @@ class _Maker:
         if host in ("localhost", "127.0.0.1", "::1"):
             return "host"
         path = {"PATH": ENVIRONMENT["PATH"]}  # Podman would set one of its own
-        ended = self._start([_CONNECT, host, str(port), str(_CONNECT_S)], "bridge", path, [], 10 * _CONNECT_S)
+        try:
+            ended = self._start([_CONNECT, host, str(port), str(_CONNECT_S)], "bridge", path, [], 10 * _CONNECT_S)
+        except EngineUnavailable:  # a rootless engine that may not open /dev/net/tun has no network of its own
+            return "host"
         return "bridge" if ended.exit_code == 0 else "host"
 
     def _start(

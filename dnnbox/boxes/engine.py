@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnbox.boxes import cgroup, hardened, oom, podman_create
+from dnnbox.boxes import cgroup, facts, hardened, oom, podman_create
 from dnnbox.boxes.engines import base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
-from dnnbox.boxes.hardened import Engine, Wanted
+from dnnbox.boxes.hardened import Wanted
 from dnnbox.boxes.watch import Watch, watching
 from dnnbox.errors import EngineLimit, EngineLost, EngineUnavailable, GpuUnavailable
 from dnnbox.process import LogSink
@@ -57,7 +57,8 @@ class Session:
         self.client = _connect(self._url)
         try:
             with engine_errors(kind):
-                self.engine = Engine.from_info(kind, self.client.info())
+                info = self.client.info()
+            self.engine = facts.engine_of(kind, self._url, info)
         except BaseException:
             self.client.close()
             raise
@@ -110,10 +111,15 @@ class Session:
             self._remove(arguments["name"])
 
     def _created(self, arguments: dict[str, Any], wanted: Wanted) -> Container:
-        """Create through the API; podman's has no field for a CDI device, so its own command makes that one."""
-        if self.kind != "podman" or wanted.gpu.driver != "cdi":
+        """Create through the API, or by podman's own command where the API cannot say it.
+
+        That is a CDI device, and every limit of a process where podman is rootless on cgroup 1.
+        """
+        is_mute = self.engine.rootless and self.engine.cgroup == "1"
+        if self.kind != "podman" or not (wanted.gpu.driver == "cdi" or is_mute):
             return self.client.containers.create(**arguments)
-        podman_create.create(self._url, arguments, wanted.gpu.device_ids)
+        devices = wanted.gpu.device_ids if wanted.gpu.driver == "cdi" else ()
+        podman_create.create(self._url, arguments, devices)
         return self.client.containers.get(arguments["name"])
 
     def _attend(

@@ -24,6 +24,7 @@ OWN_SOCKETS: dict[str, Path] = {}
 _PING_S = 1.0
 _ANSWER_S = 10.0
 
+_JOIN = "join its group (`sudo usermod -aG {} $USER`, then log in again), or choose `--box venv`"
 _START = {
     "docker": "start it with `systemctl start docker` (or `dockerd &` as root), or choose `--box venv`",
     "podman": "install podman (dnnbox starts its service itself), or choose `--box venv`",
@@ -55,7 +56,8 @@ def base_url(engine: str) -> str:
 
         problem = podman_service.start() or _problem(engine)
     if problem:
-        raise EngineUnavailable(f"{engine}: {problem}", hint=_START[engine])
+        hint = _JOIN.format(engine) if "you may not use" in problem else _START[engine]
+        raise EngineUnavailable(f"{engine}: {problem}", hint=hint)
     return _remote(engine) or f"unix://{next(_sockets(engine))}"
 
 

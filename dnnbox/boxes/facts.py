@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,17 @@ def engine_facts(kind: str) -> Engine:
     info = get_json(Path(url.removeprefix("unix://")), "/info") if url.startswith("unix://") else None
     if not isinstance(info, dict):
         raise EngineUnavailable(f"{kind} does not say what it can do")
-    return Engine.from_info(kind, info)
+    return engine_of(kind, url, info)
+
+
+def engine_of(kind: str, url: str, info: Mapping[str, Any]) -> Engine:
+    """Return the facts from an engine's answer to ``info``; a rootless Podman is asked for its controllers too."""
+    if not (info.get("Rootless") and url.startswith("unix://")):
+        return Engine.from_info(kind, info)
+    more = get_json(Path(url.removeprefix("unix://")), "/v4.0.0/libpod/info")
+    host = more.get("host") if isinstance(more, dict) else None
+    controllers = host.get("cgroupControllers") if isinstance(host, dict) else None
+    return Engine.from_info(kind, info, tuple(map(str, controllers)) if isinstance(controllers, list) else None)
 
 
 def weaknesses(engine: Engine) -> tuple[str, ...]:

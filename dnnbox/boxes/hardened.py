@@ -52,17 +52,24 @@ class Engine:
         return self.kind != "docker" or not major.isdigit() or int(major) < 25
 
     @classmethod
-    def from_info(cls, kind: str, info: Mapping[str, Any]) -> Engine:
-        """Read the engine's answer to ``info``."""
+    def from_info(cls, kind: str, info: Mapping[str, Any], controllers: Sequence[str] | None = None) -> Engine:
+        """Read the engine's answer to ``info``; ``controllers`` are those that a rootless engine may use, if it tells.
+
+        A rootless Podman otherwise speaks of the machine's controllers, not of its own.
+        """
         security = " ".join(info.get("SecurityOptions") or ())
         named = {"memory": "MemoryLimit", "swap": "SwapLimit", "pids": "PidsLimit", "cpuset": "CPUSet"}
+        limits = {name: bool(info.get(key)) for name, key in named.items()}
+        if controllers is not None:
+            needed = {"swap": "memory"}
+            limits = {name: can and needed.get(name, name) in controllers for name, can in limits.items()}
         return cls(
             kind=kind,
             version=str(info.get("ServerVersion", "")),
             cgroup=str(info.get("CgroupVersion", "1")),
-            rootless="name=rootless" in security,
+            rootless="name=rootless" in security or bool(info.get("Rootless")),
             remapped="name=userns" in security,
-            limits={name: bool(info.get(key)) for name, key in named.items()},
+            limits=limits,
             cdi_dirs=tuple(info.get("CDISpecDirs") or (_PODMAN_CDI if kind == "podman" else ())),
             seccomp="name=seccomp" in security,
             runtimes=tuple(sorted(info.get("Runtimes") or ())),

@@ -1,5 +1,6 @@
-"""Creates a container with podman's own command: its API has no field for a CDI device, the command has.
+"""Creates a container with podman's own command, which can say what its API cannot.
 
+The API has no field for a CDI device, and drops the limits of a process where podman is rootless on cgroup 1.
 The arguments are those for the API, word for word; what came of them is compared afterwards as for every container.
 """
 
@@ -43,7 +44,7 @@ def create(url: str, arguments: Mapping[str, Any], devices: Sequence[str]) -> No
     """
     program = shutil.which("podman")
     if program is None:
-        raise EngineUnavailable("a GPU in podman needs its command, which is not on PATH", hint="install podman")
+        raise EngineUnavailable("this needs podman's own command, which is not on PATH", hint="install podman")
     done = process.run([program, "--url", url, *argv(arguments, devices)], timeout_s=_TIMEOUT_S)
     if done.returncode == 0:
         return
@@ -64,6 +65,8 @@ def _options(arguments: Mapping[str, Any]) -> Iterator[str]:
     for key, option in _VALUES.items():
         if arguments.get(key) not in (None, ""):
             yield f"--{option}={arguments[key]}"
+    yield from (f"--device={device}" for device in arguments.get("devices", ()))
+    yield from (f"--group-add={group}" for group in arguments.get("group_add", ()))
     yield from (f"--cap-drop={name}" for name in arguments["cap_drop"])
     yield from (f"--security-opt={option.removesuffix(':true')}" for option in arguments["security_opt"])
     yield from (f"--label={name}={value}" for name, value in arguments["labels"].items())

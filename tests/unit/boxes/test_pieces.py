@@ -112,6 +112,23 @@ def test_request__specification_there__uses_cdi(tmp_path: Path) -> None:
     assert gpu.request("cuda", "all", [str(tmp_path)]).device_ids == ("nvidia.com/gpu=all",)
 
 
+@pytest.mark.parametrize(
+    ("device", "gpus", "variables"),
+    [
+        ("cpu", "all", {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}),
+        ("cuda", "", {}),
+        ("cuda", "all", {}),
+        ("cuda", "2", {"CUDA_VISIBLE_DEVICES": "0,1"}),
+        ("cuda", "device=GPU-3a23c669,GPU-77", {"CUDA_VISIBLE_DEVICES": "GPU-3a23c669,GPU-77"}),
+        ("cuda", "device=MIG-GPU-3a23c669/1/0", {"CUDA_VISIBLE_DEVICES": "MIG-GPU-3a23c669/1/0"}),
+    ],
+)
+def test_environment__gpus_of_a_box_without_engine__are_named_to_the_libraries(
+    device: str, gpus: str, variables: dict[str, str]
+) -> None:
+    assert gpu.environment(device, gpus) == variables
+
+
 def test_request__cpu_or_nonsense__is_empty_or_refused() -> None:
     assert not gpu.request("cpu", "all", ())
     assert gpu.request("cpu", "", ()).arguments() == {}
@@ -210,6 +227,31 @@ def test_unenforceable__rootless_without_delegation__names_the_limits() -> None:
     assert hardened.unenforceable(engine, Limits(memory_bytes=1)) == ["memory"]
     assert hardened.unenforceable(engine, Limits(memory_bytes=1, cpus="0")) == ["memory", "cpuset"]
     assert facts.weaknesses(engine) == ("cannot limit memory", "cannot limit cpuset")
+
+
+@pytest.mark.parametrize(
+    ("controllers", "lacking"),
+    [((), ["memory", "pids"]), (("memory",), ["pids"]), (("memory", "pids", "cpu"), []), (None, [])],
+)
+def test_from_info__rootless_podman__believes_its_own_controllers(
+    controllers: tuple[str, ...] | None, lacking: list[str]
+) -> None:
+    engine = Engine.from_info("podman", {**INFO, "Rootless": True}, controllers)
+
+    assert engine.rootless
+    assert hardened.unenforceable(engine, Limits(memory_bytes=1)) == lacking
+    assert hardened.user_of(engine) == (0, 0)
+
+
+def test_create_arguments__weaker_limits_accepted__are_not_asked_for() -> None:
+    engine = Engine.from_info("docker", {**INFO, "PidsLimit": False})
+    limits_ = Limits(memory_bytes=1 << 28, allow_weaker=True)
+    wanted = hardened.Wanted("x", ("true",), "1:1", {}, (), limits_, owner.labels())
+
+    arguments = hardened.create_arguments(engine, wanted)
+
+    assert "pids_limit" not in arguments
+    assert arguments["mem_limit"] == 1 << 28
 
 
 @pytest.fixture

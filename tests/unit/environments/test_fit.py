@@ -9,7 +9,7 @@ import pytest
 
 from dnnbox.environments import fit
 from dnnbox.environments.fit import Machine, Need
-from dnnbox.errors import GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
+from dnnbox.errors import EngineLimit, GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
 from dnnbox.machine import Gpu, toolkit
 from dnnbox.pipeline import fitting
 from dnnbox.records.environment import LockedPackage
@@ -46,6 +46,7 @@ def test_checks__cpu__says_nothing_of_gpus() -> None:
     assert [check.name for check in found] == ["disk", "memory", "shared memory"]
 
 
+WEAK = replace(GOOD, engine="podman", unenforceable=("memory", "pids"))
 CASES = [
     (replace(GOOD, disk_free_bytes=4 * GIB), WANT, "disk", "failed", "dnnbox clean"),
     (replace(GOOD, memory_bytes=3 * GIB), WANT, "memory", "warning", "--memory"),
@@ -73,6 +74,9 @@ CASES = [
     (replace(GOOD, toolkit_version=None), WANT, "container toolkit", "unknown", "nvidia-ctk --version"),
     (replace(GOOD, toolkit_version=(1, 17, 7)), WANT, "container toolkit", "warning", "1.17.8"),
     (replace(GOOD, toolkit_version=(1, 17, 8)), WANT, "container toolkit", "ok", ""),
+    (replace(GOOD, engine="podman"), WANT, "engine limits", "ok", ""),
+    (WEAK, WANT, "engine limits", "failed", "--allow-weaker"),
+    (WEAK, replace(WANT, allow_weaker=True), "engine limits", "warning", "use an engine"),
 ]
 
 
@@ -107,6 +111,7 @@ def test_build_of__lock__is_told_from_its_packages(packages: list[tuple[str, str
         (gpu(total_bytes=1, free_bytes=1), VramOutOfMemory),
         (replace(GOOD, driver_cuda=(11, 0)), GpuUnavailable),
         (replace(GOOD, toolkit=""), GpuUnavailable),
+        (WEAK, EngineLimit),
     ],
 )
 def test_refuse__a_failed_check__is_its_own_error_with_the_fix(machine: Machine, error: type[Exception]) -> None:
