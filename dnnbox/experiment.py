@@ -156,8 +156,11 @@ class Experiment:
         write_atomic(self.outputs / f"{name}.json", codec.dumps(record))
 
     def save_index(self) -> None:
-        """Write experiment.json."""
-        write_atomic(self.root / INDEX, codec.dumps(self.index))
+        """Write experiment.json, and a copy into outputs/: reports are made from that folder alone."""
+        text = codec.dumps(self.index)
+        write_atomic(self.root / INDEX, text)
+        if self.outputs.is_dir():
+            write_atomic(self.outputs / INDEX, text, durable=False)
 
     def update(self, **changes: Any) -> None:
         """Replace fields of the index and write it."""

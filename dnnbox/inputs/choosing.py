@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dnnbox.errors import NotReadable, Usage
 from dnnbox.files import expanded
-from dnnbox.inputs.feeding import obstacle
+from dnnbox.inputs.feeding import obstacle, reads_all
 from dnnbox.inputs.kinds import SUFFIXES, Content, holds_sentences, look_into
 from dnnbox.records.evaluation import LabelledSet
 from dnnbox.records.inspection import Inspection, IoField, IoHints
@@ -49,7 +49,7 @@ def choose(
         Usage: a given file is nothing that the model can take.
     """
     if given:
-        return tuple(choice for argument in given for choice in _given(argument, io))
+        return tuple(choice for argument in given for choice in _given(argument, io, runtime))
     modality = io.modality or "tensor"
     if shown := tuple(_of_labelled(labelled, io, lambda kind: obstacle(runtime, kind, inspection, io))):
         return shown
@@ -65,7 +65,7 @@ def choose(
 # -- given -----------------------------------------------------------------------------------------------------------
 
 
-def _given(argument: str, io: IoHints) -> Iterator[InputChoice]:
+def _given(argument: str, io: IoHints, runtime: str) -> Iterator[InputChoice]:
     name, path = _split(argument)
     if not path.exists():
         raise NotReadable(
@@ -76,6 +76,7 @@ def _given(argument: str, io: IoHints) -> Iterator[InputChoice]:
         return
     content = _recognised(path)
     _check_modality(path, content, io)
+    _check_codec(path, content, runtime)
     yield InputChoice("given", content.kind, str(path), name, f"given, {content.detail}")
 
 
@@ -100,7 +101,7 @@ def _recognised(path: Path) -> Content:
     content = look_into(path)
     if content is None:
         raise Usage(
-            f"input `{visible(path.name, 80)}` is no .npy array, image, WAV, text or JSON",
+            f"input `{visible(path.name, 80)}` is no .npy array, image, sound, video, text or JSON",
             hint="convert it, or read it in an adapter (`--adapter`)",
             phase="inputs",
         )
@@ -109,13 +110,25 @@ def _recognised(path: Path) -> Content:
 
 def _check_modality(path: Path, content: Content, io: IoHints) -> None:
     """Refuse only what cannot be meant: two different media. Arrays and JSON may be anything."""
-    media = ("text", "image", "audio")
+    media = ("text", "image", "audio", "video")
     if io.modality in media and content.kind in media and content.kind != io.modality:
         raise Usage(
             f"input `{visible(path.name, 80)}` holds {content.kind}, but the model takes {io.modality}",
             hint=f"give {_article(io.modality)} file, or a .npy array",
             phase="inputs",
         )
+
+
+def _check_codec(path: Path, content: Content, runtime: str) -> None:
+    """Refuse packed sound and video where nobody has a codec for it."""
+    if not content.is_packed or reads_all(runtime):
+        return
+    if content.kind == "audio":
+        hint = f"convert it: `ffmpeg -i {visible(path.name, 60)} input.wav`; or read it in an adapter (`--adapter`)"
+    else:
+        hint = "read its frames in an adapter (`--adapter`), or give them as a .npy array"
+    what = f"input `{visible(path.name, 80)}` is {content.detail} {content.kind}, which dnnbox cannot unpack"
+    raise Usage(what, hint=hint, phase="inputs")
 
 
 def _article(modality: str) -> str:
@@ -211,7 +224,7 @@ def _fitting(files: Sequence[Path], modality: str, io: IoHints) -> list[tuple[Pa
     found = []
     for file in files:
         content = look_into(file)
-        if content is not None and content.kind == modality and _fits(file, content, io):
+        if content is not None and content.kind == modality and not content.is_packed and _fits(file, content, io):
             found.append((file, content))
         if len(found) == _MOST_FOUND.get(modality, 1):
             break

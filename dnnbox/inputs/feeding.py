@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from dnnbox.records.inspection import Inspection, IoHints
 
-_ALL = frozenset(("text", "image", "audio", "tensor"))
+_ALL = frozenset(("text", "image", "audio", "video", "tensor"))
+_ADAPTED = ("", "adapter", "mmengine", "nemo", "flax")
 _READS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         ("onnxruntime", "torchscript", "torch_export", "torch_module", "timm", "torchvision"),
@@ -18,11 +19,16 @@ _READS: Mapping[str, frozenset[str]] = {
         frozenset(("tensor",)),
     ),
     **dict.fromkeys(("diffusers", "llama_cpp"), frozenset(("text",))),
-    "transformers": _ALL,
+    "transformers": frozenset(("text", "image", "audio", "tensor")),
     "sentence_transformers": frozenset(("text",)),
-    **dict.fromkeys(("adapter", "mmengine", "nemo", "flax"), _ALL),
+    **dict.fromkeys(_ADAPTED, _ALL),
 }
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+
+
+def reads_all(runtime: str) -> bool:
+    """Whether files go to an adapter as they are: it has whatever opens them."""
+    return runtime in _ADAPTED
 
 
 def obstacle(runtime: str, modality: str, inspection: Inspection, io: IoHints) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from dnnbox.walk import read_head
 
-Kind = Literal["tensor", "image", "audio", "text", "json"]
+Kind = Literal["tensor", "image", "audio", "video", "text", "json"]
 _HEAD_BYTES = 256 << 10
 
 SUFFIXES: dict[str, Kind] = {
@@ -23,6 +23,15 @@ SUFFIXES: dict[str, Kind] = {
     ".bmp": "image",
     ".webp": "image",
     ".wav": "audio",
+    ".flac": "audio",
+    ".ogg": "audio",
+    ".mp3": "audio",
+    ".m4a": "audio",
+    ".mp4": "video",
+    ".mov": "video",
+    ".webm": "video",
+    ".mkv": "video",
+    ".avi": "video",
     ".txt": "text",
     ".json": "json",
 }
@@ -31,13 +40,17 @@ SUFFIXES: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Content:
-    """``detail`` is for people (``640 × 480``); ``size`` orders candidates: shorter side, seconds, sentences, bytes."""
+    """``detail`` is for people (``640 × 480``); ``size`` orders candidates: shorter side, seconds, sentences, bytes.
+
+    ``is_packed`` is a stream that only a codec opens: an adapter has one, dnnbox has none.
+    """
 
     kind: Kind
     detail: str = ""
     size: float = 0.0
     shape: tuple[int, ...] = ()
     dtype: str = ""
+    is_packed: bool = False
 
 
 def look_into(path: Path) -> Content | None:
@@ -49,7 +62,30 @@ def look_into(path: Path) -> Content | None:
         return _npy(head)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return _wav(head, path)
-    return _image(head) or _text(head, path)
+    return _image(head) or _stream(head) or _text(head, path)
+
+
+_STREAMS: tuple[tuple[int, bytes, Kind, str], ...] = (
+    (0, b"fLaC", "audio", "FLAC"),
+    (0, b"OggS", "audio", "Ogg"),
+    (0, b"ID3", "audio", "MP3"),
+    (4, b"ftypM4A", "audio", "M4A"),
+    (4, b"ftyp", "video", "MP4"),
+    (0, b"\x1aE\xdf\xa3", "video", "WebM or Matroska"),
+    (8, b"AVI LIST", "video", "AVI"),
+    (0, b"\0\0\1\xba", "video", "MPEG"),
+)
+_STILL = (b"heic", b"heix", b"mif1", b"avif")
+
+
+def _stream(head: bytes) -> Content | None:
+    """Tell sound and video by their container; HEIC and AVIF share theirs with MP4 and are pictures."""
+    if head[4:8] == b"ftyp" and head[8:12] in _STILL:
+        return None
+    if head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"):  # MP3 without a tag
+        return Content("audio", "MP3", is_packed=True)
+    found = next((one for one in _STREAMS if head[one[0] : one[0] + len(one[1])] == one[1]), None)
+    return Content(found[2], found[3], is_packed=True) if found else None
 
 
 def _npy(head: bytes) -> Content | None:

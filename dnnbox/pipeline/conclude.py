@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from dnnbox.experiment import Experiment, utc_now
 from dnnbox.files import write_atomic
 from dnnbox.harness.protocol import EVENTS, RunRequest
 from dnnbox.pipeline import further
+from dnnbox.pipeline.asked import DATASET, METRICS
 from dnnbox.pipeline.execute import Execution
 from dnnbox.pipeline.planning import sandbox_of
 from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.environment import EnvironmentRecord
-from dnnbox.records.experiment import Decision
+from dnnbox.records.experiment import Artifact, Decision
 from dnnbox.records.measurements import Stats, Verdict
 from dnnbox.reports import readmes, scripts
 from dnnbox.reports.outputs import load
@@ -127,6 +128,7 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
         log = f"logs/{name}.stderr.txt"
         experiment.save("failure", results.failure(last, log=log, events=events, printed=printed))
     artifacts = results.artifacts(experiment.root, inputs=execution.files, outcome=verified)
+    _keep_pictures(experiment, artifacts)
     experiment.save(
         "artifacts",
         {"schema": "dnnbox.artifacts/1", "artifacts": artifacts, "mappings": results.mappings(artifacts, verified)},
@@ -136,6 +138,15 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     experiment.save("params", params)
     experiment.update(identities=_identities(experiment.index.identities, execution, params))
     return verdict
+
+
+def _keep_pictures(experiment: Experiment, artifacts: Sequence[Artifact]) -> None:
+    """Copy the first input pictures into outputs/inputs/: reports show them, and are made from outputs/ alone."""
+    shown = [a for a in artifacts if a.role == "input" and a.kind == "image" and a.size_bytes <= reports.PICTURE_BYTES]
+    for artifact in shown[: reports.MOST_PICTURES]:
+        target = experiment.outputs / artifact.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(experiment.root / artifact.path, target)
 
 
 def _asked(prepared: Prepared) -> RunRequest:
@@ -217,15 +228,17 @@ def report(experiment: Experiment, prepared: Prepared, execution: Execution, pro
     start = time.monotonic()
     with experiment.stage("report"):
         if execution.request is not None and not prepared.options.endpoint:
-            _scripts(experiment, prepared, execution.request)
+            _scripts(experiment, prepared, execution)
         outputs = load(experiment.root)
         readmes.update(experiment.root, _changes(experiment, execution), when=utc_now(), outputs=outputs)
         reports.render(experiment.root, outputs=outputs)
     progress.end("report", "reports/experiment-report.html", time.monotonic() - start)
 
 
-def _scripts(experiment: Experiment, prepared: Prepared, request: RunRequest) -> None:
+def _scripts(experiment: Experiment, prepared: Prepared, execution: Execution) -> None:
     """Copy the harness and the requests that were run, with placeholders for every path."""
+    request = execution.request
+    assert request is not None
     jobs = ("probe", "infer", "cold", "measure", "memory", "profile")
     checkpoint = prepared.path.name
     places = {request.checkpoint: "@checkpoint", f"{INPUTS}": "@experiment/inputs"}
@@ -236,16 +249,30 @@ def _scripts(experiment: Experiment, prepared: Prepared, request: RunRequest) ->
         assert prepared.options.adapter is not None
         _copied_beside(prepared.options.adapter, experiment.root / "scripts" / "adapter.py")
         places[str(adapter)] = "@experiment/scripts/adapter.py"
+    further_jobs = {job: found for job, found in execution.further.items() if job in scripts.FURTHER}
+    places |= _judged_places(experiment, prepared)
     for item in request.inputs:
         places[item.path] = f"@experiment/inputs/{Path(item.path).name}"
     scripts.write(
         experiment.root,
-        {job: replace(request, job=job) for job in jobs},
+        {**{job: replace(request, job=job) for job in jobs}, **further_jobs},
         checkpoint=checkpoint,
         sha256=(prepared.inspection.sha256 or "") if prepared.inspection.kind == "file" else "",
         places=places,
         harness=HARNESS_DIR,
     )
+
+
+def _judged_places(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
+    """Return where the labelled data and the user's metrics lie; the metrics are copied, the data are the user's."""
+    dataset, metrics, places = prepared.asked.dataset, prepared.asked.metrics, {}
+    if dataset is not None:
+        places = {DATASET: "@dataset", str(Path(dataset.root).resolve()): "@dataset"}
+    if metrics is not None:
+        shutil.copyfile(metrics, experiment.root / "scripts" / "metrics.py")
+        for place in (f"{METRICS}/{metrics.name}", str(metrics.resolve())):
+            places[place] = "@experiment/scripts/metrics.py"
+    return places
 
 
 def _changes(experiment: Experiment, execution: Execution) -> dict[str, str]:

@@ -46,6 +46,7 @@ class Execution:
     trace: str = ""  # where the profiler's trace lies in the experiment
     reasons: dict[str, str] = field(default_factory=dict)  # why a further job gave nothing, by its name
     agreement: Agreement | None = None
+    further: dict[str, RunRequest] = field(default_factory=dict)  # the jobs beyond measuring, as they were asked
 
     @property
     def first(self) -> RunOutcome | None:
@@ -116,6 +117,7 @@ class Jobs:
 
     def further(self, job: str, request: RunRequest, text: str = "") -> RunOutcome:
         """Run one job that the user asked for beyond the measuring; see :mod:`dnnbox.pipeline.further`."""
+        self.execution.further[job] = replace(request, job=job)
         return self._job(job, request, text)
 
     def _batch(self, request: RunRequest) -> None:

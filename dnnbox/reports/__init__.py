@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from dnnbox.reports.outputs import Outputs
 
 
+PICTURE_BYTES = 1_500_000
+"""Larger pictures are not shown."""
+MOST_PICTURES = 8
+
+
 def render(
     experiment: Path, formats: Sequence[str] = ("md", "html"), outputs: Outputs | None = None
 ) -> tuple[Path, ...]:

@@ -10,15 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dnnbox.records.experiment import Artifact
-from dnnbox.reports import decoded
+from dnnbox.reports import MOST_PICTURES, PICTURE_BYTES, decoded
 from dnnbox.reports.blocks import Beside, Block, Gallery, Picture, Section
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, code, data, say
 
-_MOST_PICTURES = 8
 _MOST_ITEMS = 4
 _MOST_ENTRIES = 8
-_MOST_PICTURE_BYTES = 1_500_000
 _SMALL_PIXELS = 200  # a picture of fewer pixels across is enlarged without smoothing, so that its pixels are seen
 _ITEM = re.compile(r"(.*)[-_](\d+)")
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"))
@@ -110,7 +108,7 @@ def _pictures(outputs: Outputs, root: Path, names: Sequence[str]) -> list[_Shown
     """Return the pictures among the artifacts, PNG and JPEG by content, small enough to be embedded."""
     found: list[_Shown] = []
     for artifact in _told(outputs.artifacts):
-        content, kind = _content(root, artifact.path) if len(found) < _MOST_PICTURES else (b"", "")
+        content, kind = _content(root, artifact.path) if len(found) < MOST_PICTURES else (b"", "")
         if not content:
             continue
         what, number = _parts(artifact)
@@ -176,8 +174,10 @@ def _parts(artifact: Artifact) -> tuple[str, int]:
 
 
 def _content(root: Path, relative: str) -> tuple[bytes, str]:
-    path = (root / relative).resolve()
-    if not path.is_relative_to(root.resolve()) or not path.is_file() or path.stat().st_size > _MOST_PICTURE_BYTES:
+    """Return a picture's bytes and kind; inputs have a copy in ``outputs/``, which is all that a report needs."""
+    kept = root / "outputs" / relative
+    path = (kept if kept.is_file() else root / relative).resolve()
+    if not path.is_relative_to(root.resolve()) or not path.is_file() or path.stat().st_size > PICTURE_BYTES:
         return b"", ""
     content = path.read_bytes()
     kind = next((kind for magic, kind in _MAGIC if content.startswith(magic)), "")

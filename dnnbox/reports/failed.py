@@ -98,6 +98,8 @@ def ladder(outputs: Outputs) -> tuple[Rung, ...]:
     prepared = [found for found in stages if found.name in _PREPARING]
     together = len(prepared) == len(_PREPARING) and all(found.status == "ok" for found in prepared)
     for found in stages:
+        if found.name == "report":  # the page itself
+            continue
         if together and found.name in _PREPARING:
             if found is prepared[0]:
                 rungs.append(Rung("Plan", "ok", "ok"))
@@ -186,7 +188,7 @@ def _why(outputs: Outputs) -> tuple[Block, ...]:
     pairs = Pairs(tuple((name, value) for name, value in facts if value))
     title_ = say("Why")
     if not lines:
-        return (Words((why,), title_), pairs)
+        return (Words((why, say("The log holds no words.")), title_), pairs)
     return (Lines(LOG_LABEL, lines, marked_line(lines), title_, why), pairs)
 
 

@@ -93,7 +93,7 @@ def load(experiment: Path) -> Outputs:
     reader = _Reader(experiment)
     decisions, artifacts = reader.plain("decisions"), reader.plain("artifacts")
     return Outputs(
-        index=reader.record(ExperimentIndex, "experiment", experiment / "experiment.json") or ExperimentIndex(),
+        index=reader.record(ExperimentIndex, "experiment", _index_of(experiment)) or ExperimentIndex(),
         inspection=reader.record(Inspection, "inspection"),
         identity=reader.record(Identity, "identity") or Identity(),
         source=reader.record(SourceTree, "source"),
@@ -114,6 +114,12 @@ def load(experiment: Path) -> Outputs:
         predictions=_answers(reader.plain("predictions")),
         unread=tuple(reader.unread),
     )
+
+
+def _index_of(experiment: Path) -> Path:
+    """Return the experiment's index; where only ``outputs/`` is left, its copy there."""
+    index = experiment / "experiment.json"
+    return index if index.is_file() else experiment / "outputs" / index.name
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -22,7 +22,13 @@ _STEPS = {
     "cold": ("21_cold.py", "Time one cold start: import, load, first inference."),
     "memory": ("22_memory.py", "Measure peak memory; nothing is timed."),
     "profile": ("23_profile.py", "Profile the operators and write a trace; slower than what was measured."),
+    "sizes": ("24_sizes.py", "Try sizes of the open dimensions."),
+    "train": ("25_train.py", "Take twenty steps on one batch; nothing of it is kept."),
+    "evaluate": ("26_evaluate.py", "Run the labelled data, given with --dataset, and judge the answers."),
+    "export": ("27_export.py", "Write the model as ONNX and run it on the same inputs."),
 }
+FURTHER = ("sizes", "train", "evaluate", "export")
+"""Jobs that are run where somebody asked for them."""
 _REPORT = ("30_report.py", "Render the reports from outputs/ again (needs dnnbox itself).")
 _ABSOLUTE = re.compile(r"^(?:/|[A-Za-z]:[\\/]|~)")
 
@@ -38,9 +44,9 @@ def write(
 ) -> tuple[Path, ...]:
     """Write scripts/ and return the files; ``requests`` maps a job to the request that was run.
 
-    ``places`` maps a path prefix in the requests to ``@checkpoint``, ``@experiment/…`` or ``@source``, which the
-    scripts fill in; any other absolute path is cut to its name. ``checkpoint`` is a name, ``sha256`` its digest, "" for
-    a directory. ``harness`` is the package that is copied beside the scripts.
+    ``places`` maps a path prefix in the requests to ``@checkpoint``, ``@experiment/…``, ``@dataset`` or ``@source``,
+    which the scripts fill in; any other absolute path is cut to its name. ``checkpoint`` is a name, ``sha256`` its
+    digest, "" for a directory. ``harness`` is the package that is copied beside the scripts.
     """
     scripts = experiment / "scripts"
     (scripts / "requests").mkdir(parents=True, exist_ok=True)

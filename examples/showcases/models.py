@@ -116,6 +116,7 @@ def make_digits_onnx(into: Path) -> None:
         Logits(), (torch.zeros(2, 3, 32, 32),), into / "digits.onnx", input_names=["pixel_values"],
         output_names=["logits"], dynamic_axes={"pixel_values": {0: "batch"}, "logits": {0: "batch"}}, dynamo=False,
     )  # fmt: skip
+    save_contract(into, [str(number) for number in range(10)], mean=0.5, std=0.5)
 
 
 # --- shapes: detection through an adapter, segmentation as TorchScript -----------------------------------------------
@@ -139,9 +140,9 @@ def save_pictures(folder: Path, pictures: Any) -> None:
         Image.fromarray(pixels).save(folder / f"shapes_{number}.png")
 
 
-def save_contract(folder: Path, labels: Sequence[str] = ()) -> None:
-    """Write what the file itself cannot say: pictures are taken in 0…1 as they are, and how the classes are called."""
-    plain = {"step": "normalize", "parameters": {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}}
+def save_contract(folder: Path, labels: Sequence[str] = (), mean: float = 0.0, std: float = 1.0) -> None:
+    """Write what the file itself cannot say: how pictures are scaled (in 0…1 as they are), how classes are called."""
+    plain = {"step": "normalize", "parameters": {"mean": [mean] * 3, "std": [std] * 3}}
     contract: dict[str, Any] = {"schema": "dnnbox.io-contract/1", "preprocessing": [plain], "labels": list(labels)}
     (folder / "contract.json").write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
 

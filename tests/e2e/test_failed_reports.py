@@ -35,6 +35,7 @@ class Failing:
 
 
 RAISES = 'raise ValueError("layer 7 has no weights")'
+TAKES_MEMORY = "print('taking a lot', flush=True); inputs['kept'] = np.ones((1 << 30,), dtype='float64')"
 FAILING = {
     "import": Failing(
         "import package_that_nobody_has\n" + adapter(), "RUN_FAILED", "importing the packages", "Import packages",
@@ -53,8 +54,8 @@ FAILING = {
         "ValueError", "--input",
     ),
     "memory": Failing(
-        adapter("inputs = {**inputs, 'kept': np.ones((1 << 30,), dtype='float64')}"), "OOM", "the first inference",
-        "First inference", "of memory", "MemoryError", "--memory", ("--memory", "700M"),
+        adapter(TAKES_MEMORY), "OOM", "the first inference",
+        "First inference", "of memory", "taking a lot", "--memory", ("--memory", "700M"),
     ),
     "timeout": Failing(
         adapter("import time; print('still thinking', flush=True); time.sleep(90)"), "TIMEOUT", "the first inference",

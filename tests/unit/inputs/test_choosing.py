@@ -305,3 +305,27 @@ def test_choose__labelled_data_and_no_input__shows_some_of_as_many_labels_as_the
     assert {choice.origin for choice in found} == {"given"}
     assert [choice.reason.rpartition(", label ")[2] for choice in found[:2]] == ["cat", "dog"]
     assert len({choice.path for choice in found}) == len(found) == 4
+
+
+PACKED = {
+    "clip.mp4": (b"\0\0\0\x20ftypisom" + bytes(64), "video"),
+    "clip.webm": (b"\x1aE\xdf\xa3" + bytes(64), "video"),
+    "talk.flac": (b"fLaC" + bytes(64), "audio"),
+    "talk.mp3": (b"ID3\x04" + bytes(64), "audio"),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_choose__packed_sound_or_video__goes_to_an_adapter_only(workspace: Path, checkpoint: Path, name: str) -> None:
+    data, kind = PACKED[name]
+    path = media.write(workspace / name, data)
+    inspection = Inspection(str(checkpoint), "file", "onnx", "onnx", 1, "no-code")
+    (choice,) = choose(inspection, IoHints(), given=(str(path),), workspace=workspace, runtime="adapter")
+    assert (choice.kind, choice.origin) == (kind, "given")
+    with pytest.raises(Usage, match="cannot unpack") as refused:
+        choose(inspection, IoHints(), given=(str(path),), workspace=workspace, runtime="onnxruntime")
+    assert "--adapter" in refused.value.hint
+
+
+def test_look_into__heic_picture__is_no_video(tmp_path: Path) -> None:
+    assert look_into(media.write(tmp_path / "a.heic", b"\0\0\0\x18ftypheic" + b"\xff" * 64)) is None
