@@ -72,7 +72,7 @@ def _sizes(jobs: Jobs, request: RunRequest) -> None:
     """Try sizes where that is wanted; nothing hangs on it, so a failure is only noted."""
     options, execution = jobs.prepared.options, jobs.execution
     if not options.wants_sizes:
-        execution.reasons["sizes"] = "not tried with --quick" if options.sizes is None else "not wanted"
+        execution.reasons["sizes"] = "not tried with `--quick`" if options.sizes is None else "not wanted"
         return
     start = time.monotonic()
     work = {**with_contract(jobs, request).work, "budget_s": SIZES_BUDGET_S}

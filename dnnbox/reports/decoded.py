@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from dnnbox.reports import numbers
 from dnnbox.reports.blocks import Block, Cell, Column, Graphic, Pairs, Table
@@ -13,10 +13,12 @@ from dnnbox.reports.speed import share_graphic
 
 _MOST_RECORDS = 10
 _MOST_BINS = 16
+_LONG = 32  # characters: longer values are sentences, which need a line of their own on a phone
 _MOST_COLUMNS = 6
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _SCORES = ("probability", "score", "similarity", "share")
 _UNTOLD = ("kind", "source", "item", "picture", "pair", "token_ids", "picture_size")
+_FIRST = ("prompt", "text", "transcript")
 _NAMES = {
     "box_xyxy": "Box",
     "start_s": "From, s",
@@ -34,7 +36,7 @@ def block(entry: Mapping[str, Any], name: str) -> Block:
     empty = next((words for key, words in _EMPTY.items() if entry.get(key) == []), "")
     rest = [
         (_name(key), data(scalar(value)))
-        for key, value in entry.items()
+        for key, value in sorted(entry.items(), key=lambda item: item[0] not in _FIRST)
         if key not in _UNTOLD and (listed is None or key != listed[0]) and not (empty and value == [])
     ]
     title = _title(entry, name, listed[1] if listed else ())
@@ -71,7 +73,7 @@ def _title(entry: Mapping[str, Any], name: str, records: Sequence[Mapping[str, A
     if kind == "similarity":
         return say("The most alike of {n} sentences", n=entry.get("sentences", count))
     if kind == "continuation":
-        return say("How it goes on")
+        return say("“{prompt}” goes on", prompt=entry.get("prompt", of))
     if kind == "picture":
         return say("{name} at {w} × {h} pixels", name=of, w=entry.get("width", ""), h=entry.get("height", ""))
     if things := _things(entry):
@@ -103,7 +105,9 @@ def _records(caption: str, records: Sequence[Mapping[str, Any]], title: Prose, n
         cells: tuple[Cell, ...] = tuple(data(_value(record.get(key))) for key in keys)
         cells += (_swatch(record.get("colour")),) if coloured else ()
         rows.append((*cells, *_bar(record.get(scored), is_first=place == 0)) if scored else cells)
-    return Table(caption, tuple(columns), tuple(rows), title, NOTHING, note, kind="fit")
+    has_sentences = any(len(str(value)) > _LONG for record in records for value in record.values())
+    kind: Literal["stack", "fit"] = "stack" if has_sentences else "fit"
+    return Table(caption, tuple(columns), tuple(rows), title, NOTHING, note, kind=kind)
 
 
 def _bar(value: Any, *, is_first: bool) -> tuple[Cell, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dnnbox import errors
@@ -30,6 +31,7 @@ _WORTH_NAMING = ("environment", "infer", "cold", "measure")
 _PREPARING = ("source", "dependencies", "plan", "resolve", "inputs")
 _IN_THE_BOX = ("import", "context", "load", "to_device", "input", "first", "check", "postprocess")
 _GPU_ONLY = ("context", "to_device")
+_AFTER_RUNNING = ("check", "postprocess")
 LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
 
 
@@ -41,10 +43,13 @@ def is_failed(outputs: Outputs) -> bool:
 def title(outputs: Outputs) -> Prose:
     """Return the error's meaning as the finding; where the model itself raised, what it was doing."""
     started = "Ran, but did not finish" if outputs.has_run else "Did not run"
+    if stage(outputs) in _AFTER_RUNNING:
+        reason = cause(outputs).rpartition(": ")[2] if stage(outputs) == "check" else cause(outputs)
+        return say("Ran, but its output cannot be used: {reason}", reason=reason)
     doing = words.DOING.get(stage(outputs), "")
-    if doing and _leaf(outputs) is errors.RunFailed:
+    if doing and _kind(outputs).name == errors.RunFailed.name:
         return say(started + ": {doing} failed", doing=doing)
-    return say(started + ": {meaning}", meaning=marked(_leaf(outputs).meaning))
+    return say(started + ": {meaning}", meaning=marked(_kind(outputs).meaning))
 
 
 def stage(outputs: Outputs) -> str:
@@ -61,7 +66,7 @@ def cause(outputs: Outputs) -> str:
 def way_out(outputs: Outputs) -> Prose:
     """Return what to do about it: the error's own hint, else what helps against its kind."""
     hint = str((outputs.index.error or {}).get("hint", ""))
-    return marked(_sentence(hint or _leaf(outputs).remedy))
+    return marked(_sentence(hint or _kind(outputs).remedy))
 
 
 def told(outputs: Outputs) -> Prose:
@@ -76,9 +81,26 @@ def _gerund(doing: str) -> str:
     return f"making {doing}" if doing.startswith("the ") else doing
 
 
-def _leaf(outputs: Outputs) -> type[errors.DnnboxError]:
-    name = str((outputs.index.error or {}).get("name", ""))
-    return errors.by_name(name) or errors.Internal
+@dataclass(frozen=True)
+class _Kind:
+    """What an error means: a leaf of the tree of errors, or a signal, which is nobody's fault."""
+
+    code: int
+    name: str
+    meaning: str
+    remedy: str
+    retryable: bool
+    is_leaf: bool = True
+
+
+def _kind(outputs: Outputs) -> _Kind:
+    error = outputs.index.error or {}
+    name = str(error.get("name", ""))
+    if name == "INTERRUPTED":
+        remedy = "go on with it: `dnnbox run --resume DIR`; what was finished is kept"
+        return _Kind(int(error.get("code") or 0), name, "it was stopped from outside", remedy, True, is_leaf=False)
+    leaf = errors.by_name(name) or errors.Internal
+    return _Kind(leaf.code, leaf.name, leaf.meaning, leaf.remedy, leaf.retryable)
 
 
 def lede(outputs: Outputs) -> Prose:
@@ -148,13 +170,14 @@ def sections(outputs: Outputs) -> tuple[Section, ...]:
 
 def _what_to_do(outputs: Outputs) -> Block:
     error = outputs.index.error or {}
-    leaf = _leaf(outputs)
+    kind = _kind(outputs)
     steps = []
     if error.get("hint"):
         steps.append(Step(say("**From the error:** {hint}", hint=marked(_sentence(str(error["hint"]))))))
-    steps.append(Step(say("**In general:** {remedy}", remedy=marked(_sentence(leaf.remedy)))))
-    steps.append(Step(say("**Read about the code.**"), f"dnnbox explain {leaf.name}"))
-    if leaf.retryable:
+    steps.append(Step(say("**In general:** {remedy}", remedy=marked(_sentence(kind.remedy)))))
+    if kind.is_leaf:
+        steps.append(Step(say("**Read about the code.**"), f"dnnbox explain {kind.name}"))
+    if kind.retryable and kind.is_leaf:
         steps.append(Step(say("**Run it again:** this error may pass by itself.")))
     if outputs.index.command:
         steps.append(Step(say("**Repeat the run** when the cause is gone."), "dnnbox run " + outputs.index.checkpoint))
@@ -163,16 +186,20 @@ def _what_to_do(outputs: Outputs) -> Block:
 
 def _why(outputs: Outputs) -> tuple[Block, ...]:
     error = outputs.index.error or {}
-    leaf = _leaf(outputs)
+    kind = _kind(outputs)
     step = words.BOX_STEPS.get(stage(outputs), "")
-    passed = [words.STAGES.get(s.name, s.name).lower() for s in outputs.index.stages if s.status == "ok"]
+    passed = [
+        words.STAGES.get(s.name, s.name).lower()
+        for s in outputs.index.stages
+        if s.status == "ok" and s.name != "report"
+    ]
     not_cause = say("Not the cause, because they passed: {stages}.", stages=", ".join(passed)) if passed else data("")
     why = sentences(
         say(
             "**Cause:** {meaning}, `{phase}.{name}`.",
-            meaning=marked(leaf.meaning),
+            meaning=marked(kind.meaning),
             phase=str(error.get("phase", "")) or "run",
-            name=leaf.name.lower(),
+            name=kind.name.lower(),
         ),
         not_cause,
     )
@@ -180,7 +207,7 @@ def _why(outputs: Outputs) -> tuple[Block, ...]:
     facts = [
         ("Status", data(outputs.index.status)),
         ("Stopped at", data(step or words.STAGES.get(str(error.get("phase", "")), ""))),
-        ("Exit code", say("{code} {name}", code=str(leaf.code), name=leaf.name)),
+        ("Exit code", say("{code} {name}", code=str(kind.code), name=kind.name)),
         ("Signal", data(str(outputs.failure.get("signal") or ""))),
         ("Log", code(str(outputs.failure.get("log") or "logs/"))),
         ("Kept", data("this folder, and the environment for the next run")),

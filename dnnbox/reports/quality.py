@@ -7,7 +7,7 @@ from dnnbox.records.measurements import SizeTried
 from dnnbox.reports import numbers
 from dnnbox.reports.blocks import Block, Cell, Column, Pairs, Section, Status, Table, Words
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, marked, say, sentences
 
 _MOST_ROWS = 40
 _MOST_LOSSES = 20
@@ -219,7 +219,7 @@ def sizes(outputs: Outputs) -> tuple[Block, ...]:
     if found.sizes:
         blocks.append(_sizes(found.sizes))
     elif found.sizes_reason:
-        blocks.append(Words((say("Which sizes run: {why}.", why=found.sizes_reason),)))
+        blocks.append(Words((say("Which sizes run: {why}.", why=marked(found.sizes_reason)),)))
     return tuple(blocks)
 
 

@@ -119,7 +119,7 @@ def _quality_in_words(outputs: Outputs) -> Prose:
         on += say(", {hits} of {n}", hits=numbers.count(first.hits), n=numbers.count(first.n or found.n))
     if first.interval is not None:
         low, high = (numbers.plain(bound) for bound in first.interval)
-        on += say("; with that few items it may be {low} to {high}", low=low, high=high)
+        on += say("; on other items like these, {low} to {high} is to be expected", low=low, high=high)
     return on + say(".")
 
 

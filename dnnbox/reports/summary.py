@@ -153,9 +153,9 @@ def _runs(outputs: Outputs) -> Answer:
         return Answer("Does it run", data("No"), say("The output failed: {failed}.", failed=failed), "missed")
     stopped = next((stage for stage in outputs.index.stages if stage.status == "failed"), None)
     if stopped is not None:
-        note = say(
-            "Stopped at: {stage}. Nothing after it was tried.", stage=words.STAGES.get(stopped.name, stopped.name)
-        )
+        inside = words.BOX_STEPS.get(str(outputs.failure.get("stage")), "")
+        where = inside or words.STAGES.get(stopped.name, stopped.name)
+        note = say("Stopped at: {stage}. Nothing after it was tried.", stage=where)
         return Answer("Does it run", data("No"), note, "missed")
     return Answer("Does it run", data("Not tried"), say("No inference was made."), "unknown")
 

@@ -121,3 +121,16 @@ def test_load__inspection_with_its_schema__is_read(experiment: Path) -> None:
     found = load(experiment)
     assert found.unread == ()
     assert found.inspection is not None
+
+
+def test_failed__stopped_by_the_user__is_no_bug_of_dnnbox(tmp_path: Path) -> None:
+    experiment = made.failed(tmp_path)
+    error = {"code": 130, "name": "INTERRUPTED", "message": "stopped by the user", "phase": "", "retryable": True}
+    index = made.index(checkpoint="helmet.pt", status="partial", exit_code=130, error=error, stages=())
+    save(experiment, "failure", {})
+    (experiment / "experiment.json").write_text(codec.dumps(index), encoding="utf-8")
+    stakeholder(experiment)
+    report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    assert "# Did not run: it was stopped from outside" in report
+    assert "dnnbox run --resume DIR" in report
+    assert "bug in dnnbox" not in report
