@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing bench-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ eval-dependencies: setup .venv-peers/.made ## derived packages against real impo
 	.venv/bin/python benchmarks/source_dependencies.py --pairs $(PAIRS) --sources $(SOURCES) --python $(ENV)/bin/python \
 		--pipreqs ".venv-peers/bin/python benchmarks/peers_pipreqs.py" \
 		--fawltydeps ".venv-peers/bin/fawltydeps --list-imports --code" --record benchmarks/results/source_dependencies.json
+
+bench-source: setup ## from bare weights to a verified forward pass, and indexing a source: PAIRS=DIR SOURCES=DIR
+	.venv/bin/python benchmarks/source_times.py --pairs $(PAIRS) --sources $(SOURCES) --index XPixelGroup+BasicSR \
+		--index facebookresearch+dinov2 --record benchmarks/results/source_times.json
 
 eval-preprocessing: setup ## constants read from the sources against labels: PAIRS=DIR SOURCES=DIR
 	.venv/bin/python benchmarks/source_preprocessing.py --pairs $(PAIRS) --sources $(SOURCES) \

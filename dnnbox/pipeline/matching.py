@@ -10,7 +10,7 @@ from typing import Any
 
 from dnnbox import boxes, sources
 from dnnbox.boxes.base import Box
-from dnnbox.errors import AdapterNeeded
+from dnnbox.errors import AdapterNeeded, RunFailed
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.files import write_atomic
@@ -29,6 +29,22 @@ _SHOWN = 4
 def is_wanted(prepared: Prepared) -> bool:
     """Tell whether the model's class is still to be found."""
     return bool(prepared.source.searched) and prepared.source.recipe is None and prepared.options.adapter is None
+
+
+def after_catalogue(prepared: Prepared, failure: RunFailed) -> Prepared | None:
+    """Return the run as one that has to be searched, where the catalogue's own adapter did not build or load strictly.
+
+    None where another stage failed, or the adapter is not the catalogue's: then searching would not help.
+    """
+    recipe = prepared.source.recipe
+    is_ours = recipe is not None and bool(recipe.family) and bool(prepared.source.root)
+    if not is_ours or failure.details.get("kind") != "load_failed":
+        return None
+    bare = replace(prepared.source, recipe=None, classes=(), files=())
+    source = matching.named(bare, prepared.inspection)
+    if not source.searched:
+        return None
+    return replace(prepared, source=source, options=replace(prepared.options, adapter=None))
 
 
 def matched(

@@ -11,11 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from dnnbox import __version__, boxes, consent, environments
-from dnnbox.errors import SIGNAL_CODES, AdapterNeeded, Busy, ConsentNeeded, DnnboxError, TargetMissed, Usage
+from dnnbox.errors import (
+    SIGNAL_CODES,
+    AdapterNeeded,
+    Busy,
+    ConsentNeeded,
+    DnnboxError,
+    RunFailed,
+    TargetMissed,
+    Usage,
+)
 from dnnbox.events import Progress, Silent
 from dnnbox.experiment import Experiment, default_root, new_id, refuse_taken
 from dnnbox.files import host_error
-from dnnbox.pipeline import conclude, fitting, providing, resuming, serving, undecided, verifying
+from dnnbox.pipeline import conclude, fitting, matching, providing, resuming, serving, undecided, verifying
 from dnnbox.pipeline.execute import Execution, execute, with_adapter, with_match, with_source
 from dnnbox.pipeline.prepare import CONTAINERS, Prepared, prepare
 from dnnbox.records.experiment import Decision, ExperimentIndex
@@ -181,7 +190,16 @@ def _guarded(
             prepared = found
             conclude.save_findings(experiment, prepared)
         work = serving.execute_endpoint if prepared.options.endpoint else execute
-        work(experiment, prepared, store, progress, execution)
+        try:
+            work(experiment, prepared, store, progress, execution)
+        except RunFailed as failure:
+            searched = None if execution.verified else matching.after_catalogue(prepared, failure)
+            if searched is None:
+                raise
+            progress.note(f"{failure.what}; the catalogue is wrong about this one, so the source is searched")
+            prepared = _matched(experiment, searched, store, progress)
+            conclude.save_findings(experiment, prepared)
+            work(experiment, prepared, store, progress, execution)
     except DnnboxError as failure:
         error = failure
     except KeyboardInterrupt as interrupt:

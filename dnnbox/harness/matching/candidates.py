@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import sys
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -13,6 +14,7 @@ from .importing import Source, file_of
 _PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
+_MOST_FIELDS = 80
 _WIDTHS = (
     "dim",
     "width",
@@ -65,8 +67,11 @@ class Call:
 class Candidates:
     """Makes the calls for one class of the plan."""
 
-    def __init__(self, source: Source, plan: Dict[str, Any], said: List[Dict[str, Any]], common: List[int]) -> None:
+    def __init__(
+        self, source: Source, plan: Dict[str, Any], said: List[Dict[str, Any]], common: List[int], checkpoint: str
+    ) -> None:
         self.source, self.plan, self.said, self.common = source, plan, said, common or [16]
+        self.checkpoint = os.path.basename(checkpoint).lower()
         self.sets = [("the checkpoint", values) for values in said]
         self.sets += [(config["where"], inner) for config in plan["configs"] for inner in _nested(config["values"], 0)]
         self.tables = [
@@ -152,16 +157,20 @@ class Candidates:
         if value is not None:
             return value
         annotation = str(getattr(gap.annotation, "__name__", gap.annotation))
-        words = self.plan["choices"].get(gap.name)
+        return self.beginning(gap.name, annotation, number, flat)
+
+    def beginning(self, name: str, annotation: str = "", number: int = 0, flat: bool = False) -> Any:
+        """Return a value to begin with for a name of which nothing is known; the solver changes it."""
+        words = self.plan["choices"].get(name)
         if annotation == "str" or (words and annotation != "int"):
             return words[0] if words else ""
-        if annotation == "bool" or gap.name.startswith(("use_", "is_", "with_")):
+        if annotation == "bool" or name.startswith(("use_", "is_", "with_")):
             return False
-        if "list" in annotation.lower() or "tuple" in annotation.lower() or gap.name in _LISTS:
+        if "list" in annotation.lower() or "tuple" in annotation.lower() or name in _LISTS:
             return [2] * 4
         if annotation == "float":
             return 1.0
-        is_width = any(part in gap.name.lower() for part in _WIDTHS)
+        is_width = any(part in name.lower() for part in _WIDTHS)
         return self.common[number % len(self.common)] if is_width != flat else 2
 
     def _by_name(self, name: str) -> Any:
@@ -184,10 +193,23 @@ class Candidates:
             for value, where in self._of_settings(used):
                 yield value, where
         if used or gap.name in _FILE_NAMES:
-            for config in self.plan["configs"]:
+            for config in self._configs(used):
                 yield config["values"], config["where"]
                 if config["file"]:
                     yield {"$path": config["where"]}, config["where"]
+
+    def _configs(self, used: List[str]) -> List[Dict[str, Any]]:
+        """Return the configurations that hold something that is read; those named like the checkpoint first."""
+
+        def hits(config: Dict[str, Any]) -> int:
+            return sum(name in config["values"] for name in used)
+
+        def is_named_so(config: Dict[str, Any]) -> bool:
+            stem = os.path.splitext(os.path.basename(config["where"]))[0].lower()
+            return len(stem) > 2 and stem in self.checkpoint
+
+        fitting = [config for config in self.plan["configs"] if hits(config) or not used]
+        return sorted(fitting, key=lambda config: (not is_named_so(config), -hits(config)))
 
     def _of_settings(self, used: List[str]) -> Iterator[Tuple[Any, str]]:
         """Yield the sets that hold most of the names that are read, then all settings of the source together."""
@@ -217,7 +239,7 @@ class Candidates:
             shared = {name: values[name] for name in names if name in values}
             if len(shared) >= 0.6 * len(names):
                 yield {"$call": [ref, [], shared]}, where
-        yield {"$call": [ref, [], {}]}, "defaults of %s" % cls.__name__
+        yield {"$call": [ref, [], _defaults(cls)]}, "defaults of %s" % cls.__name__
 
     def _from_sets(self, callee: str, function: Any) -> Iterator[Call]:
         """Yield calls whose keyword arguments stand together in one configuration, or in the checkpoint."""
@@ -233,10 +255,36 @@ class Candidates:
                 )
         name = next((n for n in known if n in _FILE_NAMES), None)
         if name is not None and required in ([], [name]):
-            for config in self.plan["configs"]:
+            for config in self._configs(self.plan["uses"].get(callee, {}).get(name, [])):
                 yield Call(callee, {name: config["values"]}, config["where"], 2)
                 if config["file"]:
                     yield Call(callee, {name: {"$path": config["where"]}}, config["where"], 2)
+
+
+NOT_PLAIN = object()
+
+
+def plain(value: Any) -> Any:
+    """Return a default as a plain value; NOT_PLAIN for an object that has none."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list) and all(plain(item) is not NOT_PLAIN for item in value):
+        return [plain(item) for item in value]
+    if isinstance(value, tuple) and all(plain(item) is not NOT_PLAIN for item in value):
+        return {"$tuple": [plain(item) for item in value]}
+    return NOT_PLAIN
+
+
+def _defaults(cls: Any) -> Dict[str, Any]:
+    """Return the plain defaults of a dataclass, so that the solver can change them."""
+    found = {}
+    for field in dataclasses.fields(cls)[:_MOST_FIELDS]:
+        default = field.default
+        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if field.init and default is not dataclasses.MISSING and plain(default) is not NOT_PLAIN:
+            found[field.name] = plain(default)
+    return found
 
 
 def _unknown(value: Any) -> bool:

@@ -34,15 +34,14 @@ class Comparer:
         except (Exception, SystemExit, TooLong, TooLarge) as error:  # foreign code
             match.tried.append("build: %s: %s" % (type(error).__name__, str(error)[:200]))
             return
-        found, match.example, match.tried = self._first(module, match)
+        found, match.example, match.tried = self._calmed(module, match, self._first(module, match))
         if match.example is None:
             return
-        found = self._calmed(module, match, found)
         self._examples.setdefault(match.cls, match.example)
         outputs = [found]
         if not is_only:
             outputs += [self._run(module, spec) for spec in resized(match.example)]
-        match.finite = found is not None and all_finite(found)
+        match.finite = found is not None and forwarding.all_finite(found)
         match.group = next((g for g, other in enumerate(self._outputs) if equal(other, outputs)), len(self._outputs))
         if match.group == len(self._outputs):
             self._outputs.append(outputs)
@@ -55,19 +54,18 @@ class Comparer:
         known = self._examples.get(match.cls)
         return forwarding.find(module, match.entry["examples"], self._goes_on, self._seconds, [known] if known else [])
 
-    def _calmed(self, module: Any, match: Any, found: Optional[List[Any]]) -> Optional[List[Any]]:
-        """Return the outputs with smaller weights where made-up ones let a deep recurrence overflow.
+    def _calmed(self, module: Any, match: Any, first: Any) -> Any:
+        """Return what a module answers with smaller weights, where made-up ones let a deep recurrence overflow.
 
         Outputs that are no numbers cannot be compared. All further matches of the same view get the same weights.
         """
         view = match.view["name"]
-        if found is None or all_finite(found) or view in self._scales:
-            return found
-        tensors = self._builders[view].tensors
-        module.load_state_dict(forwarding.seeded(tensors, _SMALLER))
-        again = self._run(module, match.example)
-        if again is None or not all_finite(again):
-            return found
+        if first[0] is None or forwarding.all_finite(first[0]) or view in self._scales:
+            return first
+        module.load_state_dict(forwarding.seeded(self._builders[view].tensors, _SMALLER))
+        again = self._first(module, match)
+        if again[0] is None or not forwarding.all_finite(again[0]):
+            return first
         self._scales[view] = _SMALLER
         self._weights.pop(view, None)
         return again
@@ -96,13 +94,6 @@ class Comparer:
             return forwarding.tensors_of(forwarding.call(module, spec, seconds=self._seconds(forwarding.SECONDS)))
         except (Exception, TooLong):  # a size that a model refuses is an answer too
             return None
-
-
-def all_finite(tensors: List[Any]) -> bool:
-    """Tell whether every number is one."""
-    import torch
-
-    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors if tensor.is_floating_point())
 
 
 def resized(spec: Dict[str, Any]) -> List[Dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from .building import at_most
 
 SECONDS = 60.0  # of one forward pass
+_MOST_INFINITE = 3
 _TEXT = (
     "text",
     "tokens",
@@ -101,9 +102,11 @@ def find(
 ) -> Tuple[Optional[List[Any]], Optional[Spec], List[str]]:
     """Return (outputs, inputs) of the first call that the module answers with tensors, and what was tried in vain.
 
-    ``known`` are inputs that another build of the same class took; ``seconds`` bounds what one call may take.
+    Numbers go before what is none: a size that is too small for a model may give it nothing to divide by. ``known`` are
+    inputs that another build of the same class took; ``seconds`` bounds what one call may take.
     """
     tried: List[str] = []
+    infinite: List[Tuple[List[Any], Spec]] = []
     for spec in itertools.chain(known, _specs(module, examples)):
         if not goes_on():
             tried.append("no time is left")
@@ -115,10 +118,20 @@ def find(
                 raise
             tried.append("%s: %s: %s" % (text_of(spec), type(error).__name__, str(error).strip()[:160]))
             continue
-        if outputs:
+        if outputs and all_finite(outputs):
             return outputs, spec, tried
-        tried.append("%s: no tensors came out" % text_of(spec))
-    return None, None, tried
+        infinite += [(outputs, spec)] if outputs else []
+        tried.append("%s: %s" % (text_of(spec), "not finite" if outputs else "no tensors came out"))
+        if len(infinite) > _MOST_INFINITE:
+            break
+    return (infinite[0][0], infinite[0][1], tried) if infinite else (None, None, tried)
+
+
+def all_finite(tensors: List[Any]) -> bool:
+    """Tell whether every number is one."""
+    import torch
+
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors if tensor.is_floating_point())
 
 
 def text_of(spec: Spec) -> str:
@@ -296,6 +309,8 @@ _KINDS = {
     "Conv1d": "conv1d",
     "Conv2d": "conv2d",
     "Conv3d": "conv3d",
+    "ConvTranspose1d": "conv1d",
+    "ConvTranspose2d": "conv2d",
     "Linear": "linear",
     "Embedding": "embedding",
     "LSTM": "recurrent",

@@ -52,7 +52,7 @@ class Search:
         self.source = Source(roots, plan["modules"])
         standins.quiet_builds()
         compiler.leave_out()
-        self.candidates = Candidates(self.source, plan, said, _common(self.tensors))
+        self.candidates = Candidates(self.source, plan, said, _common(self.tensors), checkpoint)
         self.errors: "Counter[str]" = Counter()
         self.strict: List[Match] = []
         self.starts: List[Tuple[float, int, Call, Dict[str, Any]]] = []
@@ -91,15 +91,18 @@ class Search:
         return self._wanted[view["name"]]
 
     def _recipes(self, entry: Dict[str, Any]) -> None:
-        found = 0
+        found, read = 0, set()  # type: ignore[var-annotated]
         with self.budget.uncounted():
             calls = sorted(self.candidates.of_class(entry), key=lambda call: call.order)
         with self.budget.part(max(8.0, self.budget.cpu_left_s * 0.35)):
             for call in calls:
                 if not self.budget.goes_on() or found >= _MOST_STRICT:
                     return
+                if (call.callee, call.origin) in read and "$path" in repr(call.kwargs):
+                    continue  # the same file, which was taken as a mapping already
                 settled, fit = self._settled(entry, call)
                 if fit is not None:
+                    read.add((call.callee, call.origin))
                     self.starts.append((fit.score, len(self.starts), settled, entry))
                     found += fit.strict
 
@@ -124,8 +127,7 @@ class Search:
         for _, values in self.candidates.sets + self.candidates.tables:
             if name in values:
                 return values[name]
-        words = self.plan["choices"].get(name)
-        return words[0] if words else None
+        return self.candidates.beginning(name)
 
     def attempt(self, entry: Dict[str, Any], call: Call) -> Optional[Fit]:
         """Return the fit of a call, or None where it fails; what was tried before is not tried again."""

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .building import Fit, signature_of
-from .candidates import Call
+from .candidates import NOT_PLAIN, Call, plain
 from .weights import Shapes
 
 Path = Tuple[Any, ...]
@@ -160,22 +160,9 @@ def _with_defaults(kwargs: Dict[str, Any], function: Any) -> Dict[str, Any]:
     for name, parameter in signature_of(function).items():
         default = parameter.default
         if name not in found and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            if default is not parameter.empty and _plain(default) is not _NOT_PLAIN:
-                found[name] = _plain(default)
+            if default is not parameter.empty and plain(default) is not NOT_PLAIN:
+                found[name] = plain(default)
     return found
-
-
-_NOT_PLAIN = object()
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, list) and all(_plain(item) is not _NOT_PLAIN for item in value):
-        return [_plain(item) for item in value]
-    if isinstance(value, tuple) and all(_plain(item) is not _NOT_PLAIN for item in value):
-        return {"$tuple": [_plain(item) for item in value]}
-    return _NOT_PLAIN
 
 
 def _is_name(part: Any) -> bool:

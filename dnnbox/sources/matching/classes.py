@@ -63,8 +63,23 @@ class ClassInfo:
         return next((n for n in self.node.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
     def digest(self) -> str:
-        """Return a hash of the code without its layout and comments: equal for copies of a class."""
-        return hashlib.sha256(ast.dump(self.node).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+        """Return a hash of the code, and of what it uses of its own module: equal for copies of a class.
+
+        Layout, comments, docstrings and decorators do not count: copies are registered under other names.
+        """
+        tops = {n.name: n for n in self.module.tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
+        digest, waiting, seen = hashlib.sha256(), [self.name], set[str]()
+        while waiting:
+            name = waiting.pop(0)
+            node = self.node if name == self.name else tops.get(name)
+            if node is None or name in seen:
+                continue
+            seen.add(name)
+            head: list[ast.AST] = [node.args] if isinstance(node, ast.FunctionDef) else [*node.bases]
+            parts = [*head, *_without_docstring(node.body)]
+            digest.update("\n".join(map(ast.dump, parts)).encode("utf-8", "backslashreplace"))
+            waiting += [each.id for part in parts for each in walk(part) if isinstance(each, ast.Name)]
+        return digest.hexdigest()[:16]
 
 
 class Classes:
@@ -125,6 +140,12 @@ class Classes:
             for call in module.calls:
                 for info in self.by_name.get(module.original(called(call)), ()):
                     info.calls += 1
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0] if body else None
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return body[1:] if is_text else body
 
 
 def imported_first(found: list[ClassInfo], source: str) -> list[ClassInfo]:

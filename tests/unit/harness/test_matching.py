@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dnnbox.harness.matching import standins
+from dnnbox.harness.matching import compiler, standins
+from dnnbox.harness.matching.budget import Budget
 from dnnbox.harness.matching.building import Builder, Fit
-from dnnbox.harness.matching.candidates import Call
+from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
 from dnnbox.harness.matching.solving import Solver
 from dnnbox.harness.matching.weights import Shapes
@@ -142,3 +144,89 @@ def test_stand_in__attribute_of_a_real_module__is_added() -> None:
         assert module.not_there_yet(3, 4) is not None
     finally:
         del module.not_there_yet
+
+
+def test_budget__part_that_is_used_up__does_not_end_the_whole() -> None:
+    budget = Budget(cpu_s=60.0, wall_s=600.0)
+
+    with budget.part(-1.0):
+        assert not budget.goes_on()
+    assert budget.goes_on()
+    assert not budget.ran_out
+
+
+@pytest.mark.parametrize("limits", [{"cpu_s": -1.0}, {"wall_s": -1.0}], ids=["processor", "clock"])
+def test_budget__used_up__ends_the_search_and_leaves_time_to_compare(limits: dict[str, float]) -> None:
+    budget = Budget(**limits)
+
+    assert not budget.goes_on()
+    assert budget.ran_out
+    if "cpu_s" in limits:
+        budget.compare()
+        assert budget.goes_on()
+
+
+def test_budget__one_call__gets_no_more_than_is_left_on_the_clock() -> None:
+    budget = Budget(wall_s=10.0)
+
+    assert budget.seconds(60.0) <= 10.0
+    assert budget.seconds(0.6) == pytest.approx(0.6)
+
+
+def test_compiler__stand_in__is_left_alone_until_something_real_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = types.ModuleType(compiler.NAME)
+    vars(real)["optimize"] = "the real one"
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    monkeypatch.setitem(sys.modules, compiler.NAME, real)
+    monkeypatch.delitem(sys.modules, compiler.NAME)
+    monkeypatch.setattr(importlib, "import_module", lambda name: sys.modules.setdefault(name, real))
+
+    compiler.leave_out()
+
+    standing = sys.modules[compiler.NAME]
+    assert standing.disable(len) is len
+    assert not hasattr(standing, "__file__")
+    assert sys.modules[compiler.NAME] is standing
+    assert standing.optimize == "the real one"
+    assert sys.modules[compiler.NAME] is real
+
+
+def _candidates(plan: dict[str, Any], checkpoint: str) -> Candidates:
+    whole = {"configs": [], "tables": [], "choices": {}, "uses": {}, **plan}
+    return Candidates(Source(["/nowhere"], {}), whole, [], [16], checkpoint)
+
+
+def test_candidates__configurations__named_like_the_checkpoint_first_and_those_that_say_nothing_left_out() -> None:
+    configs = [
+        {"where": "data/coco.yaml", "values": {"names": []}, "file": True},
+        {"where": "models/large.yaml", "values": {"nc": 80, "depth": 1.0}, "file": True},
+        {"where": "models/small.yaml", "values": {"nc": 80}, "file": True},
+    ]
+    plan = {"configs": configs, "uses": {"net.py:Net": {"cfg": ["nc", "depth"]}}}
+
+    def net(cfg: str = "models/large.yaml") -> None:
+        raise NotImplementedError
+
+    module = types.ModuleType("net")
+    vars(module)["Net"] = net
+    candidates = _candidates(plan, "/weights/small-v2.pt")
+    candidates.source._known["net.py"] = module
+    calls = list(candidates.of_class({"ref": "net.py:Net", "recipes": []}))
+
+    origins = list(dict.fromkeys(call.origin for call in calls if call.origin.endswith(".yaml")))
+    assert origins == ["models/small.yaml", "models/large.yaml"]
+
+
+def test_candidates__dataclass__defaults_are_there_for_the_solver(tmp_path: Path) -> None:
+    (tmp_path / "dataclass_model.py").write_text(
+        "from dataclasses import dataclass, field\n\n\n@dataclass\nclass Config:\n    width: int = 8\n"
+        "    sides: tuple = (3, 4)\n    kept: object = field(default_factory=object)\n\n\n"
+        "class Net:\n    def __init__(self, config: Config):\n        self.config = config\n"
+    )
+    candidates = _candidates({}, "w.pt")
+    candidates.source = Source([str(tmp_path)], {})
+
+    calls = list(candidates.of_class({"ref": "dataclass_model.py:Net", "recipes": []}))
+
+    made = calls[0].kwargs["config"]["$call"]
+    assert made[2] == {"width": 8, "sides": {"$tuple": [3, 4]}}

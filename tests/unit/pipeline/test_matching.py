@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dnnbox.errors import AdapterNeeded
-from dnnbox.pipeline.matching import decide, search_seconds
+from dnnbox.errors import AdapterNeeded, RunFailed
+from dnnbox.pipeline.matching import after_catalogue, decide, is_wanted, search_seconds
+from dnnbox.pipeline.prepare import Prepared
+from dnnbox.records.inspection import Inspection, TensorInfo
+from dnnbox.records.options import RunOptions
+from dnnbox.records.source import Recipe, SourceTree
 
 
 def _match(name: str, **changes: Any) -> dict[str, Any]:
@@ -63,3 +69,45 @@ def test_decide__two_classes_that_nobody_could_run__asks() -> None:
 @pytest.mark.parametrize("limit_s", [5.0, 60.0, 600.0])
 def test_search_seconds__any_limit__leaves_time_to_answer(limit_s: float) -> None:
     assert 0 < search_seconds(limit_s) < limit_s
+
+
+_NET = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Linear(3, 8)
+"""
+
+
+def _of_catalogue(tmp_path: Path, recipe: Recipe | None) -> Prepared:
+    (tmp_path / "net.py").write_text(_NET)
+    known: dict[str, Any] = dict.fromkeys(field.name for field in fields(Prepared))
+    known["options"] = RunOptions("w.pt", tmp_path, adapter=tmp_path / "adapter.py")
+    tensors = (TensorInfo("stem.weight", "float32", (8, 3)), TensorInfo("stem.bias", "float32", (8,)))
+    known["inspection"] = Inspection("w.pt", "file", "torch-zip", "pytorch", 1, "data-only", tensor_list=tensors)
+    known["source"] = SourceTree("git", root=str(tmp_path), classes=("other.Net",), recipe=recipe)
+    return Prepared(**known)
+
+
+def test_after_catalogue__its_adapter_does_not_load__source_is_searched(tmp_path: Path) -> None:
+    prepared = _of_catalogue(tmp_path, Recipe("family", "Family", "other.Net", "other.py"))
+
+    searched = after_catalogue(prepared, RunFailed("does not fit", details={"kind": "load_failed"}))
+
+    assert searched is not None
+    assert searched.source.searched == ("net.py:Net",)
+    assert is_wanted(searched)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [("family", "infer_failed"), ("", "load_failed")],
+    ids=["another stage", "an adapter that was found by searching"],
+)
+def test_after_catalogue__other_failures__are_not_searched_again(family: str, kind: str, tmp_path: Path) -> None:
+    prepared = _of_catalogue(tmp_path, Recipe(family, "Family", "other.Net", "other.py"))
+
+    assert after_catalogue(prepared, RunFailed("no", details={"kind": kind})) is None

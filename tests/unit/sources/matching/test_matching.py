@@ -196,3 +196,16 @@ def test_read_tree__other_languages_before_python__blocks_do_not_shift(tmp_path:
     blocks = [ast.unparse(module.tree) for module in read_tree(tmp_path).modules]
 
     assert blocks == ["model = Net(width=8)", "b = Net(3)", "c = Net(5)\nc.eval()"]
+
+
+def test_digest__copies__are_equal_but_for_decorator_docstring_and_layout(tmp_path: Path) -> None:
+    copy = _NETS.replace(
+        "class Net(nn.Module):\n", '@REGISTRY.register(suffix="x")\nclass Net(nn.Module):\n    "A net."\n\n'
+    )
+    other = _NETS.replace("nn.Conv2d(3, 3, 3)", "nn.Conv2d(3, 3, 5)")
+    classes = Classes(_tree(tmp_path, first=_NETS, second=copy, third=other))
+
+    first, second, third = (info.digest() for info in classes.by_name["Net"])
+
+    assert first == second
+    assert first != third  # the part that it is made of differs
