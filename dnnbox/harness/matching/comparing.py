@@ -62,7 +62,7 @@ class Comparer:
         view = match.view["name"]
         if first[0] is None or forwarding.all_finite(first[0]) or view in self._scales:
             return first
-        module.load_state_dict(forwarding.seeded(self._builders[view].tensors, _SMALLER))
+        module.load_state_dict(seeded(self._builders[view].tensors, _SMALLER))
         again = self._first(module, match)
         if again[0] is None or not forwarding.all_finite(again[0]):
             return first
@@ -81,7 +81,7 @@ class Comparer:
         """Return the made-up weights of a view; small ones are kept, for most searches end with several matches."""
         if view in self._weights:
             return dict(self._weights[view])
-        made = forwarding.seeded(tensors, self._scales.get(view, 1.0))
+        made = seeded(tensors, self._scales.get(view, 1.0))
         if sum(value.numel() * value.element_size() for value in made.values()) <= _MOST_KEPT_BYTES:
             self._weights[view] = made
         return dict(made)
@@ -122,3 +122,21 @@ def equal(first: List[Any], second: List[Any]) -> bool:
         )
 
     return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second))
+
+
+def seeded(shapes: Dict[str, Any], scale: float = 1.0) -> Dict[str, Any]:
+    """Return made-up weights, the same for the same names: to compare what two classes do with equal weights."""
+    import zlib
+
+    import torch
+
+    found = {}
+    for name, value in shapes.items():
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode("utf-8", "replace")))
+        if not value.is_floating_point():
+            found[name] = torch.zeros(value.shape, dtype=value.dtype)
+            continue
+        numbers = torch.randn(value.shape, generator=generator) * (0.05 * scale)
+        positive = value.dim() == 1 and name.endswith(("weight", "running_var", "weight_g", "gamma"))
+        found[name] = (numbers + 1).abs() if positive else numbers
+    return found

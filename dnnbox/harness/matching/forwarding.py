@@ -382,21 +382,3 @@ def _item(key: str, channels: int, side: int) -> Any:
     if "size" in key:
         return {"$tuple": [side, side]}
     return tensor("float32", [channels, side, side])
-
-
-def seeded(shapes: Dict[str, Any], scale: float = 1.0) -> Dict[str, Any]:
-    """Return made-up weights, the same for the same names: to compare what two classes do with equal weights."""
-    import zlib
-
-    import torch
-
-    found = {}
-    for name, value in shapes.items():
-        generator = torch.Generator().manual_seed(zlib.crc32(name.encode("utf-8", "replace")))
-        if not value.is_floating_point():
-            found[name] = torch.zeros(value.shape, dtype=value.dtype)
-            continue
-        numbers = torch.randn(value.shape, generator=generator) * (0.05 * scale)
-        positive = value.dim() == 1 and name.endswith(("weight", "running_var", "weight_g", "gamma"))
-        found[name] = (numbers + 1).abs() if positive else numbers
-    return found
