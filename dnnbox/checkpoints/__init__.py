@@ -54,7 +54,7 @@ FILE_READERS = {
     "darknet": f"{_HERE}.edge_files:Darknet",
     "caffe": f"{_HERE}.older_files:Caffe",
     "mindspore": f"{_HERE}.older_files:MindSpore",
-    "xgboost-json": f"{_HERE}.tree_models:XgBoostJson",
+    "xgboost": f"{_HERE}.tree_models:XgBoost",
     "lightgbm": f"{_HERE}.tree_models:LightGbm",
     "jax-export": f"{_HERE}.jax_export:JaxExport",
     "litert-lm": f"{_HERE}.edge_containers:LiteRtLm",

@@ -36,6 +36,8 @@ class Hdf5:
         names = [tensor.name for tensor in reading.tensors]
         if texts.keys() & set(_ROOT_TEXTS + _DOCUMENTS) or any("/vars/" in f"/{name}" for name in names):
             reading.format, reading.framework = "keras-h5", "keras"
+        if texts.get("CLASS") == "hickle":
+            reading.format, reading.framework = "hickle", "python"
         for name in _ROOT_TEXTS:
             if name in texts:
                 reading.metadata[name] = plain.bounded(texts[name])

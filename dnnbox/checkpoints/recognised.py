@@ -53,6 +53,9 @@ KNOWN = (
     Known(0, b"EDL2", "espdl", "esp-dl"),
     Known(0, b"\x01HEF", "hailo-hef", "hailo"),
     Known(0, b"LDMK", "kmodel", "nncase"),
+    Known(0, b"\0\0\0\x02\0\0\0\x01\0\0\0\0", "qnn", "qualcomm"),
+    Known(0, b"\0\0\0\x02\0\0\0\x02\0\0\0\0", "qnn", "qualcomm"),
+    Known(0, b"\0\0\0\x02\0\0\0\x03\0\0\0\0", "qnn", "qualcomm"),
     Known(0, b"IMGDNN", "imgdnn", "imagination"),
     Known(0, b"mgb0001", "megengine", "megengine"),
     Known(0, b"mgb0000a", "megengine", "megengine"),
@@ -107,6 +110,9 @@ NAMED = (
     Named(".nn", re.compile(rb"\A[\x00-\x20]\x00{7}", re.DOTALL), "barracuda", "unity"),
     Named(".tnnproto", re.compile(rb"\A\""), "tnn-proto", "tnn"),
     Named(".nnef", re.compile(rb"\Aversion\s"), "nnef", "nnef"),
+    Named(".nb", re.compile(rb"\A[\x00-\x02]\x00"), "paddle-lite", "paddle"),
+    Named(".hbm", _PROTOBUF, "horizon", "horizon"),
+    Named(".bson", re.compile(rb"\A.{2}[\x00-\xff]{2}[\x01-\x13]", re.DOTALL), "flux", "flux"),
     Named(".dlc", re.compile(rb"\A.{0,8}NET[DP]", re.DOTALL), "dlc", "snpe"),
 )
 

@@ -17,6 +17,7 @@ _MAX_MEMBERS = 10_000
 _MAX_EXTENDED_BYTES = 1 << 16
 _RECORD = re.compile(rb"(\d{1,6}) ([^\n]*)\n")
 _HARMLESS = (b"mtime", b"atime", b"ctime", b"uname", b"gname", b"uid", b"gid", b"comment", b"charset", b"hdrcharset")
+_HAILO = ".hn"
 _FILE_KINDS = (b"0", b"\0")
 _EXTENDED = (b"x", b"g", b"L")
 _SKIPPED_KINDS = (b"5", *_EXTENDED)  # b"5": directories
@@ -91,7 +92,7 @@ def _check(data: Bytes, header: bytes, name: str) -> None:
 
 
 class Tar:
-    """Reads NeMo's archives and torch's tar files of 2016; other tars are no checkpoints."""
+    """Reads NeMo's archives and torch's tar files of 2016, names Hailo's; other tars are no checkpoints."""
 
     def sniff(self, data: Bytes) -> Match | None:
         """The ustar magic of the first header."""
@@ -105,6 +106,11 @@ class Tar:
             from dnnbox.checkpoints.torch_tar import read_torch_tar
 
             read_torch_tar(data, found, reading)
+            return
+        if any(name.endswith(_HAILO) for name in names):
+            reading.format, reading.framework = "hailo-har", "hailo"
+            reading.metadata["members"] = names[:200]
+            reading.not_scanned.append("the members: only the format was recognised")
             return
         weights = next((name for name in names if name.endswith((".ckpt", ".safetensors"))), "")
         config = next((name for name in names if name.endswith("model_config.yaml")), "")

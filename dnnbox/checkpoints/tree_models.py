@@ -1,4 +1,4 @@
-"""Boosted trees as text: XGBoost's JSON and LightGBM's model file. Trees have no tensors; what counts is said.
+"""Boosted trees: XGBoost's JSON and UBJSON, and LightGBM's text. Trees have no tensors; what counts is said.
 
 Source: XGBoost doc/model.schema (3.2); LightGBM src/boosting/gbdt_model_text.cpp (4.6).
 """
@@ -12,30 +12,36 @@ from typing import Any
 from dnnbox.checkpoints import plain
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.opening import Bytes, shown
+from dnnbox.checkpoints.ubjson import Parser
 from dnnbox.errors import Corrupt
 from dnnbox.records.inspection import IoField, IoHints
 
 _XGBOOST = re.compile(rb'\A\{\s*"(learner|version)"\s*:\s*[\{\[]')
+_UBJSON = b"{L\x00\x00\x00\x00\x00\x00\x00"
 _KEPT = re.compile(r"^(num_class|num_tree_per_iteration|label_index|max_feature_idx|objective|feature_names)=(.*)$")
 _HEADER_BYTES = 1 << 20
 _MAX_NAMES = 1_000
 
 
-class XgBoostJson:
-    """Reads XGBoost's JSON: objective, numbers of features, classes and trees."""
+class XgBoost:
+    """Reads XGBoost's JSON and UBJSON: objective, numbers of features, classes and trees."""
 
     def sniff(self, data: Bytes) -> Match | None:
-        """JSON whose first key is `learner` or `version`, with a booster in it."""
+        """JSON whose first key is `learner` or `version`, with a booster in it; UBJSON of the same."""
+        if data.head.startswith(_UBJSON) and b"learner" in data.head[:20]:
+            return Match(0.95, "a learner in UBJSON")
         is_model = _XGBOOST.match(data.head) and (b'"learner"' in data.head or b'"learner_' in data.head)
         return Match(0.8, "a learner") if is_model else None
 
     def read(self, data: Bytes, reading: Reading) -> None:
         """Read what the learner says of itself; of a file that is too large for that, only the name."""
-        reading.format, reading.framework = "xgboost", "xgboost"
+        is_binary = data.head.startswith(_UBJSON)
+        reading.format, reading.framework = "xgboost-ubj" if is_binary else "xgboost", "xgboost"
         if data.size > plain.MAX_DOCUMENT_BYTES:
             reading.not_scanned.append(f"{data.size} bytes of JSON: at most {plain.MAX_DOCUMENT_BYTES} are read")
             return
-        document = plain.mapping(plain.loads(data.read(0, data.size), shown(data.path)))
+        found = Parser(data).read() if is_binary else plain.loads(data.read(0, data.size), shown(data.path))
+        document = plain.mapping(found)
         learner = plain.mapping(document.get("learner"))
         if not learner:
             raise Corrupt(f"{shown(data.path)}: the JSON of XGBoost has no learner")
@@ -44,7 +50,7 @@ class XgBoostJson:
         trees = plain.mapping(booster.get("model")).get("trees")
         version = document.get("version")
         reading.metadata.update(
-            version=".".join(map(str, version[:3])) if isinstance(version, list) else "",
+            version=".".join(str(part)[:20] for part in version[:3]) if isinstance(version, list) else "",
             booster=plain.text(booster.get("name"), 100),
             objective=plain.text(plain.mapping(learner.get("objective")).get("name"), 100),
             trees=len(trees) if isinstance(trees, list) else 0,

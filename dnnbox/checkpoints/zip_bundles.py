@@ -20,7 +20,7 @@ NAMED: tuple[tuple[tuple[str, ...], str, str, Verdict, str], ...] = (
     (("model", "model.params"), "dlc", "snpe", "no-code", ""),
     (("configuration.json", "coefficients.bin"), "dl4j", "deeplearning4j", "no-code", ""),
     (("nnp_version.txt",), "nnabla", "nnabla", "no-code", ""),
-    (("bigdl_model.json",), "bigdl", "bigdl", "no-code", ""),
+    (("TrainingInfo/Version.txt",), "mlnet", "ml.net", "no-code", ""),
 )  # fmt: skip
 
 

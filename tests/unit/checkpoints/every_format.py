@@ -56,7 +56,7 @@ def files() -> dict[str, tuple[str, bytes]]:
         "darknet": ("m.weights", struct.pack("<iiiq", 0, 2, 5, 64) + bytes(16)),
         "caffe": ("m.caffemodel", CAFFE),
         "mindspore": ("m.ckpt", MINDSPORE),
-        "xgboost-json": ("boosted.json", _sample("boosted.json")),
+        "xgboost": ("boosted.json", _sample("boosted.json")),
         "lightgbm": ("m.txt", _sample("boosted.txt")),
         "jax-export": ("m.jaxexport", exported()),
         "litert-lm": ("m.litertlm", _sample("small.litertlm")),

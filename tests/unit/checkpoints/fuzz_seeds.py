@@ -53,5 +53,9 @@ def by_format() -> dict[str, list[bytes]]:
         "tar": [tar(NEMO)],
         "containers": [_short_litertlm(), rknn(), rknn(version=1), gzip.compress(tar(NEMO))],
         "keras": _sample("functional.keras"),
-        "others": [*_sample("paddle/inference.json", "paddle/inference.pdiparams", "boosted.json"), CAFFE, MINDSPORE],
+        "others": [
+            *_sample("paddle/inference.json", "paddle/inference.pdiparams", "boosted.json", "boosted.ubj"),
+            CAFFE,
+            MINDSPORE,
+        ],
     }

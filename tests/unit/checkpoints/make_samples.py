@@ -89,7 +89,8 @@ def boosted() -> None:
     rows, classes = np.arange(300.0).reshape(60, 5) % 7, np.arange(60) % 3
     data = xgboost.DMatrix(rows, classes, feature_names=list("abcde"))
     settings = {"objective": "multi:softprob", "num_class": 3, "max_depth": 1}
-    xgboost.train(settings, data, 1).save_model(HERE / "boosted.json")
+    for suffix in ("json", "ubj"):
+        xgboost.train(settings, data, 1).save_model(HERE / f"boosted.{suffix}")
     about = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_leaves": 2}
     lightgbm.train(about, lightgbm.Dataset(rows, classes), 1).save_model(HERE / "boosted.txt")
 

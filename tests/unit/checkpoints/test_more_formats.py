@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from dnnbox.checkpoints import inspect
 from dnnbox.errors import Corrupt, DnnboxError, Unsupported
 from dnnbox.records.inspection import Inspection
 from tests.unit.checkpoints.hostile import SYSTEM_CALL
+from tests.unit.checkpoints.test_embedded import tar as tarred
 from tests.unit.checkpoints.test_folders import WEIGHTS, folder
 from tests.unit.checkpoints.test_onnx import block, number
 from tests.unit.checkpoints.test_other_formats import write
@@ -135,7 +135,9 @@ def test_tensorflow_js__shard_missing_or_short__is_corrupt(shards: dict[str, byt
         inspect(folder(tmp_path, {"model.json": TFJS, **shards}))
 
 
-@pytest.mark.parametrize(("name", "form"), [("boosted.json", "xgboost"), ("boosted.txt", "lightgbm")])
+@pytest.mark.parametrize(
+    ("name", "form"), [("boosted.json", "xgboost"), ("boosted.ubj", "xgboost-ubj"), ("boosted.txt", "lightgbm")]
+)
 def test_boosted_trees__features_and_classes(name: str, form: str) -> None:
     inspection = inspect(SAMPLES / name)
     assert inspection.format == form
@@ -201,6 +203,11 @@ JAVA = b"\xac\xed\x00\x05sr\x00\x04Abcd"
     ("name", "data", "form"),
     [
         ("m.bin", b"\x20\0\0\0KaNN" + b"\0" * 40, "kann"),
+        ("m.bin", b"\0\0\0\x02\0\0\0\x01\0\0\0\0\x04\0\0\0", "qnn"),
+        ("m.nb", b"\x02\x00" + b"\x01" * 20, "paddle-lite"),
+        ("m.bson", b"\x40\x00\x00\x00\x03model\x00", "flux"),
+        ("m.har", tarred({"m.hn": b"{}", "m.npz": b"x"}), "hailo-har"),
+        ("m.zip", zipped({"TrainingInfo/Version.txt": b"3"}), "mlnet"),
         ("m.hef", b"\x01HEF" + b"\0" * 40, "hailo-hef"),
         ("m.kmodel", b"LDMK\x05\0\0\0", "kmodel"),
         ("m.mge", b"mgb0001\0" + b"\0" * 40, "megengine"),
@@ -286,10 +293,5 @@ def test_aot_inductor__native_code__is_dangerous(tmp_path: Path) -> None:
 def test_torch_tar__hostile_pickle_in_any_member__is_dangerous(tmp_path: Path) -> None:
     harmless = {"pickle": b"\x80\x02}.", "tensors": b"\x80\x02K\x00.", "storages": b"\x80\x02K\x00.\x80\x02]."}
     for name in harmless:
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as made:
-            for member, content in {**harmless, name: b"\x80\x02" + SYSTEM_CALL + b"."}.items():
-                facts = tarfile.TarInfo(member)
-                facts.size = len(content)
-                made.addfile(facts, io.BytesIO(content))
-        assert inspect(write(tmp_path, buffer.getvalue(), f"{name}.pth")).verdict == "dangerous"
+        data = tarred({**harmless, name: b"\x80\x02" + SYSTEM_CALL + b"."})
+        assert inspect(write(tmp_path, data, f"{name}.pth")).verdict == "dangerous"
