@@ -75,8 +75,19 @@ def number_of_classes(model: Model, expected: Sequence[Pair], comparison: Compar
         first = tensors[0]
         detail = f"{text(first.found)} where the default is {text(first.expected)}"
         found.add("num_classes", classes, f"shape of {first.name}", detail, (t.name for t in tensors))
+    elif model.library == "timm" and not model.preprocess.get("num_classes"):
+        added_head(comparison, found)
     elif model.library == "timm" and not comparison.body_missing and head_is_missing(model, expected, comparison):
         found.add("num_classes", 0, "missing tensors", "the classifier is not in the checkpoint")
+
+
+def added_head(comparison: Comparison, found: Inferred) -> None:
+    """num_classes of an architecture that has no classifier by default: the rows of the one that was added."""
+    heads = [(name, shape) for name, shape in comparison.unexpected if keys.is_head(name)]
+    rows = [(name, shape) for name, shape in heads if name.endswith(".weight") and len(shape) == 2]
+    if len(rows) == 1:
+        name, shape = rows[0]
+        found.add("num_classes", shape[0], f"shape of {name}", f"{text(shape)}, by default there is none", dict(heads))
 
 
 def ends_in_classes(model: Model, tensor: Reshaped) -> bool:

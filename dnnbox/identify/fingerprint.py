@@ -139,7 +139,9 @@ def blocks(name: str) -> list[str]:
 
 def candidate(index: Index, weighed: Weighed, hints: list[names.NameHint], format_name: str) -> Candidate:
     """Return the record of one weighed hit, its twins settled as far as the names allow."""
-    chosen, reason = choose_twin(index, weighed.model, hints, format_name)
+    missing = weighed.hit.comparison.missing
+    headless = bool(missing) and not (weighed.hit.comparison.body_missing or weighed.hit.comparison.head_found)
+    chosen, reason = choose_twin(index, weighed.model, hints, "safetensors" if headless else format_name)
     if chosen.number != weighed.model.number:
         weighed = as_twin(index, weighed, chosen)
     inferred, comparison = weighed.inferred, weighed.hit.comparison
@@ -180,7 +182,7 @@ def as_twin(index: Index, weighed: Weighed, twin: Model) -> Weighed:
     """Return the same hit for a twin: its names are the same, its default head and argument names may not be."""
     before = weighed.hit.comparison
     same_names = twin.library == weighed.model.library or not weighed.inferred.arguments
-    if same_names and index.same_tensors(weighed.model.number, twin.number):
+    if same_names and not before.missing and index.same_tensors(weighed.model.number, twin.number):
         return Weighed(weighed.hit._replace(model=twin.number), twin, weighed.inferred, weighed.kind)
     expected = index.tensors.pairs(twin.number)
     shapes = {t.name: t.found for t in before.reshaped}
@@ -255,7 +257,7 @@ def settle_twin(members: list[Model], hints: list[names.NameHint]) -> tuple[Mode
 def preferred(members: list[Model], format_name: str) -> Model:
     """Return the plainest; between libraries with the same name, timm for safetensors, else torchvision.
 
-    timm publishes safetensors; torchvision publishes .pth only.
+    timm publishes safetensors, and it alone builds a model without its head; torchvision publishes .pth only.
     """
     first = members[0]
     same_name = {m.library: m for m in members if m.name == first.name}

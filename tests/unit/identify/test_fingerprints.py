@@ -77,6 +77,20 @@ def test_identify__head_gone__asks_timm_for_no_classes() -> None:
     assert (found.architecture, dict(found.arguments)) == ("convnext_atto", {"num_classes": 0})
 
 
+def test_identify__head_gone_of_a_name_in_two_libraries__is_the_one_that_builds_it() -> None:
+    body = [(name, shape) for name, shape in pairs("torchvision", "resnet101") if not name.startswith("fc.")]
+    found = best(*body)
+    assert (found.library, found.architecture, found.match) == ("timm", "resnet101", "body")
+    assert found.arguments == {"num_classes": 0}
+
+
+def test_identify__head_added_where_none_is_the_default__gives_its_number_of_classes() -> None:
+    name = "vit_large_patch16_siglip_gap_384"
+    whole = [*pairs("timm", name), ("head.weight", (10, 1024)), ("head.bias", (10,))]
+    found = best(*whole)
+    assert (found.architecture, found.match, found.arguments) == (name, "body", {"num_classes": 10})
+
+
 @pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.", "_orig_mod.", "model.module.", "student.net."])
 def test_identify__wrapped_keys__gives_the_prefix_to_strip(prefix: str) -> None:
     found = best(*[(prefix + name, shape) for name, shape in pairs("torchvision", "mobilenet_v3_small")])
