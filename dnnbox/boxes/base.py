@@ -50,6 +50,7 @@ class Box(Protocol):
 
     kind: str
     sandbox: str
+    environment: Path | None  # where the environment's files lie on the host, None for one of the image's own
 
     def path(self, host: Path) -> str:
         """Return where the box sees a host path; raises ValueError for one that is not mounted."""

@@ -99,6 +99,7 @@ class ContainerBox:
         runtime: str = "",
     ) -> None:
         self.kind = engine
+        self.environment: Path | None = Path(own[0].host) if own else None
         self._runtime = runtime
         self._store = store
         self._image, self._interpreter, self._limits = image, interpreter, limits

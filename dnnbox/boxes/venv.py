@@ -80,6 +80,7 @@ class VenvBox:
         gpus: str = "",
     ) -> None:
         self.kind = kind
+        self.environment: Path | None = interpreter.parent.parent
         self._found, self._interpreter, self._harness = found, interpreter, harness_dir
         self._mounts, self._limits, self._device = tuple(mounts), limits, device
         self._nodes, self._variables = gpu.nodes(device), gpu.environment(device, gpus)

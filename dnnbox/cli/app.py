@@ -76,6 +76,9 @@ MemoryOption = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Mem
 Cpus = Annotated[str, typer.Option(metavar="LIST", help="CPUs of the box as a cpuset list: 0,2-3.")]
 Shm = Annotated[str, typer.Option("--shm-size", metavar="SIZE", help="/dev/shm of a container.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer processes and a wider interval (±5 %).")]
+DropCache = Annotated[
+    bool, typer.Option("--drop-cache", help="Cold starts read the model and its packages from the disk.")
+]
 Profile = Annotated[
     bool | None,
     typer.Option("--profile/--no-profile", help="Operators, work and a trace, in a pass of its own; not with --quick."),
@@ -173,8 +176,8 @@ def plan(
     refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1", threads: Threads = 0,
     variant: Variant = "", target: Targets = None, want: Wants = None, out: Out = None,
     memory: MemoryOption = "", cpus: Cpus = "",
-    shm_size: Shm = "", quick: Quick = False, profile: Profile = None, allow: Allow = None,
-    allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
+    shm_size: Shm = "", quick: Quick = False, drop_cache: DropCache = False, profile: Profile = None,
+    allow: Allow = None, allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None,
     reference: Reference = "",
     train_check: TrainCheck = False, contract: ContractOption = None, sizes: Sizes = None,
@@ -214,7 +217,7 @@ def run(
     variant: Variant = "", threads: Threads = 0, target: Targets = None, want: Wants = None,
     provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
-    quick: Quick = False, profile: Profile = None, allow: Allow = None,
+    quick: Quick = False, drop_cache: DropCache = False, profile: Profile = None, allow: Allow = None,
     allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,
     contract: ContractOption = None, sizes: Sizes = None, endpoint: Endpoint = "",

@@ -7,13 +7,13 @@ import importlib
 import os
 import re
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
-from . import checks, colours, contract, drawing, measure, memory, probe, profilers, sizes, trees, variants
+from . import checks, colours, contract, device, drawing, measure, memory, probe, profilers, sizes, trees, variants
 from .arrays import Array, write_npy
 from .failures import Failure
 from .noise import NoiseLog
-from .protocol import ARRAYS, ARTIFACTS, ArrayRecord, Check, Samples
+from .protocol import ARRAYS, ARTIFACTS, ArrayRecord, Check, MeasurePlan, Samples
 from .session import Context, Named, Session
 
 KEPT_ARRAY_BYTES = 64 << 20
@@ -38,7 +38,8 @@ def probe_job(context: Context) -> None:
     context.fields["packages"] = probe.packages()
 
 
-def _finish(session: Session) -> None:
+def finish(session: Session) -> None:
+    """Say what really was: device, precision, threads, the machine."""
     context = session.context
     context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
     context.fields["machine"] = probe.machine(context.request.device)
@@ -53,13 +54,14 @@ def infer_job(context: Context) -> None:
         inputs, _ = trees.named_arrays(session.inputs, "input")
         named = session.verify(outputs)
         contract.describe(session, inputs, named)
-        context.fields["findings"] = {"inputs": trees.plain(colours.look(session, inputs))}
+        told = {"inputs": colours.look(session, inputs), "generates": session.runtime.generates()}
+        context.fields["findings"] = trees.plain(told)
         context.enter("postprocess")
         keep_arrays(context, "input", inputs)
         keep_arrays(context, "output", named)
         _decode(session)
         contract.open_batch(session, inputs, named)
-        _finish(session)
+        finish(session)
     context.fields["packages"] = probe.packages()
 
 
@@ -129,21 +131,29 @@ def measure_job(context: Context) -> None:
         stages = session.stages(_decodes(session))
         session.runtime.reset()
         start = session.inputs if session.runtime.moves else session.runtime.to_device(session.inputs)
-        plan = context.request.plan
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        try:
-            context.stage = "warmup"
-            warm = measure.warm_up(stages, start, plan, time.perf_counter_ns, _shower(context, "warmup"))
-            context.stage = "measure"
-            noise = NoiseLog()
-            timing = measure.sample(stages, start, plan, time.perf_counter_ns, noise, _shower(context, "measure"))
-        finally:
-            gc.enable()
-        context.fields["samples"] = _keep_samples(context, timing, warm, session.runtime.item_count(session.inputs))
-        context.fields["noise"] = noise.record()
-        _finish(session)
+        time_stages(session, stages, start, context.request.plan, session.runtime.item_count(session.inputs))
+        if session.runtime.moves:
+            context.enter("device_times")
+            context.fields["device_times"] = trees.plain(device.times(session))
+        finish(session)
+
+
+def time_stages(session: Session, stages: Sequence[measure.Stage], start: Any, plan: MeasurePlan, items: int) -> None:
+    """Warm up and time the chain of stages, and keep the raw samples and what disturbed them."""
+    context = session.context
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        context.stage = "warmup"
+        warm = measure.warm_up(stages, start, plan, time.perf_counter_ns, _shower(context, "warmup"))
+        context.stage = "measure"
+        noise = NoiseLog()
+        timing = measure.sample(stages, start, plan, time.perf_counter_ns, noise, _shower(context, "measure"))
+    finally:
+        gc.enable()
+    context.fields["samples"] = _keep_samples(context, timing, warm, items)
+    context.fields["noise"] = noise.record()
 
 
 def _decodes(session: Session) -> bool:
@@ -205,11 +215,27 @@ def memory_job(context: Context) -> None:
             session.call()
             context.progress.show("memory", index + 1, MEMORY_RUNS)
         log.end_phase("run")
-        context.fields["memory"] = dict(log.record(), **trees.plain(session.runtime.device_memory()))
+        figures = dict(log.record(), **trees.plain(session.runtime.device_memory()))
+        context.fields["memory"] = dict(figures, **_energy_window(session, context.request.plan.energy_seconds))
         given = context.request.work.get("contract")
         if given:
             context.fields["findings"] = {"fed_back": trees.plain(sizes.feed_back(session, given))}
         context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
+
+
+def _energy_window(session: Session, seconds: float) -> Dict[str, Any]:
+    """Call the model for so long and say from when to when, so that the host finds it among its counters' readings."""
+    if seconds <= 0:
+        return {}
+    session.context.enter("energy")
+    start = now = time.monotonic_ns()
+    calls = 0
+    while now - start < seconds * 1e9:
+        session.call()
+        calls += 1
+        now = time.monotonic_ns()
+    items = session.runtime.item_count(session.inputs)
+    return {"energy_window": {"start_ns": start, "end_ns": now, "calls": calls, "items_per_call": items}}
 
 
 def profile_job(context: Context) -> None:
@@ -241,6 +267,7 @@ JOBS = {
     "infer": infer_job,
     "measure": measure_job,
     "cold": cold_job,
+    "generate": _of(".generation", "generate_job"),
     "memory": memory_job,
     "profile": profile_job,
     "evaluate": _of(".evaluation", "evaluate_job"),

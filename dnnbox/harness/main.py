@@ -13,6 +13,7 @@ import time
 from typing import Callable
 
 _STARTED_NS = time.monotonic_ns()
+_INTERPRETER_NS = time.process_time_ns()  # CPU time so far is what it took to start Python
 
 from . import failures, jobs, tools  # noqa: E402 - the time above is the start of the harness, before its imports
 from .events import Progress  # noqa: E402
@@ -59,6 +60,7 @@ def _run(request: RunRequest, run_dir: str) -> RunResult:
     with Progress(run_dir) as progress:
         context = Context(request, run_dir, progress)
         context.leave = lambda fill: _left(context, fill)
+        context.fields["stages_ns"]["interpreter"] = _INTERPRETER_NS
         error = None
         try:
             jobs.run(context)

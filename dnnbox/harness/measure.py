@@ -14,7 +14,6 @@ from . import stats
 from .noise import NoiseLog
 from .protocol import MeasurePlan
 
-WINDOW_ITERATIONS = 10
 WINDOW_NS = 250 * 10**6
 SAMPLE_LIMIT = 10**6
 GROWTH = 1.1
@@ -78,7 +77,7 @@ def warm_up(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, 
         while True:
             run_once(functions, start, stamps, now)
             durations.append(stamps[-1] - stamps[0])
-            if stamps[-1] >= deadline or _is_full(len(durations), stamps[-1] - opened):
+            if stamps[-1] >= deadline or _is_full(len(durations), stamps[-1] - opened, plan):
                 break
         total += len(durations)
         medians.append(stats.median(durations))
@@ -89,8 +88,8 @@ def warm_up(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, 
             return WarmUp(total, now() - began, False, medians)
 
 
-def _is_full(iterations: int, elapsed_ns: int) -> bool:
-    return iterations >= WINDOW_ITERATIONS and elapsed_ns >= WINDOW_NS
+def _is_full(iterations: int, elapsed_ns: int, plan: MeasurePlan) -> bool:
+    return iterations >= plan.window_iterations and elapsed_ns >= WINDOW_NS
 
 
 def sample(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, noise: NoiseLog, show: Show) -> Timing:
@@ -103,7 +102,7 @@ def sample(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, n
     while True:
         noise.start_window()
         rows = recorder.n
-        last = _window(functions, start, recorder, now, deadline)
+        last = _window(functions, start, recorder, now, deadline, plan)
         noise.end_window(recorder.n - rows)
         _relieve_gc()
         elapsed_s = (last - began) / 1e9
@@ -117,7 +116,12 @@ def sample(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, n
 
 
 def _window(
-    functions: Sequence[Callable[[Any], Any]], start: Any, recorder: "_Recorder", now: Clock, deadline: int
+    functions: Sequence[Callable[[Any], Any]],
+    start: Any,
+    recorder: "_Recorder",
+    now: Clock,
+    deadline: int,
+    plan: MeasurePlan,
 ) -> int:
     stamps = recorder.stamps
     opened = now()
@@ -126,7 +130,7 @@ def _window(
         run_once(functions, start, stamps, now)
         recorder.keep()
         last = stamps[-1]
-        if last >= deadline or recorder.n >= SAMPLE_LIMIT or _is_full(recorder.n - first, last - opened):
+        if last >= deadline or recorder.n >= SAMPLE_LIMIT or _is_full(recorder.n - first, last - opened, plan):
             return last
 
 

@@ -16,10 +16,24 @@ PROTOCOL = 1
 REQUEST, RESULT, EVENTS = "request.json", "result.json", "events.jsonl"
 ARRAYS, ARTIFACTS = "arrays", "artifacts"
 
-JOBS = ("probe", "infer", "measure", "cold", "memory", "profile", "evaluate", "train", "sizes", "export", "match",
-        "verify")  # fmt: skip
+JOBS = (
+    "probe",
+    "infer",
+    "measure",
+    "cold",
+    "generate",
+    "memory",
+    "profile",
+    "evaluate",
+    "train",
+    "sizes",
+    "export",
+    "match",
+    "verify",
+)
 """probe: interpreter, packages, devices · infer: load, run, check, decode, keep outputs · measure: warm latency
-· cold: load and first inference only · memory: peak memory of load and run, nothing timed
+· cold: load and first inference only · generate: token after token, the prompt and the continuation apart
+· memory: peak memory of load and run, nothing timed; what the power counters are read beside
 · profile: operators, work and a trace of a few calls, never a latency
 · evaluate: the model over labelled items, and what the metrics say · train: a few steps on one batch
 · sizes: which sizes of its inputs run · export: the model written as ONNX · match: which class of a source
@@ -65,6 +79,8 @@ class MeasurePlan:
     max_seconds: float = 60.0
     ci_half_width: float = 0.01
     warmup_max_seconds: float = 30.0
+    window_iterations: int = 10  # at least, and at least a quarter of a second
+    energy_seconds: float = 0.0  # so long the memory job calls the model while the host reads its power counters
 
 
 @dataclass(frozen=True)
@@ -162,7 +178,8 @@ class RunResult:
     """What the box answers. Raw figures, never summaries; times in nanoseconds, sizes in bytes.
 
     ``started_ns`` is CLOCK_MONOTONIC when the harness began, so that the host can subtract its own reading.
-    ``stages_ns`` is the cold ladder in this process: import, context, load, to_device, first (first inference).
+    ``stages_ns`` is the cold ladder in this process: interpreter (CPU time before the first line of the harness),
+    import, context, load, to_device, first (first inference).
     """
 
     job: str
@@ -184,6 +201,8 @@ class RunResult:
     postprocessing: List[Dict[str, Any]] = field(default_factory=list)
     profile: Dict[str, Any] = field(default_factory=dict)  # per call: ns, bytes, flops; see harness/profilers
     variant: Dict[str, Any] = field(default_factory=dict)  # name, difference, tolerance, first_ns
+    generation: Dict[str, Any] = field(default_factory=dict)  # prompt_tokens, sequences, new_tokens, tokens
+    device_times: Dict[str, Any] = field(default_factory=dict)  # events_ns, windows: by the device's own clock
     decoded: List[Dict[str, Any]] = field(default_factory=list)  # what the outputs mean, for people
     findings: Dict[str, Any] = field(default_factory=dict)  # what evaluate, train, sizes and match found
     notes: List[str] = field(default_factory=list)

@@ -239,7 +239,8 @@ def _scripts(experiment: Experiment, prepared: Prepared, execution: Execution) -
     """Copy the harness and the requests that were run, with placeholders for every path."""
     request = execution.request
     assert request is not None
-    jobs = ("probe", "infer", "cold", "measure", "memory", "profile")
+    jobs = ["probe", "infer", "cold", "measure", "memory", "profile"]
+    jobs += ["generate"] if any(outcome.job == "generate" for outcome in execution.outcomes) else []
     checkpoint = prepared.path.name
     places = {request.checkpoint: "@checkpoint", f"{INPUTS}": "@experiment/inputs"}
     if request.sys_path:

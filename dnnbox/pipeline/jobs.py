@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dnnbox.errors import BadOutput, DnnboxError, OutOfMemory, RunFailed, TimedO
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.harness.protocol import ARTIFACTS, InputFile, RunRequest
-from dnnbox.pipeline import finished, further, planning
+from dnnbox.pipeline import finished, further, planning, watching
 from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.environment import Attempt, Limits, Lock
 from dnnbox.records.evaluation import Agreement
@@ -90,7 +91,7 @@ class Jobs:
         self.plan = planning.QUICK if prepared.options.quick else planning.FULL
 
     def run(self) -> None:
-        """infer (the gate) → cold → measure per batch → memory → profile."""
+        """infer (the gate) → cold → measure per batch, variant and token → memory → profile."""
         request = self._request()
         self.execution.request = request
         # Nothing is timed while the gate is passed: the one job beside which the host may work.
@@ -110,6 +111,8 @@ class Jobs:
                 self._batch(replace(request, batch_size=batch))
             for variant in self.prepared.options.variants:
                 self._variant(replace(request, variant=variant))
+            if _generates(first):
+                self._generate(request, warm)
         with self.experiment.stage("memory"):
             self._job("memory", further.with_contract(self, request))
         self._profile(request)
@@ -137,6 +140,16 @@ class Jobs:
         except (Unsupported, RunFailed, BadOutput, OutOfMemory, VramOutOfMemory) as error:
             self.progress.end("measure", f"variant {request.variant} refused", time.monotonic() - start)
             self.progress.note(f"variant {request.variant}: {error.what}")
+
+    def _generate(self, request: RunRequest, processes: int) -> None:
+        """Time token after token; a model that cannot be driven so is a finding."""
+        start = time.monotonic()
+        try:
+            for number in range(processes):
+                self._job("generate", request, f"token by token, process {number + 1} of {processes}")
+        except (Unsupported, RunFailed, BadOutput, OutOfMemory, VramOutOfMemory) as error:
+            self.progress.end("generate", "not timed token by token", time.monotonic() - start)
+            self.progress.note(f"token by token: {error.what}")
 
     def _profile(self, request: RunRequest) -> None:
         """Profile where that is wanted. All figures are there by now, so a profile that fails is only noted."""
@@ -217,8 +230,9 @@ class Jobs:
             self.progress.end(job, f"{text}, kept" if text else "kept from the run before", 0.0)
             return before
         finished.fresh(job_dir)
-        outcome = self.box.run(replace(request, job=job), job_dir, timeout_s=left)
-        outcome = replace(outcome, settings={**outcome.settings, **_noted(request)})
+        run = partial(self.box.run, job_dir=job_dir, timeout_s=left)
+        outcome = watching.watched(run, replace(request, job=job), self._places())
+        outcome = results.compressed(replace(outcome, settings={**outcome.settings, **_noted(request)}))
         self.execution.outcomes.append(outcome)
         self._keep_logs(job_dir)
         error = boxes.error_of(outcome, limits_of(self.prepared), self.prepared.options.timeout_s)
@@ -229,6 +243,20 @@ class Jobs:
         finished.keep(outcome, job_dir, root, asked)
         self.progress.end(job, text or _outcome_text(outcome), outcome.wall_s)
         return outcome
+
+    def _places(self) -> watching.Places:
+        """Return what is watched around a job."""
+        prepared, first = self.prepared, self.execution.first
+        files = [] if prepared.options.endpoint else [prepared.path]
+        files += [path for name in prepared.inspection.companions if (path := prepared.path.parent / name).exists()]
+        effective = first.result.effective if first is not None and first.result is not None else {}
+        return watching.Places(
+            files,
+            self.box.environment,
+            prepared.device.name,
+            str(effective.get("device_uuid") or ""),
+            prepared.options.drop_cache,
+        )
 
     def _inside(self) -> str:
         """Return what the jobs run in: figures of two machines or two environments are not one experiment's."""
@@ -244,6 +272,11 @@ class Jobs:
     def _timed_out(self, job: str) -> TimedOut:
         seconds = self.prepared.options.timeout_s
         return TimedOut(f"{job}: the time limit of {seconds:g} s is used up", hint="raise `--timeout`", phase=job)
+
+
+def _generates(first: RunOutcome) -> bool:
+    """Say whether the verified inference found that the model continues a text."""
+    return first.result is not None and first.result.findings.get("generates") == ""
 
 
 def _noted(request: RunRequest) -> Mapping[str, Any]:

@@ -52,7 +52,7 @@ def describe(prepared: Prepared, store: Store) -> Plan:
         batch=options.batches[0],
         network=tuple(_network(prepared, exists)),
         inputs=prepared.inputs,
-        measure=_measure_text(options.quick, profile=options.wants_profile),
+        measure=_measure_text(options.quick, profile=options.wants_profile, drop_cache=options.drop_cache),
         writes_to=str(options.out or _relative(default_root(options.workspace, prepared.path.name), options.workspace)),
         will=tuple(_will(prepared, exists)),
         will_not=tuple(_will_not(prepared)),
@@ -111,11 +111,12 @@ def _relative(path: Path, base: Path) -> Path:
     return path.relative_to(base) if path.is_relative_to(base) else path
 
 
-def _measure_text(quick: bool, *, profile: bool) -> str:
+def _measure_text(quick: bool, *, profile: bool, drop_cache: bool) -> str:
     cold, warm = process_counts(quick)
     plan = QUICK if quick else FULL
+    starts = "cold starts from the disk" if drop_cache else "cold starts"
     return (
-        f"{cold + warm} cold starts, {warm} warm process{'es' if warm > 1 else ''} of at least {plan.min_seconds:g} s "
+        f"{cold + warm} {starts}, {warm} warm process{'es' if warm > 1 else ''} of at least {plan.min_seconds:g} s "
         f"and {plan.min_iterations} inferences, memory {'and a profile ' if profile else ''}apart"
     )
 

@@ -37,12 +37,14 @@ class Statistics:
 class Cold:
     """Fresh processes, never pooled with warm figures.
 
-    ``stages_ms`` in order: spawn, import, context, load, to_device, first.
+    ``stages_ms`` in order: spawn, interpreter, import, context, load, to_device, first. ``page_cache`` says how much of
+    the model's and the environment's files lay in memory before the processes started, and whether that was dropped.
     """
 
     processes: int = 0
     stages_ms: Mapping[str, Statistics] = field(default_factory=dict)
     total_ms: Statistics = field(default_factory=Statistics)
+    page_cache: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,18 @@ class Warm:
     per_process_p50_ms: tuple[float, ...] = ()
     drift: str = ""
     modes_ms: tuple[float, ...] = ()
+    device_ms: Statistics = field(default_factory=Statistics)  # the model alone, by the device's own clock
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """``interval`` is the slowest and the fastest process."""
+    """``interval`` is the slowest and the fastest process; ``synchronised``: each call, or each window of them."""
 
     batch: int
     items_per_s: float
     latency_p50_ms: float | None = None
     interval: tuple[float, float] | None = None
+    synchronised: str = "each call"
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,37 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """Token after token, the likeliest each time. ``first_token_ms`` counts from the text, ``prefill_ms`` from its
+    tokens; ``by_position_ms`` are the medians of each token after the first. Rates count the tokens of all sequences.
+    """
+
+    processes: int = 0
+    runs: int = 0
+    prompt_tokens: int = 0
+    sequences: int = 0
+    new_tokens: int = 0
+    first_token_ms: Statistics = field(default_factory=Statistics)
+    prefill_ms: Statistics = field(default_factory=Statistics)
+    between_tokens_ms: Statistics = field(default_factory=Statistics)
+    total_ms: Statistics = field(default_factory=Statistics)
+    by_position_ms: tuple[float, ...] = ()
+    prefill_tokens_per_s: float | None = None
+    decode_tokens_per_s: float | None = None
+    tokens_per_s: float | None = None
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True)
 class Memory:
-    """Peaks in MiB, from a pass of its own."""
+    """Peaks in MiB, from a pass of its own. ``vram_process_peak_mib`` is the driver's word, context included."""
 
     host_peak_mib: float | None = None
     host_after_load_mib: float | None = None
     vram_peak_mib: float | None = None
+    vram_allocated_peak_mib: float | None = None
+    vram_process_peak_mib: float | None = None
+    cgroup_peak_mib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +136,7 @@ class Stats:
     throughput: tuple[Throughput, ...] = ()
     throughput_best: Mapping[str, Any] = field(default_factory=dict)  # batch, items_per_s, gain, saturates_at
     variants: tuple[Variant, ...] = ()
+    generation: Generation | None = None
     memory: Memory = field(default_factory=Memory)
     energy: Mapping[str, Any] | None = None
     noise: Mapping[str, Any] = field(default_factory=dict)
@@ -135,6 +165,7 @@ class Profile:
 
     ``bound_by``: ``verdict`` (compute, memory, launch, transfer, preprocess, postprocess, python, unknown) and
     ``evidence``. ``peaks`` are measured on this very device. ``slowdown`` is the profiled call over the plain one.
+    ``fallbacks``: nodes of a GPU run that the CPU ran, those with most time first; ``fallbacks_n`` counts them all.
     """
 
     schema: str = "dnnbox.profile/1"
@@ -151,6 +182,8 @@ class Profile:
     shares: Mapping[str, float] = field(default_factory=dict)
     providers: Mapping[str, int] = field(default_factory=dict)
     nodes: tuple[Mapping[str, Any], ...] = ()
+    fallbacks: tuple[Mapping[str, Any], ...] = ()
+    fallbacks_n: int = 0
     bound_by: Mapping[str, str] = field(default_factory=dict)
     trace: str = ""
     definitions: Mapping[str, str] = field(default_factory=dict)

@@ -45,6 +45,7 @@ class RunOptions:
     shm_bytes: int = 0
     cpus: str = ""
     quick: bool = False
+    drop_cache: bool = False  # before each fresh process the kernel is asked to forget the model's files
     profile: bool | None = None  # None: yes, but not with ``quick``
     allow: tuple[str, ...] = ()
     allow_weaker: bool = False  # limits that the engine cannot enforce are left out, and said

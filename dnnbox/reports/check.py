@@ -11,7 +11,7 @@ from typing import Any
 
 _NUMBER = re.compile(
     r"(?<![\w.#])([−-]?\d+(?:[\u00a0\u202f]\d{3})*(?:\.\d+)*(?:e[−+-]?\d+)?)(?![_\d])"
-    r"(?:[\u00a0 ]?(ms|µs|s|GFLOP/s|TFLOP|GFLOP|MFLOP|kFLOP|GB/s|GiB|MiB|GB|MB|kB|bytes|%|M|B)(?![\w/]))?"
+    r"(?:[\u00a0 ]?(ms|µs|s|GFLOP/s|TFLOP|GFLOP|MFLOP|kFLOP|GB/s|GiB|MiB|GB|MB|kB|mJ|J|W|bytes|%|M|B)(?![\w/]))?"
 )
 _UNITS: Mapping[str, tuple[tuple[str, float], ...]] = {
     # unit in the report -> (unit in a JSON name, factor)
@@ -29,6 +29,9 @@ _UNITS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "GFLOP": (("flops", 1e-9),),
     "MFLOP": (("flops", 1e-6),),
     "kFLOP": (("flops", 1e-3),),
+    "J": (("joules", 1.0),),
+    "mJ": (("joules", 1e3),),
+    "W": (("watts", 1.0),),
     "bytes": (("bytes", 1.0),),
     "%": (("share", 100.0),),
     "M": (("parameters", 1e-6),),
@@ -117,7 +120,9 @@ def _known(experiment: Path) -> _Known:
 def _without_series(value: Any) -> Any:
     """Leave the raw samples out: thousands of values would vouch for any number."""
     if isinstance(value, Mapping):
-        return {key: _without_series(item) for key, item in value.items() if key not in ("latency_ms", "counts")}
+        return {
+            key: _without_series(item) for key, item in value.items() if key not in ("latency_ms", "counts", "points")
+        }
     return [_without_series(item) for item in value] if isinstance(value, list) else value
 
 

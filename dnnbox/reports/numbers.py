@@ -136,6 +136,18 @@ def byte_rate(bytes_per_s: float | None) -> str:
     return MISSING if bytes_per_s is None else f"{significant(bytes_per_s / 1e9)}{NBSP}GB/s"
 
 
+def energy(joules: float | None) -> str:
+    """Return energy: 1.24 J, 38.1 mJ."""
+    if joules is None:
+        return MISSING
+    return f"{significant(joules)}{NBSP}J" if joules >= 1 else f"{significant(1e3 * joules)}{NBSP}mJ"
+
+
+def power(watts: float | None) -> str:
+    """Return power: 312 W."""
+    return MISSING if watts is None else f"{significant(watts)}{NBSP}W"
+
+
 def parameters(value: float) -> str:
     """Return a parameter count: 42.0 M, 1.31 B, 7 412."""
     for factor, unit in ((1e9, "B"), (1e6, "M")):

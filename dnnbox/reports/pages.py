@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnnbox.reports import border, examples, failed, profile, quality, sections, speed, summary
+from dnnbox.reports import border, cold, examples, failed, generation, profile, quality, sections, speed, summary
 from dnnbox.reports.blocks import Page, Section
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import say
@@ -17,8 +17,9 @@ def experiment(outputs: Outputs, root: Path) -> Page:
         *(failed.sections(outputs) if is_failed else ()),
         sections.identity(outputs),
         speed.speed(outputs),
+        generation.generation(outputs),
         profile.profile(outputs),
-        speed.cold(outputs),
+        cold.cold(outputs),
         border.contract(outputs),
         quality.quality(outputs),
         quality.training(outputs),

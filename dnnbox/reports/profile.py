@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dnnbox.records.measurements import Operator
-from dnnbox.reports import numbers, words
-from dnnbox.reports.blocks import Block, Cell, Column, Pairs, Section, Table
+from dnnbox.reports import figures, numbers, words
+from dnnbox.reports.blocks import Block, Cell, Column, Figure, Pairs, Section, Table
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
-from dnnbox.reports.speed import share_graphic
+from dnnbox.reports.roofline_figure import Dot, Roof, roofline
+from dnnbox.reports.speed import share_graphic, standalone
+
+_MOST_DOTS = 8
 
 
 def profile(outputs: Outputs) -> Section | None:
     """Return the section; None where no profile was taken."""
     if not outputs.profile.operators:
         return None
-    blocks: tuple[Block, ...] = (_operators(outputs), _roof(outputs))
+    blocks: tuple[Block, ...] = (_operators(outputs), *_fallbacks(outputs), *_drawing(outputs), _roof(outputs))
     sub = say("A pass of its own: its times say what is large, not how long a request takes.")
     return Section("profile", "Where the time goes", blocks, sub, nav="Profile")
 
@@ -67,6 +70,61 @@ def _row(operator: Operator, *, is_first: bool) -> tuple[Cell, ...]:
         data(numbers.size(operator.bytes)),
         data(operator.provider),
     )
+
+
+def _fallbacks(outputs: Outputs) -> tuple[Table, ...]:
+    """Return the nodes of a GPU run that the CPU ran: each of them copies its inputs back, and its outputs forth."""
+    found = outputs.profile
+    if not found.fallbacks:
+        return ()
+    columns = (Column("Node"), Column("Operator"), Column("Ran on"), Column("Time of a call", numeric=True))
+    rows = tuple(
+        (
+            code(str(node.get("name", ""))),
+            code(str(node.get("operator", ""))),
+            data(str(node.get("provider", ""))),
+            data(numbers.duration(node.get("self_ms"))),
+        )
+        for node in found.fallbacks
+    )
+    share = found.shares.get("fallbacks_share")
+    title = say("The CPU ran {n} of this GPU run", n=numbers.counted(found.fallbacks_n, "node"))
+    told = say("They take {share} of the operators' time.", share=numbers.percent(share)) if share else NOTHING
+    return (Table("CPU fallbacks", columns, rows, title, NOTHING, told, kind=""),)
+
+
+def _drawing(outputs: Outputs) -> tuple[Figure, ...]:
+    """Return the roofline; nothing where a peak or the model's work is not known."""
+    roof, peaks = outputs.profile.roofline, outputs.profile.peaks
+    values = (roof.get("flops_per_byte"), roof.get("flops_per_s"), peaks.get("flops_per_s"), peaks.get("bytes_per_s"))
+    if not all(isinstance(value, int | float) and value > 0 for value in values):
+        return ()
+    model = Dot("model", float(roof["flops_per_byte"]), float(roof["flops_per_s"]))
+    drawn = Roof(float(peaks["flops_per_s"]), float(peaks["bytes_per_s"]), model, _dots(outputs))
+    draw = roofline(drawn)
+    reached = numbers.work_rate(roof["flops_per_s"])
+    title = say("The model reaches {rate} of {peak}", rate=reached, peak=numbers.work_rate(peaks["flops_per_s"]))
+    measured = say("**Measured:** the roof, {peaks}.", peaks=outputs.profile.definitions.get("peaks", ""))
+    caption = say("Small dots are operators, by their own time in the profile, which is slower than the measured one.")
+    return (
+        Figure(
+            "roofline",
+            title,
+            measured,
+            figures.variants(draw),
+            standalone(draw),
+            f"Roofline, the model reaches {reached}",
+            caption,
+        ),
+    )
+
+
+def _dots(outputs: Outputs) -> list[Dot]:
+    return [
+        Dot(each.name, each.flops / each.bytes, each.flops / each.self_ms * 1e3)
+        for each in outputs.profile.operators[:_MOST_DOTS]
+        if each.flops and each.bytes and each.self_ms > 0
+    ]
 
 
 def _roof(outputs: Outputs) -> Pairs:

@@ -1,4 +1,4 @@
-"""The sections with figures: speed when warm, cold start and memory, the noise panel."""
+"""The section with the figures of speed when warm."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from dnnbox.records.measurements import Statistics, Target
 from dnnbox.reports import bars, figures, latency_figure, numbers, words
-from dnnbox.reports.blocks import Beside, Block, Cell, Column, Figure, Graphic, Pairs, Section, Table
+from dnnbox.reports.blocks import Beside, Block, Cell, Column, Figure, Graphic, Section, Table
 from dnnbox.reports.canvas import Size
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, data, say, sentences
-from dnnbox.reports.summary import largest_cold, largest_warm
+from dnnbox.reports.summary import largest_warm
 
 STANDALONE: Size = "m"
 _TAILS = ("p50", "p90", "p95", "p99")
@@ -32,12 +32,12 @@ def speed(outputs: Outputs) -> Section | None:
     return Section("speed", "Speed when warm", tuple(blocks), sub, nav="Speed")
 
 
-def _definition(outputs: Outputs, name: str) -> Prose:
+def definition(outputs: Outputs, name: str) -> Prose:
     words_ = outputs.stats.definitions.get(name, "")
     return say("**Measured:** {what}.", what=words_) if words_ else NOTHING
 
 
-def _limit(outputs: Outputs, prefix: str) -> Target | None:
+def limit(outputs: Outputs, prefix: str) -> Target | None:
     """Return the first target on a figure of this group, required ones first."""
     found = [t for t in outputs.verdict.targets if t.metric.startswith(prefix) and t.expression.find("<") > 0]
     return min(found, key=lambda t: not t.required, default=None)
@@ -69,7 +69,7 @@ def _latency(outputs: Outputs) -> tuple[Figure, ...]:
         Figure(
             "latency",
             title,
-            _definition(outputs, "warm.latency_ms"),
+            definition(outputs, "warm.latency_ms"),
             figures.variants(draw, ("s", "m", "l")),
             standalone(draw),
             f"Latency over time, p50 {time}",
@@ -103,7 +103,7 @@ def _series(
 ) -> latency_figure.LatencySeries:
     warm = outputs.stats.warm.latency_ms
     lines = [(name, value) for name in ("p50", "p90", "p95") if (value := getattr(warm, name)) is not None]
-    target = _limit(outputs, "latency_")
+    target = limit(outputs, "latency_")
     return latency_figure.LatencySeries(
         processes=[p["latency_ms"] for p in processes],
         counts=list(histogram.get("counts", [])),
@@ -205,13 +205,13 @@ def _stage_table(outputs: Outputs) -> Table:
         Column("Share", numeric=True),
     )
     rows = tuple(
-        _stage_row(outputs, "warm", name, stage, words.WARM_STAGES.get(name, (name, ""))[0])
+        stage_row(outputs, "warm", name, stage, words.WARM_STAGES.get(name, (name, ""))[0])
         for name, stage in outputs.stats.warm.stages_ms.items()
     )
     return Table("Stages of a warm request", columns, rows, kind="")
 
 
-def _stage_row(outputs: Outputs, group: str, name: str, stage: Statistics, title: str) -> tuple[Cell, ...]:
+def stage_row(outputs: Outputs, group: str, name: str, stage: Statistics, title: str) -> tuple[Cell, ...]:
     return (
         data(title),
         data(numbers.duration(stage.p50, stage.ci95)),
@@ -245,7 +245,7 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
         rows,
         kind="",
         title=say("Throughput") if len(points) == 1 else NOTHING,
-        measured=_definition(outputs, "throughput"),
+        measured=definition(outputs, "throughput"),
     )
     if len(points) < 2:
         return (table,)
@@ -290,98 +290,11 @@ def _variants(outputs: Outputs) -> tuple[Block, ...]:
         for found in outputs.stats.variants
     )
     title = say("Other ways to run the same model")
-    return (Table("Variants", columns, rows, title, _definition(outputs, "variants"), kind=""),)
+    return (Table("Variants", columns, rows, title, definition(outputs, "variants"), kind=""),)
 
 
 def _rates(interval: tuple[float, float] | None) -> str:
     return numbers.MISSING if interval is None else f"{numbers.rate(interval[0])}–{numbers.rate(interval[1])}"
-
-
-def cold(outputs: Outputs) -> Section | None:
-    """Return the section of the cold start and the memory; None where neither was measured."""
-    left, right = _cold(outputs), _memory(outputs)
-    if not left and not right:
-        return None
-    blocks: tuple[Block, ...] = (Beside(left, right),) if left and right else left or right
-    return Section("cold", "Cold start and memory", blocks, nav="Cold start")
-
-
-def _cold(outputs: Outputs) -> tuple[Block, ...]:
-    measured = outputs.stats.cold
-    total = measured.total_ms.p50
-    shown = [
-        figures.Bar(words.COLD_STAGES.get(name, name), stage.p50)
-        for name, stage in measured.stages_ms.items()
-        if stage.p50 is not None
-    ]
-    if total is None or not shown:
-        return ()
-    target = _limit(outputs, "cold_")
-    draw = figures.waterfall(
-        shown, total, target.target if target else None, missed=target is not None and target.status == "missed"
-    )
-    largest = largest_cold(outputs)
-    title = say("A cold start takes {total}", total=numbers.duration(total))
-    if largest and largest[1] >= 0.3:
-        title = say(
-            "{what} is {share} of a {total} cold start",
-            what=words.COLD_FINDINGS.get(largest[0], largest[0]),
-            share=numbers.percent(largest[1]),
-            total=numbers.duration(total),
-        )
-    told = say(
-        "**Measured:** medians of {n}. Total: {what}.",
-        n=numbers.counted(measured.processes, "fresh process", "fresh processes"),
-        what=outputs.stats.definitions.get("cold.total_ms", ""),
-    )
-    columns = (
-        Column("Stage"),
-        Column("p50", numeric=True),
-        Column("95 % CI", numeric=True),
-        Column("Share", numeric=True),
-    )
-    rows = [
-        _stage_row(outputs, "cold", name, stage, words.COLD_STAGES.get(name, name))
-        for name, stage in measured.stages_ms.items()
-    ]
-    rows.append(
-        (
-            say("**Total**"),
-            data(numbers.duration(total, measured.total_ms.ci95)),
-            data(numbers.duration_interval(total, measured.total_ms.ci95)),
-            data(""),
-        )
-    )
-    alt = ", ".join(f"{bar.name} {numbers.duration(bar.milliseconds)}" for bar in shown)
-    caption = say("Medians of the stages do not add up to the median of the whole.")
-    return (
-        Figure("cold", title, told, figures.variants(draw), standalone(draw), alt, caption),
-        Table("Stages of a cold start", columns, tuple(rows), kind=""),
-    )
-
-
-def _memory(outputs: Outputs) -> tuple[Block, ...]:
-    memory = outputs.stats.memory
-    items = tuple(
-        (title, _or_reason(outputs, numbers.memory(value), f"memory.{name}", value is None))
-        for name, title, value in (
-            ("host_peak_mib", "RAM, peak", memory.host_peak_mib),
-            ("host_after_load_mib", "RAM, model loaded", memory.host_after_load_mib),
-            ("vram_peak_mib", "VRAM, peak", memory.vram_peak_mib),
-        )
-    )
-    if memory.host_peak_mib is None and memory.vram_peak_mib is None:
-        return ()
-    title = say("The process needs {ram} of RAM", ram=numbers.memory(memory.host_peak_mib))
-    return (Pairs(items, title, _definition(outputs, "memory.host_peak_mib")),)
-
-
-def _or_reason(outputs: Outputs, value: str, name: str, is_missing: bool) -> Prose:
-    return (
-        say("{missing} {why}", missing=numbers.MISSING, why=outputs.stats.reasons.get(name, "not measured"))
-        if is_missing
-        else data(value)
-    )
 
 
 def share_graphic(share: float, *, is_first: bool) -> Graphic:

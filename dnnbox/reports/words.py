@@ -12,6 +12,7 @@ from dnnbox.reports.prose import Prose, code, data, say
 
 COLD_STAGES = {
     "spawn": "Start process",
+    "interpreter": "Start Python",
     "import": "Import packages",
     "context": "Open device",
     "load": "Load weights",
@@ -20,6 +21,7 @@ COLD_STAGES = {
 }
 COLD_FINDINGS = {
     "spawn": "Starting the process",
+    "interpreter": "Starting Python",
     "import": "Importing packages",
     "context": "Opening the device",
     "load": "Loading the weights",
@@ -47,6 +49,8 @@ METRICS = {
     "host_peak_mib": "Peak RAM",
     "host_after_load_mib": "RAM after loading",
     "vram_peak_mib": "Peak VRAM",
+    "decode_tokens_s": "Tokens after the first",
+    "energy_j_per_item": "Energy of an item",
 }
 PLAIN_METRICS = {
     "latency_p50_ms": "Usual response time",
@@ -82,6 +86,7 @@ PLAIN_METRICS = {
     "agreement_cosine": "Likeness to the reference",
 }
 """For people who decide: no percentiles and no short forms that they would have to look up."""
+_TIMES = {"latency": "Latency", "first_token": "First token", "inter_token": "Next token"}
 TASKS = {
     "image-classification": "classifies an image",
     "object-detection": "finds objects",
@@ -168,6 +173,7 @@ STAGES = {
     "infer": "First inference",
     "cold": "Cold starts",
     "measure": "Measure",
+    "generate": "Token by token",
     "memory": "Memory",
     "profile": "Profile",
     "report": "Report",
@@ -266,8 +272,8 @@ def device(outputs: Outputs) -> Prose:
 
 def metric_name(metric: str) -> str:
     """Return a metric's name for people: ``latency_p95_ms`` is Latency p95."""
-    match = re.fullmatch(r"latency_(\w+)_ms", metric)
-    return f"Latency {match[1]}" if match else METRICS.get(metric, metric)
+    match = re.fullmatch(r"(latency|first_token|inter_token)_(\w+)_ms", metric)
+    return f"{_TIMES[match[1]]} {match[2]}" if match else METRICS.get(metric, metric)
 
 
 def plain_metric(metric: str) -> str:
@@ -283,9 +289,13 @@ def metric_value(metric: str, value: float | None, interval: tuple[float, float]
         return numbers.duration(value, interval)
     if metric.endswith("_mib"):
         return numbers.memory(value)
-    if metric.endswith("items_s"):
-        return f"{numbers.rate(value)}{numbers.NBSP}items/s"
-    return numbers.plain(value)
+    if metric.endswith(("items_s", "tokens_s")):
+        return f"{numbers.rate(value)}{numbers.NBSP}{_unit(metric)}"
+    return numbers.energy(value) if metric == "energy_j_per_item" else numbers.plain(value)
+
+
+def _unit(metric: str) -> str:
+    return "tokens/s" if metric.endswith("tokens_s") else "items/s"
 
 
 def limit_value(metric: str, value: float) -> str:
@@ -300,8 +310,8 @@ def limit_value(metric: str, value: float) -> str:
             if whole_gib
             else f"{numbers.plain(value)}{numbers.NBSP}MiB"
         )
-    if metric.endswith("items_s"):
-        return f"{numbers.plain(value)}{numbers.NBSP}items/s"
+    if metric.endswith(("items_s", "tokens_s")):
+        return f"{numbers.plain(value)}{numbers.NBSP}{_unit(metric)}"
     return numbers.plain(value)
 
 

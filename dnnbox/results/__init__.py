@@ -8,6 +8,7 @@ from dnnbox.results.contracts import contract
 from dnnbox.results.measuring import measure, samples
 from dnnbox.results.profiling import profile
 from dnnbox.results.quality import answers, quality
+from dnnbox.results.samples import compressed
 from dnnbox.results.targets import METRICS, judge, parse
 from dnnbox.results.traces import keep as keep_trace
 from dnnbox.results.training import training
@@ -17,6 +18,7 @@ __all__ = [
     "answers",
     "artifacts",
     "compare",
+    "compressed",
     "contract",
     "failure",
     "judge",

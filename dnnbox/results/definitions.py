@@ -16,7 +16,9 @@ _WARM_STAGES = {
     "postprocess": "tensors to a decoded result",
 }
 _COLD_STAGES = {
-    "spawn": "from just before the process is started to the first line of dnnbox's own code in it",
+    "spawn": "from just before the process is started to the first line of dnnbox's own code in it, less the "
+    "interpreter's own time",
+    "interpreter": "processor time of the process before the first line of dnnbox's own code: starting Python",
     "import": "importing the packages that the model needs",
     "context": "opening the device (threads, GPU context)",
     "load": "reading the checkpoint and building the model",
@@ -36,20 +38,31 @@ def of(
         "widened to the medians of the single processes",
         "warm.latency_ms.outliers": "samples farther from the median than ten robust standard deviations; "
         "counted, never dropped",
-        "cold.total_ms": "from just before a process is started to its first result, in fresh processes, page cache as "
-        "it was left by the run before; never pooled with warm figures",
+        "cold.total_ms": "from just before a process is started to its first result, in fresh processes, "
+        f"{_page_cache(stats)}; never pooled with warm figures",
+        "cold.page_cache": "share of the files' bytes in memory just before each process, median: of the "
+        "checkpoint, and of the environment where it was dropped",
         "throughput": "items finished per second of inference, one request at a time; the interval is the slowest and "
-        "the fastest process",
+        "the fastest process" + _window_text(stats),
         "variants": "another way to run the same model, in one process of its own; its output is held against that of "
         "the plain run on the same input before it is timed; speedup is the plain p50 over this one's",
         "throughput_best.saturates_at": "smallest batch with 95 % of the best throughput",
         "memory.host_peak_mib": "largest resident memory of the process while it loads and runs, "
         "in a pass that is not timed",
         "memory.host_after_load_mib": "resident memory when the model is loaded, before the first inference",
-        "memory.vram_peak_mib": "largest GPU memory of the process, in a pass that is not timed",
+        "memory.vram_peak_mib": "largest GPU memory that the runtime's allocator reserved, in a pass that is not timed",
+        "memory.vram_process_peak_mib": "largest GPU memory of the job's processes as the driver counts it, context "
+        "included, read ten times a second in a pass that is not timed",
+        "memory.cgroup_peak_mib": "largest memory of the box as the kernel charges it, page cache included",
         "quality": "quiet: no check of the noise table failed; contended: something else used the machine; unstable: "
         "the figures did not settle or the processes differ",
     }
+    found |= _generation(stats) | _energy(stats)
+    if stats.warm.device_ms.n:
+        found["warm.device_ms"] = (
+            "the forward pass between two events on the device, by its own clock; the device is waited for once, after "
+            "the last call, so the time to start a call is hidden where there is a call before it"
+        )
     found |= {
         f"warm.stages_ms.{name}": _WARM_STAGES.get(name, "a step of this runtime") for name in stats.warm.stages_ms
     }
@@ -57,6 +70,47 @@ def of(
         f"cold.stages_ms.{name}": _COLD_STAGES.get(name, "a step of this runtime") for name in stats.cold.stages_ms
     }
     return found
+
+
+def _page_cache(stats: Stats) -> str:
+    dropped = stats.cold.page_cache.get("dropped") is True
+    return "page cache dropped before each" if dropped else "page cache as it was left by the run before"
+
+
+def _window_text(stats: Stats) -> str:
+    ahead = any(point.synchronised == "each window" for point in stats.throughput)
+    return "; the model alone, the device waited for once a window and not after each call" if ahead else ""
+
+
+def _generation(stats: Stats) -> dict[str, str]:
+    found = stats.generation
+    if found is None:
+        return {}
+    how = f"greedy, {found.new_tokens} tokens after a prompt of {found.prompt_tokens}, with a cache of keys and values"
+    return {
+        "generation.first_token_ms": f"from the text to the first new token in host memory: tokenising where the input "
+        f"is text, copy to the device, reading the prompt, choosing the likeliest token; {how}; "
+        f"n = {found.first_token_ms.n}",
+        "generation.prefill_ms": "the same from the prompt's tokens on",
+        "generation.between_tokens_ms": "from one token to the next, the device waited for at each; all positions of "
+        f"all runs, n = {found.between_tokens_ms.n}",
+        "generation.total_ms": f"a whole run: the first token and the {max(0, found.new_tokens - 1)} after it",
+        "generation.prefill_tokens_per_s": "tokens of the prompt over the median time to read it",
+        "generation.decode_tokens_per_s": "tokens after the first over the mean time that they took",
+        "generation.tokens_per_s": "new tokens over the mean time of a whole run",
+        "generation.by_position_ms": "median time of each token after the first, in order: it grows with the context",
+    }
+
+
+def _energy(stats: Stats) -> dict[str, str]:
+    if stats.energy is None:
+        return {}
+    return {
+        "energy": f"read by the host while the model was called {stats.energy.get('calls')} times in a pass that is "
+        "not timed, inputs and outputs copied each time; of a whole source (GPU, or processor package with all that "
+        "runs on it), nothing averaged or added up over sources",
+        "energy.above_idle_joules_per_item": "the same less what the source took in the idle second before",
+    }
 
 
 def _latency(stats: Stats, processes: Sequence[ProcessSamples], effective: Mapping[str, Any], width: str) -> str:

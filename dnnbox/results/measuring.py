@@ -8,12 +8,15 @@ from itertools import groupby
 from typing import Any, Literal
 
 from dnnbox.harness.protocol import RunResult
-from dnnbox.records.measurements import Cold, Memory, Statistics, Stats, Warm
+from dnnbox.records.measurements import Memory, Statistics, Stats, Warm
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import definitions, noise, statistics, throughput, variants
+from dnnbox.results import definitions, energy, noise, statistics, throughput, variants
+from dnnbox.results.cold import cold
+from dnnbox.results.generation import generation
 from dnnbox.results.samples import ProcessSamples, document, read_all
 
-COLD_STAGES = ("spawn", "import", "context", "load", "to_device", "first")
+_TELLING = ("measure", "cold", "infer", "generate", "memory", "profile", "probe")
+"""The jobs, those first whose word on what really was counts most."""
 _MIB = 1 << 20
 
 
@@ -37,8 +40,10 @@ def measure(
     by_batch = _by_batch([o for o in good if o.job == "measure" and not variants.name_of(o)], batch)
     timed = by_batch.get(batch, [])
     processes = read_all(timed)
-    warm, warm_reasons = _warm(processes)
-    cold, cold_reasons = _cold([o for o in good if o.job == "cold"] + timed)
+    warm, warm_reasons = _warm(processes, timed)
+    started, cold_reasons = cold([o for o in good if o.job == "cold"] + timed)
+    made, generation_reasons = generation(outcomes)
+    used, energy_reasons = energy.energy([o for o in good if o.job == "memory"])
     memory, memory_reasons = _memory([o for o in good if o.job == "memory"], _results(good))
     verdict, noise_facts = noise.judge(timed, processes) if processes else (None, {})
     effective = _effective(good)
@@ -49,16 +54,18 @@ def measure(
         precision=str(effective.get("precision") or precision),
         threads=_whole(effective.get("threads"), threads),
         batch=batch,
-        cold=cold,
+        cold=started,
         warm=warm,
         throughput=points,
         throughput_best=best,
         variants=variants.variants(outcomes, warm.latency_ms),
+        generation=made,
         memory=memory,
+        energy=used,
         noise=noise_facts,
         reasons={
             **warm_reasons, **cold_reasons, **memory_reasons, **throughput_reasons, **best_reasons,
-            **_refused(outcomes, batch), "energy": "not measured",
+            **generation_reasons, **energy_reasons, **_refused(outcomes, batch),
         },
     )  # fmt: skip
     if verdict is None:
@@ -67,13 +74,14 @@ def measure(
 
 
 def samples(outcomes: Sequence[RunOutcome], *, batch: int = 1) -> dict[str, Any]:
-    """Return ``outputs/samples.json``: the thinned raw samples that the figures are drawn from."""
+    """Return ``outputs/samples.json``: the thinned raw samples that the figures are drawn from, and the memory."""
+    taken = [o.result.memory for o in outcomes if o.job == "memory" and o.result is not None and o.result.memory]
     measured = [
         o
         for o in outcomes
         if o.job == "measure" and not variants.name_of(o) and o.result is not None and o.result.error is None
     ]
-    return document(read_all(_by_batch(measured, batch).get(batch, [])))
+    return document(read_all(_by_batch(measured, batch).get(batch, [])), taken[-1] if taken else {})
 
 
 def _results(outcomes: Sequence[RunOutcome]) -> list[RunResult]:
@@ -82,7 +90,7 @@ def _results(outcomes: Sequence[RunOutcome]) -> list[RunResult]:
 
 def _effective(outcomes: Sequence[RunOutcome]) -> Mapping[str, Any]:
     """Return what really was, from a measuring process where there is one."""
-    ranked = sorted(outcomes, key=lambda o: ("measure", "cold", "infer", "memory", "profile", "probe").index(o.job))
+    ranked = sorted(outcomes, key=lambda o: _TELLING.index(o.job))
     return next((o.result.effective for o in ranked if o.result and o.result.effective), {})
 
 
@@ -117,9 +125,10 @@ def _by_batch(measured: Sequence[RunOutcome], batch: int) -> dict[int, list[RunO
     return groups
 
 
-def _warm(processes: Sequence[ProcessSamples]) -> tuple[Warm, dict[str, str]]:
+def _warm(processes: Sequence[ProcessSamples], timed: Sequence[RunOutcome]) -> tuple[Warm, dict[str, str]]:
     if not processes:
         return Warm(), {"warm.latency_ms": "nothing was measured"}
+    by_device, device_reasons = _device_times(timed)
     pooled = [ms for process in processes for ms in process.total_ms]
     medians = tuple(statistics.percentile(sorted(p.total_ms), 0.5) for p in processes)
     whole = statistics.summarise(pooled)
@@ -129,8 +138,28 @@ def _warm(processes: Sequence[ProcessSamples]) -> tuple[Warm, dict[str, str]]:
     # Where an iteration is one stage, its samples are the whole's.
     stages = {name: whole if taken == pooled else statistics.summarise(taken) for name, taken in columns.items()}
     shown = [change for p in processes if (change := statistics.drift(p.total_ms)) is not None]
-    warm = Warm(len(processes), latency, stages, medians, _drift_text(shown, len(processes)), statistics.modes(pooled))
-    return warm, _tail_reasons("warm.latency_ms", latency)
+    warm = Warm(
+        len(processes),
+        latency,
+        stages,
+        medians,
+        _drift_text(shown, len(processes)),
+        statistics.modes(pooled),
+        by_device,
+    )
+    return warm, {**_tail_reasons("warm.latency_ms", latency), **device_reasons}
+
+
+def _device_times(timed: Sequence[RunOutcome]) -> tuple[Statistics, dict[str, str]]:
+    """Return the model alone by the device's clock, where it has one that the runtime lets us read."""
+    taken = [o.result.device_times.get("events_ns") for o in timed if o.result is not None]
+    values = [ns / 1e6 for found in taken if isinstance(found, list) for ns in found if isinstance(ns, int) and ns > 0]
+    if values:
+        return statistics.summarise(values), {}
+    on_cpu = all(str(r.effective.get("device", "cpu")) == "cpu" for r in _results(timed))
+    return Statistics(), {
+        "warm.device_ms": "no GPU was used" if on_cpu else "this runtime does not show the device's clock"
+    }
 
 
 def _widened(latency: Statistics, medians: Sequence[float]) -> Statistics:
@@ -159,49 +188,41 @@ def _tail_reasons(name: str, summary: Statistics) -> dict[str, str]:
     return found
 
 
-def _cold(started: Sequence[RunOutcome]) -> tuple[Cold, dict[str, str]]:
-    ladders = [ladder for outcome in started if (ladder := _ladder(outcome))]
-    if not ladders:
-        return Cold(), {"cold.total_ms": "no fresh process was started for it"}
-    names = [name for name in COLD_STAGES if any(name in ladder for ladder in ladders)]
-    names += sorted({name for ladder in ladders for name in ladder} - set(names))
-    stages = {name: statistics.summarise([ladder[name] for ladder in ladders if name in ladder]) for name in names}
-    whole = [sum(ladder.values()) for ladder in ladders if "spawn" in ladder]
-    total = statistics.summarise(whole)
-    reasons = {} if whole else {"cold.total_ms": "the start of the processes was not on this machine's clock"}
-    if whole and total.ci95 is None:
-        reasons["cold.total_ms.ci95"] = f"n too small: {total.n} of 6"
-    reasons |= {f"cold.stages_ms.{name}": "this runtime has no such step" for name in COLD_STAGES if name not in names}
-    return Cold(len(ladders), stages, total), reasons
-
-
-def _ladder(outcome: RunOutcome) -> dict[str, float]:
-    """Return the stages of one fresh process in milliseconds; spawn is left out when the two clocks do not agree."""
-    result = outcome.result
-    if result is None or not result.stages_ns:
-        return {}
-    spawn_ns = result.started_ns - outcome.spawned_ns
-    is_same_clock = 0 < spawn_ns < outcome.wall_s * 1e9
-    spawn = {"spawn": spawn_ns / 1e6} if is_same_clock else {}
-    return spawn | {name: ns / 1e6 for name, ns in result.stages_ns.items()}
+_MEMORY = {
+    "host_peak_mib": "host_peak_bytes",
+    "host_after_load_mib": "host_after_load_bytes",
+    "vram_peak_mib": "vram_peak_bytes",
+    "vram_allocated_peak_mib": "vram_allocated_peak_bytes",
+    "vram_process_peak_mib": "vram_process_peak_bytes",
+    "cgroup_peak_mib": "cgroup_peak_bytes",
+}
+_MISSING = {
+    "vram_allocated_peak_mib": "this runtime's allocator does not tell",
+    "vram_process_peak_mib": "the driver does not tell what one process holds",
+    "cgroup_peak_mib": "the box is no control group of its own that it may read",
+}
 
 
 def _memory(measured: Sequence[RunOutcome], everything: Sequence[RunResult]) -> tuple[Memory, dict[str, str]]:
-    figures = next((o.result.memory for o in measured if o.result and o.result.memory), {})
-    memory = Memory(
-        host_peak_mib=_mib(figures, "host_peak_bytes"),
-        host_after_load_mib=_mib(figures, "host_after_load_bytes"),
-        vram_peak_mib=_mib(figures, "vram_peak_bytes"),
-    )
+    outcome = next((o for o in measured if o.result and o.result.memory), None)
+    figures: dict[str, Any] = dict(outcome.result.memory) if outcome and outcome.result else {}
+    figures.pop("vram_process_peak_bytes", None)  # the driver's word, so the host's to bring
+    if outcome is not None:
+        figures |= energy.process_memory(outcome)
+        if isinstance(
+            charged := outcome.settings.get("memory_peak_bytes"), int
+        ):  # the host sees the group from outside
+            figures["cgroup_peak_bytes"] = charged
+    memory = Memory(**{name: _mib(figures, key) for name, key in _MEMORY.items()})
     on_gpu = any(
         str(result.effective.get("device", "cpu")).startswith(("cuda", "rocm", "mps")) for result in everything
     )
     missing = "this system does not tell" if figures else "the memory pass did not run"
-    reasons = {
-        f"memory.{name}": missing for name in ("host_peak_mib", "host_after_load_mib") if getattr(memory, name) is None
-    }
-    if memory.vram_peak_mib is None:
-        reasons["memory.vram_peak_mib"] = missing if on_gpu or not everything else "no GPU was used"
+    reasons = {}
+    for name in (name for name in _MEMORY if getattr(memory, name) is None):
+        why = _MISSING.get(name, missing) if figures else missing
+        is_vram = name.startswith("vram") and not on_gpu and bool(everything)
+        reasons[f"memory.{name}"] = "no GPU was used" if is_vram else why
     return memory, reasons
 
 

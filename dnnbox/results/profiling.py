@@ -18,6 +18,8 @@ _DEFINITIONS = {
     "operators.bytes": "inputs, weights and outputs of the operator, as if no cache kept anything between two of them",
     "total_flops": "multiplications and additions of convolutions, matrix products and attention; "
     "other operators are not counted",
+    "fallbacks": "nodes that ran on the CPU although a GPU was asked for: the provider of each node, as the "
+    "runtime's own profile names it",
     "slowdown": "median profiled call of the model over p50 of the stage that is not profiled",
     "peaks": "best of several matrix products and of several copies, in the process of the profile",
     "roofline": "work per call over p50 of the model, against the measured peaks",
@@ -49,6 +51,8 @@ def profile(outcomes: Sequence[RunOutcome], stats: Stats, *, reason: str = "", t
         shares=_shares(raw),
         providers=_counts(raw.get("providers")),
         nodes=tuple(_node(node) for node in raw.get("nodes", [])[:_NODES] if isinstance(node, Mapping)),
+        fallbacks=tuple(_node(node) for node in raw.get("fallbacks", [])[:_NODES] if isinstance(node, Mapping)),
+        fallbacks_n=int(number(raw.get("fallbacks_n")) or 0),
         trace=trace,
         definitions=_DEFINITIONS,
         reasons=_reasons(raw, trace),
@@ -111,6 +115,9 @@ def _shares(raw: Mapping[str, Any]) -> dict[str, float]:
     own, mean = number(raw.get("self_ns")), number(raw.get("mean_ns"))
     shares = {"operators_share": round(min(1.0, own / mean), 6)} if own and mean else {}
     listed = [number(row.get("self_ns")) or 0.0 for row in raw.get("operators", []) if isinstance(row, Mapping)]
+    back = number(raw.get("fallbacks_ns"))
+    if own and back:
+        shares["fallbacks_share"] = round(back / own, 6)
     if own and listed:
         shares["others_share"] = round(max(0.0, 1 - sum(listed[:_SHOWN]) / own), 6)
     return shares

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -16,6 +21,7 @@ from dnnbox.records.run import RunOutcome
 MAX_POINTS = 2000  # of all processes together, in samples.json
 MIN_BINS, MAX_BINS = 10, 48  # of the histogram
 _MAX_SAMPLES = 50_000_000
+COMPRESSED = ".gz"
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,39 @@ def read(outcome: RunOutcome) -> ProcessSamples | None:
     if place is None:
         raise BadOutput("the raw samples were not collected", phase="measure")
     try:
-        dtype, shape, data = read_npy(place)
-    except (OSError, ValueError, SyntaxError, MemoryError, RecursionError) as error:  # a foreign file
+        dtype, shape, data = _read(place)
+    except (OSError, EOFError, ValueError, SyntaxError, MemoryError, RecursionError, zlib.error) as error:  # foreign
         raise BadOutput(f"the raw samples cannot be read: {type(error).__name__}", phase="measure") from error
     if not facts.columns or dtype != "int64" or tuple(shape) != (facts.n, len(facts.columns)):
         raise BadOutput(f"the raw samples are {dtype} {tuple(shape)}, not what the result says", phase="measure")
     return ProcessSamples(facts, _columns(data, facts))
+
+
+def _read(place: str) -> tuple[str, Sequence[int], memoryview]:
+    """Return an array from its file, or from what :func:`compressed` made of that."""
+    if not place.endswith(COMPRESSED):
+        return read_npy(place)
+    with tempfile.NamedTemporaryFile(suffix=".npy") as plain, gzip.open(place) as packed:
+        shutil.copyfileobj(packed, plain)
+        plain.flush()
+        return read_npy(plain.name)
+
+
+def compressed(outcome: RunOutcome) -> RunOutcome:
+    """Return the outcome with its raw samples packed (.npy.gz): they are kept for ever, and a run has millions."""
+    facts = outcome.result.samples if outcome.result else None
+    place = outcome.files.get(facts.path) if facts is not None else None
+    if facts is None or place is None or place.endswith(COMPRESSED):
+        return outcome
+    target = f"{place}{COMPRESSED}"
+    with (
+        Path(place).open("rb") as plain,
+        Path(target).open("wb") as file,
+        gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,  # no name and no time in it
+    ):
+        shutil.copyfileobj(plain, packed)
+    Path(place).unlink()
+    return replace(outcome, files={**outcome.files, facts.path: target})
 
 
 def _columns(data: memoryview, facts: Samples) -> dict[str, list[float]]:
@@ -65,13 +98,25 @@ def read_all(outcomes: Sequence[RunOutcome]) -> tuple[ProcessSamples, ...]:
     return tuple(found for outcome in outcomes if (found := read(outcome)) is not None)
 
 
-def document(processes: Sequence[ProcessSamples]) -> dict[str, Any]:
-    """Return ``outputs/samples.json``: the latency over time in bins of min, median and max, and one histogram."""
+def timeline(memory: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the memory pass saw over time: ``points`` of [milliseconds, MiB], ``phases`` of [name, its end]."""
+    found = memory.get("timeline")
+    series = found if isinstance(found, Mapping) else {}
+    pairs = [pair for pair in series.get("points") or () if isinstance(pair, list) and len(pair) == 2]
+    points = [[us / 1e3, round(size / 2**20, 3)] for us, size in pairs if isinstance(us, int) and isinstance(size, int)]
+    ends = [pair for pair in series.get("phases") or () if isinstance(pair, list) and len(pair) == 2]
+    phases = [[str(name)[:20], us / 1e3] for name, us in ends[:10] if isinstance(us, int)]
+    return {"points": points[:MAX_POINTS], "phases": phases} if len(points) > 1 else None
+
+
+def document(processes: Sequence[ProcessSamples], memory: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``outputs/samples.json``: latency over time in bins of min, median and max, a histogram, the memory."""
     points = MAX_POINTS // max(1, len(processes))
     return {
         "schema": "dnnbox.samples/1",
         "processes": [_thinned(process, points) for process in processes],
         "histogram": histogram([ms for process in processes for ms in process.total_ms]),
+        "memory": timeline(memory),
     }
 
 

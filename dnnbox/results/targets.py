@@ -93,7 +93,38 @@ def _metrics() -> tuple[Metric, ...]:
             "at the best batch (definition throughput)",
         ),
         *memory,
+        *_generation(),
+        Metric("energy_j_per_item", _energy, ("energy",), "the largest of the sources (definition energy)"),
     )
+
+
+def _generation() -> tuple[Metric, ...]:
+    def part(name: str, figure: str) -> Callable[[Stats], Figure]:
+        return lambda stats: _figure(getattr(stats.generation, name), figure) if stats.generation else (None, None)
+
+    def rate(stats: Stats) -> Figure:
+        return (stats.generation.decode_tokens_per_s, None) if stats.generation else (None, None)
+
+    names = {"first_token": "first_token_ms", "inter_token": "between_tokens_ms"}
+    times = tuple(
+        Metric(
+            f"{name}_{figure}_ms",
+            part(place, figure),
+            (f"generation.{place}.{figure}", "generation"),
+            f"definition generation.{place}",
+        )
+        for name, place in names.items()
+        for figure in ("p50", "p95", "p99")
+    )
+    method = "tokens after the first (definition generation.decode_tokens_per_s)"
+    return (*times, Metric("decode_tokens_s", rate, ("generation",), method))
+
+
+def _energy(stats: Stats) -> Figure:
+    sources = (stats.energy or {}).get("sources")
+    found = [s.get("joules_per_item") for s in sources.values()] if isinstance(sources, Mapping) else []
+    values = [value for value in found if isinstance(value, float)]
+    return (max(values), None) if values else (None, None)
 
 
 def _quality(name: str, method: str) -> Metric:

@@ -51,7 +51,7 @@ def test_run__openvino_graph__measured_and_right(
     graph = write_graph(tmp_path)
     write_npy(tmp_path / "x.npy", "float32", (2, 3), struct.pack("<6f", 1, 0, 0, 0, 1, 1))
 
-    options = ("--box", "venv", "--threads", "1", "--batch", "2", "--yes", "--quick", "--json")
+    options = ("--box", "venv", "--threads", "1", "--batch", "2", "--yes", "--quick", "--profile", "--json")
     done = dnnbox("run", graph, "--input", f"x=@{tmp_path / 'x.npy'}", *options)
 
     assert done.code == 0, done.stderr[-2000:]
@@ -60,5 +60,10 @@ def test_run__openvino_graph__measured_and_right(
     assert [(field["name"], field["dtype"]) for field in contract["outputs"]] == [("y", "float32")]
     stats = json.loads((experiment / "outputs" / "stats.json").read_text(encoding="utf-8"))
     assert (stats["precision"], stats["threads"]) == ("fp32", 1)
+    profile = json.loads((experiment / "outputs" / "profile.json").read_text(encoding="utf-8"))
+    assert profile["tool"].startswith("performance counters of OpenVINO")
+    assert profile["total_flops"] == 2 * (2 * 2) * 3  # two rows, two columns, three products each
+    assert profile["operators"][0]["provider"] == "CPU"
+    assert profile["trace"]
     arrays = [read_npy(path) for path in (experiment / "outputs").rglob("*.npy")]
     assert [1.0, 2.0, 8.0, 10.0] in [list(data.cast("B").cast("f")) for dtype, shape, data in arrays if shape == (2, 2)]

@@ -77,6 +77,7 @@ def _cells(look: Look, index: ExperimentIndex, stats: Stats, contract: Contract,
         ("Latency", *_latency(stats)),
         ("Throughput", *_throughput(stats)),
         *_variants(stats),
+        *_tokens(stats),
         ("Cold start", *_cold(stats)),
         ("Memory", *_memory(stats)),
         ("Bound by", *_bound(stats, profile)),
@@ -156,6 +157,19 @@ def _variants(stats: Stats) -> list[tuple[str, Cell, str]]:
         detail = f"{visible(found.name, 40)}{speed}" + (f" · {visible(found.reason, 160)}" if found.reason else "")
         rows.append(("" if number else "Variants", Cell(value), detail))
     return rows
+
+
+def _tokens(stats: Stats) -> list[tuple[str, Cell, str]]:
+    """Return the row of a model that continues a text; none for the others."""
+    found = stats.generation
+    if found is None or found.decode_tokens_per_s is None:
+        return []
+    detail = [
+        f"first token {numbers.duration(found.first_token_ms.p50, found.first_token_ms.ci95)}",
+        f"then {numbers.duration(found.between_tokens_ms.p50, found.between_tokens_ms.ci95)} each",
+        f"prompt of {numbers.counted(found.prompt_tokens, 'token')}",
+    ]
+    return [("Tokens", Cell(f"{numbers.rate(found.decode_tokens_per_s)} tokens/s"), _dotted(detail))]
 
 
 def _per_second(point: Throughput) -> str:

@@ -97,11 +97,14 @@ def trace_problem(path: str) -> str:
 def choose(session: Session, trace: str) -> Profiler:
     """Return the profiler for the session's runtime."""
     from .onnxruntime import OnnxRuntimeProfiler
+    from .openvino import OpenVinoProfiler
     from .torch import TorchProfiler
 
     runtime = session.runtime
     if runtime.request.runtime == "onnxruntime":
         return OnnxRuntimeProfiler(session, trace)
+    if runtime.request.runtime == "openvino":
+        return OpenVinoProfiler(session, trace)
     return TorchProfiler(session, trace)
 
 

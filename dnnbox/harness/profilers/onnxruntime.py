@@ -47,6 +47,7 @@ class OnnxRuntimeProfiler(Profiler):
             "bytes": sum(row["bytes"] or 0 for row in rows) or None,
             "nodes": _node_rows(kept, calls),
             "providers": _providers(kept),
+            **fallbacks(kept, calls, runtime.kind),
             "peaks": peaks.of_numpy(runtime.numpy, runtime),
         }
 
@@ -122,6 +123,18 @@ def _node_rows(nodes: List[Dict[str, Any]], calls: int) -> List[Dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: -int(str(row["self_ns"])))[:_MOST_NODES]
+
+
+def fallbacks(nodes: List[Dict[str, Any]], calls: int, kind: str) -> Dict[str, Any]:
+    """Return the nodes that the CPU ran in a session for another device; nothing for a session on the CPU."""
+    if kind == "cpu":
+        return {}
+    on_cpu = [node for node in nodes if (node.get("args") or {}).get("provider") == "CPUExecutionProvider"]
+    return {
+        "fallbacks": _node_rows(on_cpu, calls),
+        "fallbacks_n": len({str(node["name"]) for node in on_cpu}),
+        "fallbacks_ns": int(1000 * sum(node["dur"] for node in on_cpu) / calls),
+    }
 
 
 def _providers(nodes: List[Dict[str, Any]]) -> Dict[str, int]:

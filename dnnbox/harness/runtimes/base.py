@@ -141,6 +141,32 @@ class Runtime:
         self.synchronize()
         return self.to_host(outputs)
 
+    # Token after token, for models that continue a text.
+
+    def generates(self) -> str:
+        """Return "" where :meth:`prefill` and :meth:`advance` work, else why the model does not continue a text."""
+        return "the model does not continue a text token by token"
+
+    def prompt_tokens(self, inputs: Any) -> int:
+        """Return how many tokens the prompts of one call have together."""
+        raise NotImplementedError
+
+    def token_room(self, inputs: Any) -> int:
+        """Return how many tokens there is room for behind the prompt."""
+        raise NotImplementedError
+
+    def prefill(self, inputs: Any) -> Any:
+        """Read the prompts on the device and return the state that ends with the first new token, the likeliest."""
+        raise NotImplementedError
+
+    def advance(self, state: Any) -> Any:
+        """Return the state after one token more; the device has to have finished it."""
+        raise NotImplementedError
+
+    def chosen(self, state: Any) -> List[int]:
+        """Return the token that the state ends with, one for each prompt."""
+        raise NotImplementedError
+
     # Training, of which most runtimes know nothing.
 
     def place_to_train(self) -> None:
@@ -158,6 +184,10 @@ class Runtime:
         for name in ("model", "session", "compiled", "call", "interpreter"):
             if name in vars(self):
                 delattr(self, name)
+
+    def event_times(self, inputs: Any, seconds: float) -> List[int]:
+        """Return calls by the device's own clock in nanoseconds, for about so long; empty where it has none."""
+        return []
 
     def reset(self) -> None:
         """Make the next call equal to the first one: seeds, recurrent state."""

@@ -95,6 +95,35 @@ class LlamaCpp(Runtime):
             row = self._logits()
         return {"logits": first, "tokens": self.numpy.array(made, dtype="int32")}
 
+    # Token after token.
+
+    def generates(self) -> str:
+        """Every GGUF language model does."""
+        return ""
+
+    def prompt_tokens(self, inputs: Any) -> int:
+        """Return the length of the one prompt."""
+        return len(inputs["tokens"])
+
+    def token_room(self, inputs: Any) -> int:
+        """Return what the context leaves."""
+        return int(self.model.n_ctx()) - len(inputs["tokens"])
+
+    def prefill(self, inputs: Any) -> Any:
+        """Read the prompt anew and choose the first token."""
+        self.model.reset()
+        self.model.eval(inputs["tokens"].tolist())
+        return int(self._logits().argmax())
+
+    def advance(self, state: Any) -> Any:
+        """Evaluate the last token; what came before it lies in the library's cache."""
+        self.model.eval([state])
+        return int(self._logits().argmax())
+
+    def chosen(self, state: Any) -> List[int]:
+        """Return the last token."""
+        return [int(state)]
+
     def _logits(self) -> Any:
         pointer = self.library.llama_get_logits_ith(self.model.ctx, -1)
         return self.numpy.ctypeslib.as_array(pointer, shape=(self.model.n_vocab(),))

@@ -145,6 +145,30 @@ class TorchRuntime(Runtime):
         elif self.device.type == "mps":
             self.torch.mps.synchronize()
 
+    def event_times(self, inputs: Any, seconds: float) -> List[int]:
+        """Return the forward pass by CUDA events: the device's own clock, without the time to start the kernels.
+
+        All events are made before, and the device is waited for once, after the last call.
+        """
+        if self.device.type != "cuda":
+            return []
+        cuda = self.torch.cuda
+        timed = lambda: (cuda.Event(enable_timing=True), cuda.Event(enable_timing=True))  # noqa: E731 - a pair
+        once = self._between(timed(), inputs)
+        cuda.synchronize()
+        count = max(10, min(1000, int(1e3 * seconds / max(1e-3, once[0].elapsed_time(once[1])))))
+        pairs = [timed() for _ in range(count)]
+        for pair in pairs:
+            self._between(pair, inputs)
+        cuda.synchronize()
+        return [int(start.elapsed_time(end) * 1e6) for start, end in pairs]
+
+    def _between(self, events: Any, inputs: Any) -> Any:
+        events[0].record()
+        self.infer(inputs)
+        events[1].record()
+        return events
+
     def to_host(self, outputs: Any) -> Any:
         """Copy to host memory."""
         if self.device.type == "cpu":

@@ -187,6 +187,49 @@ class Transformers(TextInputs):
         logits = outputs.get("logits") if hasattr(outputs, "get") else None
         return outputs if logits is None else logits.argmax(-1)
 
+    # Token after token.
+
+    def generates(self) -> str:
+        """Return "" for a causal language model that is fed with token ids and keeps a cache."""
+        if getattr(self.config, "is_encoder_decoder", False) or not self.is_generative():
+            return super().generates()
+        if not {"use_cache", "past_key_values", "input_ids"} <= set(self.accepted()):
+            return "the model keeps no cache of keys and values"
+        return "" if "input_ids" in (self.last_inputs or {}) else "the model was not fed with token ids"
+
+    def prompt_tokens(self, inputs: Any) -> int:
+        """Return the tokens that are no padding."""
+        mask = inputs.get("attention_mask")
+        return int(mask.sum()) if mask is not None else int(inputs["input_ids"].numel())
+
+    def token_room(self, inputs: Any) -> int:
+        """Return how many positions the configuration leaves."""
+        text = getattr(self.config, "text_config", self.config)
+        longest = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+        return int(longest or 1 << 30) - int(inputs["input_ids"].shape[-1])
+
+    def prefill(self, inputs: Any) -> Any:
+        """Read the prompt with the cache on and choose the first token."""
+        return self._chosen_after(self.model(**inputs, use_cache=True), inputs.get("attention_mask"))
+
+    def advance(self, state: Any) -> Any:
+        """Feed the last token back, with the cache of all before it."""
+        token, cache, mask = state
+        given = {"input_ids": token, "past_key_values": cache, "use_cache": True}
+        if mask is not None:
+            mask = self.torch.cat([mask, mask.new_ones((mask.shape[0], 1))], dim=1)
+            given["attention_mask"] = mask
+        return self._chosen_after(self.model(**given), mask)
+
+    def _chosen_after(self, outputs: Any, mask: Any) -> Any:
+        token = outputs.logits[:, -1:].argmax(-1)
+        self.synchronize()
+        return token, outputs.past_key_values, mask
+
+    def chosen(self, state: Any) -> List[int]:
+        """Return the last token of each sequence."""
+        return [int(token) for token in state[0].reshape(-1)]
+
     # What it means.
 
     def class_names(self) -> List[str]:

@@ -53,7 +53,7 @@ def test_infer__plain_adapter__answers_with_checked_arrays(
     kept = {record.name: record for record in result.arrays}
     assert arrays.load(str(ran.folder / kept["y"].path)).values()[0] == 14.0
     assert result.decoded == [{"best": 14.0}]
-    assert list(result.stages_ns) == ["import", "context", "load", "to_device", "first"]
+    assert list(result.stages_ns) == ["interpreter", "import", "context", "load", "to_device", "first"]
 
 
 @pytest.mark.parametrize("job", ["probe", "measure", "cold", "memory"])

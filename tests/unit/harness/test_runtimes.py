@@ -73,7 +73,7 @@ def test_infer__every_kind__verified_output(name: str, run: Run) -> None:
     result = ran.answer
     assert complaint(result) == ""
     assert {"finite", "shape", "repeatable", "digest"} <= {check.name for check in result.checks if check.passed}
-    assert list(result.stages_ns) == ["import", "context", "load", "to_device", "first"]
+    assert list(result.stages_ns) == ["interpreter", "import", "context", "load", "to_device", "first"]
     roles = [record.role for record in result.arrays]
     assert {"input", "output"} == set(roles)
     for record in result.arrays:

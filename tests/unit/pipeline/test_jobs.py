@@ -51,6 +51,8 @@ def test_later_jobs__nothing_was_guessed__are_asked_as_before(request_: RunReque
 class OneJobBox:
     """A box whose job ends as it is told."""
 
+    environment = None
+
     def __init__(self, result: RunResult, trace: str = "") -> None:
         self.result, self.trace = result, trace
 
@@ -64,9 +66,21 @@ class OneJobBox:
         return RunOutcome(request.job, self.result, 0, 0, 1.0, files=files)
 
 
+def prepared_with(options: RunOptions) -> Any:
+    """As much of a prepared run as running one job asks for."""
+    return SimpleNamespace(
+        box="venv",
+        image="",
+        options=options,
+        path=options.workspace / options.checkpoint,
+        inspection=SimpleNamespace(companions=()),
+        device=SimpleNamespace(name="cpu"),
+    )
+
+
 def profiled(root: Path, box: OneJobBox, **options: Any) -> tuple[Experiment, jobs.Execution]:
     experiment = Experiment.create(root / "experiment", ExperimentIndex())
-    prepared: Any = SimpleNamespace(box="venv", image="", options=RunOptions("model.pt", root, **options))
+    prepared = prepared_with(RunOptions("model.pt", root, **options))
     execution = jobs.Execution()
     jobs.Jobs(experiment, prepared, cast("Any", box), Silent(), execution)._profile(REQUEST)
     experiment.close()
@@ -116,9 +130,38 @@ def test_options__quick_and_profile__the_flag_wins(tmp_path: Path) -> None:
 def test_batch__refused_by_the_model__is_a_finding(tmp_path: Path) -> None:
     refused = RunResult("measure", "3.11", error=RunError("unsupported", "the batch of input x is fixed at 1", "input"))
     experiment = Experiment.create(tmp_path / "experiment", ExperimentIndex())
-    prepared: Any = SimpleNamespace(box="venv", image="", options=RunOptions("model.pt", tmp_path))
+    prepared = prepared_with(RunOptions("model.pt", tmp_path))
     execution = jobs.Execution()
     several = jobs.Jobs(experiment, prepared, cast("Any", OneJobBox(refused)), Silent(), execution)
     several._batch(replace(REQUEST, batch_size=8))
     experiment.close()
     assert [(outcome.job, outcome.settings["batch_size"]) for outcome in execution.outcomes] == [("measure", 8)]
+
+
+class ScriptedBox(OneJobBox):
+    """A box that answers each kind of job with its own result, and remembers what it was asked."""
+
+    def __init__(self, **results: RunResult) -> None:
+        self.results, self.asked = results, []  # type: ignore[var-annotated]
+
+    def run(self, request: RunRequest, job_dir: Path, *, timeout_s: float) -> RunOutcome:
+        self.asked.append(request)
+        return RunOutcome(request.job, self.results[request.job], 0, 0, 1.0)
+
+
+def test_generate__it_cannot_be_driven_token_by_token__is_a_finding(tmp_path: Path) -> None:
+    refused = RunResult("generate", "3.11", error=RunError("unsupported", "no room for a continuation", "generate"))
+    box = ScriptedBox(generate=refused)
+    experiment = Experiment.create(tmp_path / "experiment", ExperimentIndex())
+    execution = jobs.Execution()
+    jobs.Jobs(experiment, prepared_with(RunOptions("m", tmp_path)), cast("Any", box), Silent(), execution)._generate(
+        REQUEST, 3
+    )
+    experiment.close()
+    assert [outcome.job for outcome in execution.outcomes] == ["generate"]
+
+
+@pytest.mark.parametrize(("told", "expected"), [({"generates": ""}, True), ({"generates": "no"}, False), ({}, False)])
+def test_generates__what_the_box_found__decides(told: dict[str, str], expected: bool) -> None:
+    result = RunResult("infer", "3.11", findings=told)
+    assert jobs._generates(RunOutcome("infer", result, 0, 0, 1.0)) is expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,14 @@ def failed(job: str = "measure") -> RunOutcome:
     """Return a job that the harness answered with an error."""
     result = RunResult(job=job, python="3.11.7", error=RunError("infer_failed", "boom"))
     return RunOutcome(job, result, 0, 0, 1.0)
+
+
+def generated(root: Path, runs: int, steps_ms: Sequence[float], prefill_ms: float, name: str = "g1") -> RunOutcome:
+    """Return a generate job: preprocess 1 ms, the prompt, then one column for each token after the first."""
+    columns = ["total", "preprocess", "prefill", *(f"token_{place}" for place in range(2, len(steps_ms) + 2))]
+    parts = [1.0, prefill_ms, *steps_ms]
+    row = [int(1e6 * value) for value in (sum(parts), *parts)]
+    outcome = measured(root, [row] * runs, columns=columns, name=name)
+    facts = {"prompt_tokens": 9, "sequences": 1, "new_tokens": len(steps_ms) + 1, "tokens": []}
+    assert outcome.result is not None
+    return replace(outcome, job="generate", result=replace(outcome.result, job="generate", generation=facts))

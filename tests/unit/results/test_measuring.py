@@ -12,7 +12,7 @@ from dnnbox.errors import BadOutput
 from dnnbox.harness.protocol import RunError, RunResult
 from dnnbox.records.measurements import Stats
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import measure, samples
+from dnnbox.results import compressed, measure, samples
 from tests.unit.results import outcomes as made
 
 
@@ -242,3 +242,92 @@ def test_measure__variant__stands_apart_from_the_plain_run(tmp_path: Path) -> No
     assert (first.name, first.difference, first.first_ms) == ("compile", 1e-7, 2000)
     assert first.speedup == pytest.approx(2, abs=0.02)
     assert (second.latency_ms.p50, second.reason) == (None, "boom")
+
+
+def test_cold__interpreter_told__is_taken_out_of_the_spawn(tmp_path: Path) -> None:
+    stages = {"interpreter": 20_000_000, "import": 900_000_000, "load": 120_000_000, "first": 40_000_000}
+    stats = measure([made.measured(tmp_path, made.rows(60, 10), stages_ns=stages)])
+    assert list(stats.cold.stages_ms)[:3] == ["spawn", "interpreter", "import"]
+    assert stats.cold.stages_ms["spawn"].p50 == pytest.approx(30)
+    assert stats.cold.stages_ms["interpreter"].p50 == pytest.approx(20)
+    assert stats.cold.total_ms.p50 == pytest.approx(1110)  # the whole is the same with and without that rung
+
+
+def test_cold__page_cache_seen__says_whether_it_was_dropped(tmp_path: Path) -> None:
+    seen = {"page_cache": {"dropped": True, "checkpoint_share": 0.0, "environment_share": 0.25}}
+    stats = measure([replace(made.cold(), settings=seen)])
+    assert stats.cold.page_cache == {"dropped": True, "checkpoint_share": 0.0, "environment_share": 0.25}
+    assert "page cache dropped before each" in stats.definitions["cold.total_ms"]
+    assert "cold.page_cache" in measure([made.cold()]).reasons
+
+
+def test_compressed__samples__are_read_back_and_smaller(tmp_path: Path) -> None:
+    outcome = made.measured(tmp_path, made.rows(2000, 10))
+    place = Path(outcome.files["arrays/samples.npy"])
+    size = place.stat().st_size
+    packed = compressed(outcome)
+    target = Path(packed.files["arrays/samples.npy"])
+    assert (target.name, place.exists()) == ("samples.npy.gz", False)
+    assert target.stat().st_size < 0.6 * size
+    assert measure([packed]).warm.latency_ms.n == 2000
+    assert compressed(packed) == packed
+    again = compressed(made.measured(tmp_path, made.rows(2000, 10), name="p2"))
+    assert Path(again.files["arrays/samples.npy"]).read_bytes() == target.read_bytes()  # no time, no name in it
+
+
+def test_measure__packed_samples_that_are_broken__is_bad_output(tmp_path: Path) -> None:
+    packed = compressed(made.measured(tmp_path, made.rows(60, 10)))
+    Path(packed.files["arrays/samples.npy"]).write_bytes(b"\x1f\x8b\x08\x00 no gzip")
+    with pytest.raises(BadOutput, match="cannot be read"):
+        measure([packed])
+
+
+def test_energy__counters_over_the_window__per_call_and_item() -> None:
+    window = {"start_ns": 0, "end_ns": 2_000_000_000, "calls": 10, "items_per_call": 4}
+    power = {
+        "sources": {"gpu": {"joules": 100.0, "watts": 50.0, "idle_watts": 20.0, "counter": "energy counter"}},
+        "gpu": {"sm_clock_mhz": [1, 2, 3], "process_vram_bytes": 3 << 20, "uuid": "GPU-a"},
+    }
+    outcome = made.memory(host_peak_bytes=200 << 20, energy_window=window)  # type: ignore[arg-type]
+    stats = measure([replace(outcome, settings={"power": power})])
+    assert stats.energy is not None
+    gpu = stats.energy["sources"]["gpu"]
+    assert (gpu["joules_per_call"], gpu["joules_per_item"], gpu["above_idle_joules_per_item"]) == (10.0, 2.5, 1.5)
+    assert (stats.energy["calls"], stats.energy["items"], stats.energy["gpu"]["uuid"]) == (10, 40, "GPU-a")
+    assert stats.memory.vram_process_peak_mib == 3
+    assert stats.definitions["energy"]
+
+
+def test_energy__no_counter__is_null_with_the_reason() -> None:
+    outcome = replace(made.memory(host_peak_bytes=1 << 20), settings={"power": {"reason": "no RAPL here"}})
+    stats = measure([outcome])
+    assert stats.energy is None
+    assert stats.reasons["energy"] == "no RAPL here"
+    assert measure([]).reasons["energy"] == "the memory pass did not run"
+
+
+def test_memory__box_claims_the_driver_s_figure__is_not_believed() -> None:
+    stats = measure([made.memory(host_peak_bytes=1 << 20, vram_process_peak_bytes=5 << 30)])
+    assert stats.memory.vram_process_peak_mib is None
+
+
+def test_throughput__device_ran_ahead__counts_windows(tmp_path: Path) -> None:
+    outcome = made.measured(tmp_path, made.rows(100, 10), items=2)
+    assert outcome.result is not None
+    times = {"events_ns": [4_000_000] * 100, "windows": [[100, 500_000_000], [100, 500_000_000]]}
+    effective = {"device": "cuda:0", "precision": "fp32"}
+    on_gpu = replace(outcome, result=replace(outcome.result, device_times=times, effective=effective))
+    stats = measure([on_gpu])
+    assert stats.throughput[0].items_per_s == pytest.approx(400)
+    assert stats.throughput[0].synchronised == "each window"
+    assert stats.warm.device_ms.p50 == pytest.approx(4.0)
+    assert "waited for once a window" in stats.definitions["throughput"]
+    assert measure([outcome]).throughput[0].synchronised == "each call"
+    assert measure([outcome]).reasons["warm.device_ms"] == "no GPU was used"
+
+
+def test_samples__memory_over_time__joins_the_figures_data() -> None:
+    timeline = {"points": [[0, 1 << 20], [1000, 3 << 20], ["x", 1]], "phases": [["load", 900], [1, 2, 3]]}
+    found = samples([made.memory(host_peak_bytes=3 << 20, timeline=timeline)])  # type: ignore[arg-type]
+    assert found["memory"] == {"points": [[0.0, 1.0], [1.0, 3.0]], "phases": [["load", 0.9]]}
+    assert samples([])["memory"] is None

@@ -1,0 +1,73 @@
+"""The memory figure: what the process held while it imported, loaded and ran, in the pass that is not timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dnnbox.reports import numbers
+from dnnbox.reports.canvas import Canvas, Size, text_width, tick_text, ticks_between
+from dnnbox.reports.figures import Draw, canvas_for
+
+_NAMES = {"import": "import", "load": "load", "run": "run"}
+
+
+@dataclass(frozen=True)
+class MemorySeries:
+    """``points`` are (milliseconds, MiB) in order; ``phases`` are (name, its end in milliseconds)."""
+
+    points: Sequence[tuple[float, float]]
+    phases: Sequence[tuple[str, float]]
+
+
+def memory(series: MemorySeries) -> Draw:
+    """Resident memory over time, with the phases marked."""
+
+    def draw(size: Size) -> Canvas:
+        highest = max(mib for _, mib in series.points)
+        canvas = canvas_for(size, 230, f"Memory of the process over time; {numbers.memory(highest)} at most.")
+        end = max(series.points[-1][0], 1e-6)
+        gib = highest >= 0.1 * 1024
+        scale, unit = (1 / 1024, "GiB") if gib else (1.0, "MiB")
+        ticks = ticks_between(0, highest * scale * 1.05, 4)
+        left, top, bottom = max(text_width(tick_text(tick), 11.5) for tick in ticks) + 12, 34.0, 190.0
+        right = canvas.width - 6
+
+        def x(ms: float) -> float:
+            return left + (right - left) * min(ms, end) / end
+
+        def y(mib: float) -> float:
+            return bottom - (bottom - top) * mib * scale / ticks[-1]
+
+        canvas.text(0, 12, unit, "tk")
+        for tick in ticks:
+            canvas.line(left, y(tick / scale), right, y(tick / scale))
+            canvas.text(left - 8, y(tick / scale) + 4, tick_text(tick), "tk", "end")
+        _phases(canvas, series, x, (top, bottom))
+        area = [(x(ms), y(mib)) for ms, mib in series.points]
+        canvas.path([(area[0][0], bottom), *area, (area[-1][0], bottom)], "f3", closed=True)
+        canvas.path(area, "l1")
+        canvas.line(left, bottom, right, bottom, "ax")
+        _times(canvas, end, x, bottom)
+        return canvas
+
+    return draw
+
+
+def _phases(canvas: Canvas, series: MemorySeries, x: Callable[[float], float], span: tuple[float, float]) -> None:
+    start = 0.0
+    for name, end in series.phases:
+        words = _NAMES.get(name, name)
+        if x(end) - x(start) > text_width(words) + 8:
+            canvas.text(x(start) + 4, span[0] - 8, words, "tk")
+        canvas.line(x(end), span[0] - 18, x(end), span[1], "ref")
+        start = end
+
+
+def _times(canvas: Canvas, end: float, x: Callable[[float], float], bottom: float) -> None:
+    scale, unit = (1e-3, "s") if end >= 1000 else (1.0, "ms")
+    ticks = [tick for tick in ticks_between(0, end * scale, 4) if tick <= end * scale]
+    for i, tick in enumerate(ticks):
+        words = tick_text(tick) + (f" {unit}" if i == len(ticks) - 1 else "")
+        canvas.text(x(tick / scale), bottom + 17, words, "tk", "start" if i == 0 else "middle")
+    canvas.text(x(0), bottom + 33, "time since the harness began", "tk")
