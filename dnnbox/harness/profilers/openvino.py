@@ -41,7 +41,7 @@ class OpenVinoProfiler(Profiler):
         }
 
     def _write_trace(self, nodes: List["_Node"]) -> None:
-        """Write one call. The counters tell how long, not when: the nodes are laid end to end, and the trace says so."""
+        """Write one call, its nodes laid end to end: the counters tell how long, not when. The trace says so, too."""
         name = {"name": "one call, nodes laid end to end (the counters tell no start)"}
         events = [{"ph": "M", "name": "process_name", "pid": 1, "tid": 1, "args": name}]
         at = 0.0
