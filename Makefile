@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing bench-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-spread bench-peers bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing bench-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,16 @@ bench: setup zoo ## measure dnnbox's own overhead
 
 bench-fidelity: setup zoo ## compare the reported p50 with a hand-written loop, in one run
 	.venv/bin/python benchmarks/fidelity.py
+
+bench-spread: setup zoo ## is the p50 of the same experiment, five times, the same again?
+	.venv/bin/python benchmarks/spread.py
+
+bench-peers: setup zoo .venv-timing-peers/.made ## measure the same model with the peers, beside a tight loop; writes docs/peers.md
+	.venv/bin/python benchmarks/timing_peers.py --python .venv-timing-peers/bin/python --write
+.venv-timing-peers/.made: .venv/.made benchmarks/timing_peers.txt
+	.venv/bin/uv venv -q --allow-existing --python 3.11 .venv-timing-peers
+	.venv/bin/uv pip install -q --python .venv-timing-peers/bin/python -r benchmarks/timing_peers.txt
+	@touch $@
 
 bench-noise: setup zoo ## is a spinner on the same cores flagged in 20 of 20 runs, and a quiet machine left alone?
 	.venv/bin/python benchmarks/noise.py
@@ -134,4 +144,4 @@ fault-engine: setup ## spoil every call to the engine in turn: cut, 500, no answ
 	DNNBOX_FAULTS=all $(PYTEST) -n 2 tests/engine/boxes/test_engine_faults.py -m 'long or not long'
 
 clean: ## remove what these targets made; experiments in tmp/ and checkpoints/ stay
-	rm -rf .venv .venv-zoo .venv-peers .cache .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info
+	rm -rf .venv .venv-zoo .venv-peers .venv-timing-peers .cache .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

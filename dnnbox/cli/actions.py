@@ -197,20 +197,30 @@ def _question(plan: Plan, choices: Sequence[Choice]) -> str:
             return answer
 
 
-def doctor(*, deep: bool, json: bool) -> int:
-    """``dnnbox doctor``; with ``deep`` a damaged store is an error."""
+def doctor(*, deep: bool, bench: bool, json: bool) -> int:
+    """``dnnbox doctor``; with ``deep`` a damaged store is an error, with ``bench`` the machine is measured first."""
     from dnnbox.cli import doctor as checks
     from dnnbox.cli.screens.doctor import doctor_screen
     from dnnbox.cli.screens.layout import look_of
 
+    figures, measured = _benched() if bench else (None, ())  # before the other checks, which keep the machine busy
     found = checks.collect()
     damage = checks.store() if deep else ()
-    found = (*found, *damage)
+    found = (*found, *damage, *measured)
     if json:
-        show_json({"schema": "dnnbox.doctor/1", "checks": found})
+        told = {"bench": figures} if figures is not None else {}
+        show_json({"schema": "dnnbox.doctor/1", "checks": found, **told})
     else:
         print(doctor_screen(found, look=look_of(sys.stdout)), end="")
     return IntegrityFailed.code if any(check.status == "failed" for check in damage) else 0
+
+
+def _benched() -> tuple[Any, tuple[Any, ...]]:
+    from dnnbox.cli import doctor_bench
+
+    print("measuring this machine for about 15 seconds", file=sys.stderr)
+    figures, measured = doctor_bench.bench()
+    return figures.as_json(), measured
 
 
 def clean(*, everything: bool, older: str, json: bool) -> int:

@@ -249,10 +249,13 @@ def doctor(
     deep: Annotated[
         bool, typer.Option("--deep", help="Also read every file that dnnbox keeps and compare it with its hash.")
     ] = False,
+    bench: Annotated[
+        bool, typer.Option("--bench", help="Also measure how quiet this machine is, and what differences show here.")
+    ] = False,
     json: Json = False,
 ) -> Action:
     """Look at this machine: engines, GPUs, Python, disk, indexes. Each failing check names its fix."""
-    return _later("doctor", deep=deep, json=json)
+    return _later("doctor", deep=deep, bench=bench, json=json)
 
 
 @app.command()

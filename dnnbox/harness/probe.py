@@ -38,6 +38,7 @@ def process_settings() -> Dict[str, Any]:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
     return {
         "cores_available": cores_available(),
+        "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "environment": {name: os.environ[name] for name in names if name in os.environ},
     }
 

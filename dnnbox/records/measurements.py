@@ -119,6 +119,7 @@ class Memory:
     vram_peak_mib: float | None = None
     vram_allocated_peak_mib: float | None = None
     vram_process_peak_mib: float | None = None
+    vram_device_used_mib: float | None = None
     cgroup_peak_mib: float | None = None
 
 

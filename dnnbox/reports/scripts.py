@@ -31,6 +31,7 @@ _STEPS = {
 FURTHER = ("sizes", "train", "evaluate", "export")
 """Jobs that are run where somebody asked for them."""
 _REPORT = ("30_report.py", "Render the reports from outputs/ again (needs dnnbox itself).")
+_OUTSIDE = ("25_profile_with.py", "Optional: run a step under py-spy or nsys, where you have installed one of them.")
 _ABSOLUTE = re.compile(r"^(?:/|[A-Za-z]:[\\/]|~)")
 
 
@@ -61,6 +62,11 @@ def write(
         written.append(_put(scripts / "requests" / f"{job}.json", body))
         written.append(
             _put(scripts / name, _script(meaning, f'from _step import run\n\nraise SystemExit(run("{job}"))'))
+        )
+    if "measure" in requests:
+        written.append(_put(scripts / "_outside.py", (TEMPLATES / "outside.py.txt").read_text(encoding="utf-8")))
+        written.append(
+            _put(scripts / _OUTSIDE[0], _script(_OUTSIDE[1], "from _outside import main\n\nraise SystemExit(main())"))
         )
     written.append(_put(scripts / _REPORT[0], _script(_REPORT[1], _RENDER)))
     return tuple(written)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from dnnbox.records.measurements import Stats
 from dnnbox.results.samples import ProcessSamples
 
+_MOST_CPUS = 16  # that are named
 _WARM_STAGES = {
     "preprocess": "files or text to tensors",
     "host_to_device": "tensors to the device's memory",
@@ -53,6 +54,7 @@ def of(
         "memory.vram_peak_mib": "largest GPU memory that the runtime's allocator reserved, in a pass that is not timed",
         "memory.vram_process_peak_mib": "largest GPU memory of the job's processes as the driver counts it, context "
         "included, read ten times a second in a pass that is not timed",
+        "memory.vram_device_used_mib": "memory of the whole GPU in use at the end of that pass, whoever holds it",
         "memory.cgroup_peak_mib": "largest memory of the box as the kernel charges it, page cache included",
         "quality": "quiet: no check of the noise table failed; contended: something else used the machine; unstable: "
         "the figures did not settle or the processes differ",
@@ -113,6 +115,14 @@ def _energy(stats: Stats) -> dict[str, str]:
     }
 
 
+def _cpus(effective: Mapping[str, Any]) -> str:
+    """Return the affinity of the process, as far as it is known."""
+    told = effective.get("cpus")
+    cpus = [str(number) for number in told[:_MOST_CPUS]] if isinstance(told, list) else []
+    more = " …" if isinstance(told, list) and len(told) > _MOST_CPUS else ""
+    return f" on CPUs {' '.join(cpus)}{more}" if cpus else ""
+
+
 def _latency(stats: Stats, processes: Sequence[ProcessSamples], effective: Mapping[str, Any], width: str) -> str:
     device = str(effective.get("device") or "cpu")
     sync = "" if device.startswith("cpu") else ", device synchronised before each timestamp"
@@ -121,7 +131,7 @@ def _latency(stats: Stats, processes: Sequence[ProcessSamples], effective: Mappi
     timer = max((p.facts.timer_ns for p in processes), default=0)
     return (
         f"wall time of one request (perf_counter_ns{sync}) through {stages}; batch {stats.batch}, "
-        f"{stats.precision or 'unknown'} precision, {_counted(stats.threads, 'thread')}, "
+        f"{stats.precision or 'unknown'} precision, {_counted(stats.threads, 'thread')}{_cpus(effective)}, "
         f"{_counted(stats.warm.processes, 'fresh process', 'es')}, "
         f"n = {stats.warm.latency_ms.n} after {warmup} warm-up iterations; "
         f"each process stops when the interval of its median is within {width}; "

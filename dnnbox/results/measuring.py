@@ -194,11 +194,13 @@ _MEMORY = {
     "vram_peak_mib": "vram_peak_bytes",
     "vram_allocated_peak_mib": "vram_allocated_peak_bytes",
     "vram_process_peak_mib": "vram_process_peak_bytes",
+    "vram_device_used_mib": "vram_device_used_bytes",
     "cgroup_peak_mib": "cgroup_peak_bytes",
 }
 _MISSING = {
     "vram_allocated_peak_mib": "this runtime's allocator does not tell",
     "vram_process_peak_mib": "the driver does not tell what one process holds",
+    "vram_device_used_mib": "this runtime does not tell what the whole device holds",
     "cgroup_peak_mib": "the box is no control group of its own that it may read",
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from dnnbox.reports.check import unmatched
 from tests.conftest import ROOT, Cli
+from tests.e2e import schemas
 from tests.zoo import KINDS, Kind, Zoo
 
 pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow]
@@ -70,6 +71,7 @@ def test_run__every_kind_in_every_box__is_a_measured_experiment(
     experiment = workspace / done.json["experiment"]
     check_index(experiment, box)
     check_outputs(experiment, kind)
+    schemas.check_outputs(experiment)
     check_output_before_timing(experiment)
     check_reports(experiment)
     check_no_host_path(experiment, checkpoint)

@@ -81,7 +81,7 @@ def test_write__requests__hold_no_path_of_the_machine(tmp_path: Path) -> None:
 def test_write__names__are_small_and_numbered(tmp_path: Path) -> None:
     experiment, _ = _experiment(tmp_path)
     names = sorted(path.name for path in (experiment / "scripts").glob("[0-9]*.py"))
-    assert names == ["00_probe.py", "10_infer.py", "20_measure.py", "30_report.py"]
+    assert names == ["00_probe.py", "10_infer.py", "20_measure.py", "25_profile_with.py", "30_report.py"]
     assert all(len((experiment / "scripts" / name).read_text(encoding="utf-8").splitlines()) <= 10 for name in names)
 
 
@@ -113,3 +113,30 @@ def test_infer__another_checkpoint__is_refused(tmp_path: Path) -> None:
     done = _run(experiment / "scripts" / "10_infer.py", "--checkpoint", str(checkpoint))
     assert done.returncode == 1
     assert "the experiment's is" in done.stderr
+
+
+TOOL = """#!/bin/sh
+printf '%s\\n' "$@" > "$TOLD"
+while [ "$1" != "--" ]; do shift; done
+shift
+exec "$@"
+"""
+
+
+def test_profile_with__tool_that_is_there__runs_the_step_under_it(tmp_path: Path) -> None:
+    experiment, checkpoint = _experiment(tmp_path)
+    tool = tmp_path / "bin" / "py-spy"
+    tool.parent.mkdir()
+    tool.write_text(TOOL)
+    tool.chmod(0o755)
+    script = experiment / "scripts" / "25_profile_with.py"
+    argv = [sys.executable, str(script), "py-spy", "--step", "infer", "--checkpoint", str(checkpoint)]
+    env = {"PATH": f"{tool.parent}:/usr/bin:/bin", "TOLD": str(tmp_path / "told")}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "everything lies in" in done.stdout  # the step itself ran
+    assert (tmp_path / "told").read_text().split()[:3] == ["record", "--format", "speedscope"]
+
+    absent = subprocess.run(argv, capture_output=True, text=True, env={"PATH": "/nowhere"}, timeout=60, check=False)
+    assert absent.returncode == 1
+    assert "pip install py-spy" in absent.stderr
