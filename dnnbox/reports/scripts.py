@@ -20,7 +20,7 @@ _STEPS = {
     "infer": ("10_infer.py", "Load the model, run it on inputs/, check and decode its output."),
     "measure": ("20_measure.py", "Measure warm latency in this process."),
     "cold": ("21_cold.py", "Time one cold start: import, load, first inference."),
-    "generate": ("24_generate.py", "Time token after token: the first one, and the next ones."),
+    "generate": ("28_generate.py", "Time token after token: the first one, and the next ones."),
     "memory": ("22_memory.py", "Measure peak memory; nothing is timed."),
     "profile": ("23_profile.py", "Profile the operators and write a trace; slower than what was measured."),
     "sizes": ("24_sizes.py", "Try sizes of the open dimensions."),
@@ -31,7 +31,7 @@ _STEPS = {
 FURTHER = ("sizes", "train", "evaluate", "export")
 """Jobs that are run where somebody asked for them."""
 _REPORT = ("30_report.py", "Render the reports from outputs/ again (needs dnnbox itself).")
-_OUTSIDE = ("25_profile_with.py", "Optional: run a step under py-spy or nsys, where you have installed one of them.")
+_OUTSIDE = ("29_profile_with.py", "Optional: run a step under py-spy or nsys, where you have installed one of them.")
 _ABSOLUTE = re.compile(r"^(?:/|[A-Za-z]:[\\/]|~)")
 
 

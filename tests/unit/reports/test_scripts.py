@@ -81,7 +81,7 @@ def test_write__requests__hold_no_path_of_the_machine(tmp_path: Path) -> None:
 def test_write__names__are_small_and_numbered(tmp_path: Path) -> None:
     experiment, _ = _experiment(tmp_path)
     names = sorted(path.name for path in (experiment / "scripts").glob("[0-9]*.py"))
-    assert names == ["00_probe.py", "10_infer.py", "20_measure.py", "25_profile_with.py", "30_report.py"]
+    assert names == ["00_probe.py", "10_infer.py", "20_measure.py", "29_profile_with.py", "30_report.py"]
     assert all(len((experiment / "scripts" / name).read_text(encoding="utf-8").splitlines()) <= 10 for name in names)
 
 
@@ -129,7 +129,7 @@ def test_profile_with__tool_that_is_there__runs_the_step_under_it(tmp_path: Path
     tool.parent.mkdir()
     tool.write_text(TOOL)
     tool.chmod(0o755)
-    script = experiment / "scripts" / "25_profile_with.py"
+    script = experiment / "scripts" / "29_profile_with.py"
     argv = [sys.executable, str(script), "py-spy", "--step", "infer", "--checkpoint", str(checkpoint)]
     env = {"PATH": f"{tool.parent}:/usr/bin:/bin", "TOLD": str(tmp_path / "told")}
     done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=60, check=False)
