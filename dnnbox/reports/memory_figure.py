@@ -45,7 +45,7 @@ def memory(series: MemorySeries) -> Draw:
             canvas.text(left - 8, y(tick / scale) + 4, tick_text(tick), "tk", "end")
         _phases(canvas, series, x, (top, bottom))
         area = [(x(ms), y(mib)) for ms, mib in series.points]
-        canvas.path([(area[0][0], bottom), *area, (area[-1][0], bottom)], "f3", closed=True)
+        canvas.path([(area[0][0], bottom), *area, (area[-1][0], bottom)], "ftrack", closed=True)
         canvas.path(area, "l1")
         canvas.line(left, bottom, right, bottom, "ax")
         _times(canvas, end, x, bottom)

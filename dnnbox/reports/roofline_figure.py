@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dnnbox.reports import numbers
-from dnnbox.reports.canvas import Canvas, Size, text_width
+from dnnbox.reports.canvas import Anchor, Canvas, Size, text_width
 from dnnbox.reports.figures import Draw, canvas_for
 
 
@@ -67,7 +67,7 @@ def roofline(roof: Roof) -> Draw:
         canvas.path([*slope, (plane.x(high), plane.y(roof.flops_per_s))], "lt")
         flat = numbers.work_rate(roof.flops_per_s)
         canvas.text(plane.right, plane.y(roof.flops_per_s) - 7, flat, "ts halo", "end")
-        canvas.text(slope[0][0] + 8, slope[0][1] - 6, numbers.byte_rate(roof.bytes_per_s), "ts halo")
+        canvas.text(slope[0][0] + 22, slope[0][1] - 6, numbers.byte_rate(roof.bytes_per_s), "ts halo")
         for dot in roof.operators:
             canvas.circle(plane.x(dot.flops_per_byte), plane.y(dot.flops_per_s), 3.2, "f2 w1")
         _names(canvas, plane, roof)
@@ -92,7 +92,8 @@ def _axes(canvas: Canvas, plane: _Plane) -> None:
         canvas.line(plane.left, y, plane.right, y)
         canvas.text(plane.left - 8, y + 4, _rate(power), "tk", "end")
     for power in range(plane.x_powers[0], plane.x_powers[1] + 1):
-        canvas.text(plane.x(10.0**power), plane.bottom + 17, _power(power), "tk", "middle")
+        anchor: Anchor = "end" if power == plane.x_powers[1] else "middle"
+        canvas.text(plane.x(10.0**power), plane.bottom + 17, _power(power), "tk", anchor)
     canvas.line(plane.left, plane.bottom, plane.right, plane.bottom, "ax")
     canvas.text(0, 12, "FLOP/s (log)", "tk")
     canvas.text(plane.left, plane.bottom + 35, "FLOP per byte moved (log)", "tk")

@@ -51,13 +51,14 @@ VERBS = {
     "warm-up": ("Warming", "Warmed"),
     "warmup": ("Warming", "Warmed"),
     "measure": ("Measuring", "Measured"),
+    "generate": ("Timing tokens", "Timed tokens"),
     "memory": ("Weighing", "Weighed"),
     "profile": ("Profiling", "Profiled"),
     "collect": ("Collecting", "Collected"),
     "render": ("Writing", "Wrote"),
     "report": ("Writing", "Wrote"),
 }
-TIMED = frozenset(("start", "infer", "run", "cold", "warm-up", "warmup", "measure", "memory", "profile"))
+TIMED = frozenset(("start", "infer", "run", "cold", "warm-up", "warmup", "measure", "generate", "memory", "profile"))
 """Stages in which a model runs: the display's clock does not tick while they last."""
 
 
