@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from dnnbox.files import write_atomic
 from dnnbox.reports import numbers, words
 from dnnbox.reports.canvas import Size
 from dnnbox.reports.style import environment, page_style
-from dnnbox.sweep.cells import Cell, Result, place
+from dnnbox.sweep.cells import Cell, Figures, Result, place
 from dnnbox.sweep.matrix import AXES, Matrix
 from dnnbox.sweep.pareto import plot, short
 from dnnbox.sweep.ranking import Ranked, quality_metric, ranked
@@ -32,7 +32,6 @@ def write(folder: Path, matrix: Matrix, cells: Sequence[Cell], results: dict[str
     """Write the page and return where it lies."""
     rows = ranked(cells, results)
     metric = quality_metric([row.result for row in rows if row.rank is not None and row.result])
-    slowest = max((row.result.figures.latency_p50_ms or 0.0 for row in rows if row.rank and row.result), default=0.0)
     style, script = page_style() + _asset("leaderboard.css"), _asset("leaderboard.js")
     page = _template().render(
         name=matrix.name,
@@ -46,7 +45,7 @@ def write(folder: Path, matrix: Matrix, cells: Sequence[Cell], results: dict[str
         plots=[svg for size in _SIZES if (svg := plot(rows, metric, size))],
         front=_front(rows),
         metric=metric,
-        rows=[_row(row, folder, metric, slowest) for row in rows],
+        rows=[_row(row, folder, metric) for row in rows],
         style=style,
         script=script,
         policy=f"style-src '{_source(style)}'; script-src '{_source(script)}'",
@@ -106,7 +105,7 @@ def _front(rows: Sequence[Ranked]) -> str:
     return f"{count} {'cell is' if count == 1 else 'cells are'} on the front"
 
 
-def _row(row: Ranked, folder: Path, metric: str, slowest: float) -> dict[str, Any]:
+def _row(row: Ranked, folder: Path, metric: str) -> dict[str, Any]:
     point, result = row.cell.point, row.result
     figures = result.figures if result else None
     p50 = figures.latency_p50_ms if figures else None
@@ -123,18 +122,23 @@ def _row(row: Ranked, folder: Path, metric: str, slowest: float) -> dict[str, An
         "p50": p50,
         "p50_words": numbers.fixed(p50, numbers.decimals_for(p50)) if p50 else "",
         "half": _half(result),
-        "share": 0.0 if not p50 or not slowest or row.rank is None else p50 / slowest,
-        "front": row.on_front,
-        "p95": _figure(figures.latency_p95_ms if figures else None),
-        "quality": f"{figures.quality[metric]:.3f}" if figures and metric in figures.quality else "",
-        "memory": _figure((figures.vram_mib or figures.memory_mib) if figures else None),
-        "cold": _figure(figures.cold_total_ms if figures else None),
-        "throughput": _figure(figures.throughput_items_s if figures else None),
+        "figures": list(_figures(figures, metric)),
         "state": {"failed": "missed", "waiting": "unknown"}.get(row.state, row.state),
         "words": row.words,
-        "note": _note(row, metric),
+        "note": _note(row),
         "href": _href(row, folder),
     }
+
+
+def _figures(figures: Figures | None, metric: str) -> Iterator[tuple[str, str]]:
+    """Yield (heading, figure) of the columns beside the median."""
+    given = figures or Figures()
+    yield "p95, ms", _figure(given.latency_p95_ms)
+    if metric:
+        yield metric, f"{given.quality[metric]:.3f}" if metric in given.quality else ""
+    yield "MiB", _figure(given.vram_mib or given.memory_mib)
+    yield "Cold, ms", _figure(given.cold_total_ms)
+    yield "Items/s", _figure(given.throughput_items_s)
 
 
 def _figure(value: float | None) -> str:
@@ -149,14 +153,14 @@ def _half(result: Result | None) -> str:
     return numbers.fixed((interval[1] - interval[0]) / 2, numbers.decimals_for(p50))
 
 
-def _note(row: Ranked, metric: str) -> str:
+def _note(row: Ranked) -> str:
     place_words = ""
     if row.on_front:
         place_words = "on the front"
     elif row.beaten_by is not None:
-        place_words = f"beaten by rank {row.beaten_by} in latency, memory{' and ' + metric if metric else ''}"
+        place_words = f"beaten by rank {row.beaten_by}"
     noise = row.result.figures.noise if row.result and row.rank is not None else None
-    contended = "measured on a contended machine" if noise == "contended" else ""
+    contended = "contended machine" if noise == "contended" else ""
     return "; ".join(part for part in (row.note, place_words, contended) if part)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dnnbox.reports import numbers
@@ -13,7 +13,11 @@ from dnnbox.sweep.ranking import Ranked
 _HEIGHT = 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 30, 44
 _MOST_LABELS = 14
+_LONGEST_STEM = 18
+_LINE = 14
 _LARGEST, _SMALLEST = 16.0, 5.0
+
+_Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def plot(rows: Sequence[Ranked], metric: str, size: Size) -> str:
@@ -31,16 +35,27 @@ def _label(rows: Sequence[Ranked], metric: str) -> str:
     return f"Latency against {metric or 'memory'} of {len(rows)} cells. On the front: {names}."
 
 
-def short(row: Ranked) -> str:
-    """Return the few words that tell a cell from others."""
+def short(row: Ranked, telling: Sequence[str] = (), longest: int = _LONGEST_STEM) -> str:
+    """Return the few words that tell a cell from others; ``telling`` names the axes that do, all where it is empty."""
     point = row.cell.point
-    parts = (
-        Path(point.checkpoint).stem,
-        point.precision,
-        f"b{point.batch}" if point.batch != "1" else "",
-        point.variant,
+    parts = {
+        "device": point.device,
+        "precision": point.precision,
+        "batch": f"b{point.batch}" if telling or point.batch != "1" else "",
+        "variant": point.variant,
+        "box": point.box if telling else "",
+    }
+    stem = Path(point.checkpoint).stem
+    stem = stem if len(stem) <= longest else f"{stem[: longest - 1]}…"
+    return " ".join(
+        (stem, *(part for name, part in parts.items() if part not in ("", "auto") and (not telling or name in telling)))
     )
-    return " ".join(part for part in parts if part not in ("", "auto"))
+
+
+def telling_axes(rows: Sequence[Ranked]) -> tuple[str, ...]:
+    """Return the axes in which cells differ."""
+    names = ("device", "precision", "batch", "variant", "box")
+    return tuple(name for name in names if len({getattr(row.cell.point, name) for row in rows}) > 1) or ("none",)
 
 
 class _Plot:
@@ -53,6 +68,7 @@ class _Plot:
         self.bottom, self.top = min(ys) - 0.15 * spread, max(ys) + 0.2 * spread
         if not metric:
             self.bottom = max(0.0, self.bottom)
+        self.telling = telling_axes(rows)
         self.largest = max((self._memory(row) for row in rows), default=1.0) or 1.0
 
     def _x_value(self, row: Ranked) -> float:
@@ -124,17 +140,52 @@ class _Plot:
             self.canvas.circle(x, y, self._radius(row) + 4, "lt")
 
     def _labels(self) -> None:
-        """Name cells of the front first, as many as do not lie on one another."""
-        taken: list[tuple[float, float, float]] = []
+        """Name cells, those of the front first: as many as have a place where their name covers nothing."""
+        taken = [self._box_of(row) for row in self.rows]
         for row in sorted(self.rows, key=lambda each: (not each.on_front, each.rank or 0))[:_MOST_LABELS]:
-            words = short(row)[:28]
-            width = text_width(words)
-            x, y = self._x(self._x_value(row)), self._y(self._y_value(row)) - self._radius(row) - 7
-            x = min(max(x, _LEFT + width / 2), self.canvas.width - _RIGHT - width / 2)
-            if any(abs(x - other) < (width + room) / 2 + 4 and abs(y - line) < 14 for other, line, room in taken):
-                continue
-            taken.append((x, y, width))
-            self.canvas.text(x, y, words, "tp halo" if row.on_front else "halo", "middle")
+            words = short(row, self.telling)
+            width = text_width(words, 13)  # some sans-serif faces are wide
+            for x, y in self._places(row, width):
+                box = (x, y - 11, x + width, y + 3)
+                if self._fits(box) and not any(_overlap(box, other) for other in taken):
+                    taken.append(box)
+                    self._leader(row, box)
+                    self.canvas.text(x, y, words, "tp halo" if row.on_front else "halo")
+                    break
+
+    def _box_of(self, row: Ranked) -> _Box:
+        x, y, radius = self._x(self._x_value(row)), self._y(self._y_value(row)), self._radius(row) + 1
+        return x - radius, y - radius, x + radius, y + radius
+
+    def _places(self, row: Ranked, width: float) -> Iterator[tuple[float, float]]:
+        """Yield where a name may begin: above, below, on the right, on the left, then further away."""
+        left, top, right, bottom = self._box_of(row)
+        middle = (left + right) / 2
+        x = min(max(middle - width / 2, _LEFT), self.canvas.width - _RIGHT - width)
+        yield x, top - 6
+        yield x, bottom + 14
+        yield right + 4, (top + bottom) / 2 + 4
+        yield left - 4 - width, (top + bottom) / 2 + 4
+        for away in range(1, 4):
+            yield x, top - 6 - away * _LINE
+            yield x, bottom + 14 + away * _LINE
+
+    def _leader(self, row: Ranked, box: _Box) -> None:
+        """Lead from a circle to a name that does not lie beside it."""
+        left, top, right, bottom = self._box_of(row)
+        middle = (left + right) / 2
+        if box[3] < top - _LINE:
+            self.canvas.line(middle, top, middle, box[3], "lead")
+        elif box[1] > bottom + _LINE:
+            self.canvas.line(middle, bottom, middle, box[1], "lead")
+
+    def _fits(self, box: _Box) -> bool:
+        left, top, right, bottom = box
+        return left >= _LEFT and top >= _TOP - _LINE and right <= self.canvas.width and bottom <= _HEIGHT - _BOTTOM
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] + 3 and other[0] < one[2] + 3 and one[1] < other[3] and other[1] < one[3]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

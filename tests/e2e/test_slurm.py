@@ -25,8 +25,14 @@ name = "cluster"
 executor = "slurm"
 checkpoints = ["net.onnx", "broken.onnx"]
 boxes = ["venv"]
+devices = ["cpu", "cuda"]
 batches = [1, 2, 3]
-exclude = [{ checkpoint = "broken.onnx", batch = "3" }]
+exclude = [
+  { checkpoint = "broken.onnx", batch = "3" },
+  { checkpoint = "broken.onnx", device = "cuda" },
+  { device = "cuda", batch = "2" },
+  { device = "cuda", batch = "3" },
+]
 [options]
 quick = true
 profile = false
@@ -35,8 +41,10 @@ seed = %d
 [slurm]
 timeout_min = 10
 workers = 2
+[slurm.device.cuda]
+partition = "gpu"
 """
-CELLS, GOOD = 5, 3
+CELLS, GOOD = 6, 3
 Squeue = Callable[[str], list[str]]
 
 
@@ -94,7 +102,10 @@ def test_sweep__on_slurm__every_cell_ends_and_a_broken_checkpoint_costs_its_own(
     assert done.code == 40, done.stderr
     assert (done.json["cells"], done.json["success"], done.json["failed"]) == (CELLS, GOOD, CELLS - GOOD)
     ended = results(workspace)
-    assert {each["error"]["name"] for each in ended.values() if each["exit_code"]} == {"CORRUPT"}
+    names = sorted(each["error"]["name"] for each in ended.values() if each["exit_code"])
+    assert names == ["CORRUPT", "CORRUPT", "GPU_UNAVAILABLE"]  # the cluster's GPU is a pretended one
+    submissions = "".join(path.read_text() for path in workspace.glob("tmp/sweep-cluster/slurm/*/*_submission.sh"))
+    assert submissions.count("--gpus-per-node=1\n") == submissions.count("--partition=gpu\n") == 1
     assert sum(attempts(workspace)) == GOOD
     page = (workspace / "tmp" / "sweep-cluster" / "leaderboard.html").read_text(encoding="utf-8")
     assert page.count('href="cells/') == GOOD
