@@ -24,7 +24,8 @@ from dnnbox.sweep.matrix import Matrix, Point
 from dnnbox.sweep.worker import run_cell
 from dnnbox.text import visible
 
-_PAGE_EVERY_S = 10.0
+_PAGE_EVERY_S, _PAGE_SHARE = 10.0, 50.0
+"""The page is written at most so often, and takes at most a 50th of the time: cells are being measured meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -236,17 +237,20 @@ class _Page:
 
     def __init__(self, planned: Planned, results: dict[str, Result]) -> None:
         self._planned, self._results = planned, results
-        self._written = 0.0
+        self._next = 0.0
 
     def refresh(self) -> None:
         """Write it if that was long enough ago."""
-        if time.monotonic() - self._written > _PAGE_EVERY_S:
+        if time.monotonic() >= self._next:
             self.write()
 
     def write(self) -> Path:
         """Write it now and return where it lies."""
-        self._written = time.monotonic()
-        return leaderboard.write(self._planned.folder, self._planned.matrix, self._planned.cells, self._results)
+        began = time.monotonic()
+        place = leaderboard.write(self._planned.folder, self._planned.matrix, self._planned.cells, self._results)
+        ended = time.monotonic()
+        self._next = ended + max(_PAGE_EVERY_S, _PAGE_SHARE * (ended - began))
+        return place
 
 
 def _swept(planned: Planned, results: dict[str, Result], place: Path, seconds: float) -> Swept:

@@ -50,23 +50,35 @@ def work(
     """Return how the cell ended; it runs where it has not."""
     target = place(folder, key)
     target.mkdir(parents=True, exist_ok=True)
-    with _alone(target):
+    with _alone(target) as lock:
         known = result(folder, key)
         if known is not None and is_done(known, retry_failed=retry_failed):
             return known
-        found = _run(target, key, point, argv, known, on_start)
+        found = _run(_Started(target, point, tuple(argv), lock, on_start), key, known)
         save(folder, found)
         return found
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
+def _alone(target: Path) -> Iterator[int]:
+    """Hold a cell's lock. The run inherits it: one whose sweep was killed goes on alone, and its end is waited for."""
     handle = os.open(target / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A cell that this process works on."""
+
+    target: Path
+    point: Point
+    argv: tuple[str, ...]
+    lock: int
+    on_start: OnStart
 
 
 @dataclass(frozen=True)
@@ -82,32 +94,30 @@ class _Ended:
     resumed: bool
 
 
-def _run(target: Path, key: str, point: Point, argv: list[str], known: Result | None, on_start: OnStart) -> Result:
+def _run(cell: _Started, key: str, known: Result | None) -> Result:
     """Go on with what was cut off, else run anew."""
-    before = attempts(target)
-    ended = None
+    before, ended = attempts(cell.target), None
     if before and _is_cut_off(before[-1], known):
-        ended = _call(before[-1], ["--resume"], point, argv, on_start)
+        ended = _call(cell, before[-1], resumed=True)
     if ended is None or ended.exit_code in _CANNOT_GO_ON:
-        ended = _call(target / f"run-{len(before) + 1}", ["--out"], point, argv, on_start)
-    return _result(key, point, ended)
+        ended = _call(cell, cell.target / f"run-{len(before) + 1}", resumed=False)
+    return _result(key, cell.point, ended)
 
 
 def _is_cut_off(experiment: Path, known: Result | None) -> bool:
-    if not (experiment / INDEX).is_file() or not (known is None or known.exit_code in RETRIED):
-        return False
-    with _alone(experiment):  # a run whose sweep was killed goes on alone: its end is waited for
-        return True
+    return (experiment / INDEX).is_file() and (known is None or known.exit_code in RETRIED)
 
 
-def _call(experiment: Path, place_option: list[str], point: Point, argv: list[str], on_start: OnStart) -> _Ended:
-    command = [sys.executable, "-m", "dnnbox", "run", point.checkpoint, *argv, "--yes", "--json", "--progress", "none"]
-    started, began, resumed = utc_now(), time.monotonic(), place_option == ["--resume"]
+def _call(cell: _Started, experiment: Path, *, resumed: bool) -> _Ended:
+    command = [sys.executable, "-m", "dnnbox", "run", cell.point.checkpoint, *cell.argv]
+    options = ["--yes", "--json", "--progress", "none", "--resume" if resumed else "--out", str(experiment)]
+    started, began = utc_now(), time.monotonic()
     ended = process.run(
-        [*command, *place_option, str(experiment)],
+        [*command, *options],
         timeout_s=_LONGEST_S,
         stderr=experiment.with_name(f"{experiment.name}{'-resumed' if resumed else ''}.log"),
-        on_start=on_start,
+        pass_fds=(cell.lock,),
+        on_start=cell.on_start,
     )
     answer = _answer(ended.stdout)
     code = int(answer.get("exit_code") or 0) if answer else ended.returncode

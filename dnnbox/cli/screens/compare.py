@@ -55,7 +55,7 @@ def _change(row: Compared, look: Look) -> Cell:
         return Cell(f"none (±{numbers.NBSP}{100 * row.change.noise:.0f}{numbers.NBSP}%)")
     style = "missed" if low > 0 else "met"
     word = "slower" if low > 0 else "faster"
-    return Cell(f"{numbers.fixed(100 * row.change.share, 0)}{numbers.NBSP}% {word}", style if look.colour else "")
+    return Cell(f"{numbers.fixed(100 * abs(row.change.share), 0)}{numbers.NBSP}% {word}", style if look.colour else "")
 
 
 def _plot(rows: tuple[Compared, ...], look: Look) -> Iterator[str]:
