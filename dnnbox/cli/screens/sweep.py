@@ -120,12 +120,12 @@ def sweep_screen(swept: Swept, *, look: Look = PLAIN) -> str:
         f"{count} {word}" for count, word in ((swept.missed, "missed a target"), (swept.failed, "failed")) if count
     ]
     lines = [
-        f"{look.paint(f'Sweep {swept.name}', 'title')}   {swept.cells} cells: {', '.join(parts)}",
+        f"{look.paint(f'Sweep {swept.name}', 'title')}   {numbers.counted(swept.cells, 'cell')}: {', '.join(parts)}",
         f"  done before   {swept.skipped}",
         f"  took          {clock(swept.seconds)}",
         f"  leaderboard   {_shown(swept.leaderboard)}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).replace(numbers.NBSP, " ") + "\n"
 
 
 def plan_screen(planned: Planned, *, look: Look = PLAIN) -> str:
