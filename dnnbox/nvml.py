@@ -96,11 +96,11 @@ class Gpu:
         return int(value) if isinstance(value, int) else None
 
     def _processes(self) -> dict[int, int | None]:
+        """Return who computes on it; a desktop that draws with it is no stranger to a measurement."""
         found: dict[int, int | None] = {}
-        for name in ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses"):
-            for entry in self._ask(name) or ():
-                size = getattr(entry, "usedGpuMemory", None)
-                found[int(entry.pid)] = int(size) if isinstance(size, int) else None
+        for entry in self._ask("nvmlDeviceGetComputeRunningProcesses") or ():
+            size = getattr(entry, "usedGpuMemory", None)
+            found[int(entry.pid)] = int(size) if isinstance(size, int) else None
         return found
 
 

@@ -145,8 +145,9 @@ def _energy(outputs: Outputs) -> Pairs:
     sources = found.get("sources")
     items: list[tuple[str, Prose]] = []
     for name, facts in sources.items() if isinstance(sources, Mapping) else ():
-        items.append((f"{words.sentence_case(str(name))}, an item", data(numbers.energy(facts.get("joules_per_item")))))
-        items.append((f"{words.sentence_case(str(name))}, power", _power(facts)))
+        title = "GPU" if name == "gpu" else words.sentence_case(str(name))
+        items.append((f"{title}, an item", data(numbers.energy(facts.get("joules_per_item")))))
+        items.append((f"{title}, power", _power(facts)))
     if isinstance(gpu := found.get("gpu"), Mapping):
         clocks = gpu.get("sm_clock_mhz")
         if isinstance(clocks, list) and len(clocks) == 3:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dnnbox.harness import profilers
 from dnnbox.harness.profilers import onnxruntime as ort_profiler
+from dnnbox.harness.profilers import openvino as openvino_profiler
 from dnnbox.harness.profilers import torch as torch_profiler
 from dnnbox.harness.protocol import RunRequest
 from tests.unit.harness import box
@@ -123,3 +126,45 @@ def test_profile__real_model__operators_work_peaks_and_a_trace(
     assert result.samples is None
     if name == "onnx":
         assert found["providers"] == {"CPU": len(found["nodes"])}
+
+
+def test_fallbacks__session_for_a_gpu__names_what_the_cpu_ran() -> None:
+    def ran(name: str, provider: str, dur: int) -> dict[str, Any]:
+        return {"name": f"{name}_kernel_time", "dur": dur, "args": {"provider": provider, "op_name": name}}
+
+    nodes = [ran("Conv", "CUDAExecutionProvider", 900), ran("NonZero", "CPUExecutionProvider", 100)] * 2
+    found = ort_profiler.fallbacks(nodes, 2, "cuda")
+    assert [(row["name"], row["provider"], row["self_ns"]) for row in found["fallbacks"]] == [
+        ("NonZero", "CPU", 100_000)
+    ]
+    assert (found["fallbacks_n"], found["fallbacks_ns"]) == (1, 100_000)
+    assert ort_profiler.fallbacks(nodes, 2, "cpu") == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "outputs", "flops"),
+    [
+        ("FullyConnected", [[2, 3], [2, 3]], [[2, 2]], 24),
+        ("Convolution", [[1, 3, 8, 8], [16, 3, 3, 3]], [[1, 16, 6, 6]], 2 * 16 * 36 * 27),
+        (
+            "Convolution",
+            [[1, 16, 8, 8], [16, 1, 1, 3, 3]],
+            [[1, 16, 6, 6]],
+            2 * 16 * 36 * 9,
+        ),  # a group for each channel
+        ("Reorder", [[1, 3], [1, 3]], [[1, 3]], None),
+        ("MatMul", [[2, 3]], [[2, 2]], None),
+    ],
+)
+def test_openvino_flops__shapes_of_a_node__two_for_each_product(
+    kind: str, inputs: list[list[int]], outputs: list[list[int]], flops: int | None
+) -> None:
+    assert openvino_profiler.flops_of(kind, inputs, outputs) == flops
+
+
+def test_openvino_node__mean_over_all_calls__the_first_is_taken_out() -> None:
+    told = SimpleNamespace(
+        node_name="a", node_type="MatMul", exec_type="gemm", real_time=timedelta(microseconds=30)
+    )  # the mean of a first call of 120 and three of none
+    assert openvino_profiler._Node(told, {"a": 120.0}, 3).microseconds == 0.0
+    assert openvino_profiler._Node(told, {"a": 60.0}, 3).microseconds == 20.0

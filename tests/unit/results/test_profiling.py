@@ -144,3 +144,11 @@ def test_keep_trace__no_trace__says_why_and_writes_nothing(text: str, tmp_path: 
     (tmp_path / "trace.json").write_text(text)
     assert traces.keep(tmp_path / "trace.json", tmp_path / "kept.json") != ""
     assert not (tmp_path / "kept.json").exists()
+
+
+def test_profile__nodes_left_to_the_cpu__are_kept_with_their_share() -> None:
+    nodes = [{"name": "NonZero", "operator": "NonZero", "provider": "CPU", "self_ns": 1_100_000}]
+    profile = taken(fallbacks=nodes, fallbacks_n=3, fallbacks_ns=1_100_000)
+    assert profile.fallbacks == ({"name": "NonZero", "operator": "NonZero", "provider": "CPU", "self_ms": 1.1},)
+    assert (profile.fallbacks_n, profile.shares["fallbacks_share"]) == (3, 0.1)
+    assert taken().fallbacks == ()
