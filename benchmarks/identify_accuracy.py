@@ -297,7 +297,7 @@ def evaluate(models: list[tuple[str, str]], what: str, sample: int, seed: int, v
         start = time.perf_counter()
         identity = identify(inspection)
         milliseconds.append((time.perf_counter() - start) * 1e3)
-        told = judged(known, identity, (library, name), pairs, prefix)
+        told = judged(known, identity, (library, name), pairs, prefix, what == "EMA nesting")
         count.update(told)
         if verbose and (not told["right"] or not told["strict"]):
             print(f"  {'weak' if told['right'] else 'MISS'} {what}: {library} {name} → {shown(identity)}")
@@ -319,8 +319,10 @@ def same(known: index.Index, identity: Identity, truth: tuple[str, str]) -> bool
     return first is not None and same_class(known, (first.library, first.architecture), truth)
 
 
-def judged(known: index.Index, identity: Identity, truth: tuple[str, str], pairs: Pairs, prefix: str) -> Counter[str]:
-    """Return what is right about one answer."""
+def judged(
+    known: index.Index, identity: Identity, truth: tuple[str, str], pairs: Pairs, prefix: str, nested: bool
+) -> Counter[str]:
+    """Return what is right about one answer; ``nested``: a wrapper of its own may stand before the prefix."""
     told: Counter[str] = Counter(n=1)
     first = identity.candidates[0] if identity.candidates else None
     told["right"] += same(known, identity, truth)
@@ -328,7 +330,7 @@ def judged(known: index.Index, identity: Identity, truth: tuple[str, str], pairs
     if first is None:
         return told
     told["named"] += (first.library, first.architecture) == truth
-    told["prefix"] += first.prefix == prefix
+    told["prefix"] += first.prefix == prefix or (nested and first.prefix.endswith(prefix))
     told["strict"] += loads_strictly(first, pairs)
     return told
 

@@ -36,7 +36,7 @@ class Comparison(NamedTuple):
         """Return a figure in [0, 1] for ranking: heads weigh little, a wrong shape counts half.
 
         A wrong shape that an argument explains counts 0.9, so that an architecture that fits as it is goes before
-        one that must be told its sizes.
+        one that must be told its sizes; a head that was added where the default is none counts a little less.
 
         Tensors that do not belong to the head and are on one side only weigh in full; outside the prefix, 0.3.
         """
@@ -45,9 +45,11 @@ class Comparison(NamedTuple):
         body_extra = len(self.unexpected) - head_extra
         head_reshaped = sum(keys.is_head(r.name) for r in self.reshaped)
         told = sum(r.name in explained and not keys.is_head(r.name) for r in self.reshaped)
+        added = sum(name in explained and keys.is_head(name) for name, _ in self.unexpected)
         good = self.same + 0.9 * (head_reshaped + told) + 0.5 * (len(self.reshaped) - head_reshaped - told)
-        whole = self.same + len(self.reshaped) + len(self.body_missing) + body_extra
-        whole_with_heads = whole + 0.2 * (head_missing + head_extra) + 0.3 * self.outside
+        good += 0.88 * added
+        whole = self.same + len(self.reshaped) + len(self.body_missing) + body_extra + added
+        whole_with_heads = whole + 0.2 * (head_missing + head_extra - added) + 0.3 * self.outside
         return good / whole_with_heads if whole_with_heads else 0.0
 
     def share(self, explained: int, explained_missing: int = 0) -> float:

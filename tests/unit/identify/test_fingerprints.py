@@ -91,6 +91,16 @@ def test_identify__head_added_where_none_is_the_default__gives_its_number_of_cla
     assert (found.architecture, found.match, found.arguments) == (name, "body", {"num_classes": 10})
 
 
+def test_identify__head_added_and_other_channels__is_not_taken_for_another_resolution() -> None:
+    def changed(name: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        return name, (shape[0], 1, *shape[2:]) if name == "patch_embed.proj.weight" else shape
+
+    plain = [changed(name, shape) for name, shape in pairs("timm", "eva02_large_patch14_224")]
+    found = best(*plain, ("head.weight", (10, 1024)), ("head.bias", (10,)))
+    assert found.architecture == "eva02_large_patch14_224"
+    assert found.arguments == {"num_classes": 10, "in_chans": 1}
+
+
 @pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.", "_orig_mod.", "model.module.", "student.net."])
 def test_identify__wrapped_keys__gives_the_prefix_to_strip(prefix: str) -> None:
     found = best(*[(prefix + name, shape) for name, shape in pairs("torchvision", "mobilenet_v3_small")])
