@@ -152,10 +152,17 @@ def image_size(model: Model, expected: Sequence[Pair], comparison: Comparison, f
     if old is None or new is None or sides[1] % old:
         return
     size = new * (sides[1] // old)
-    same = [t.name for t in comparison.reshaped if re.search(_POSITION, t.name)]
+    positions = [t for t in comparison.reshaped if re.search(_POSITION, t.name)]
+    same = [t.name for t in positions if scales(t, sides[1], size, expected)]
     detail = f"{text(position.found)} where the default is {text(position.expected)} for {sides[1]} pixels"
     name = "img_size" if model.library == "timm" else "image_size"
     found.add(name, size, f"shape of {position.name}", detail, same)
+
+
+def scales(tensor: Reshaped, side: int, size: int, expected: Sequence[Pair]) -> bool:
+    """Tell whether a position embedding has the grid that the image's new size gives it; a second branch may not."""
+    old, new = grid(tensor.expected, tensor.expected, expected), grid(tensor.found, tensor.expected, expected)
+    return old is not None and new == old * size // side
 
 
 def grid(shape: Shape, default: Shape, expected: Sequence[Pair]) -> int | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnnbox.identify import identify, index, keys, names
+from dnnbox.identify import arguments, identify, index, keys, names
+from dnnbox.identify.compare import compare
 from dnnbox.records.identity import Candidate
 from tests.unit.identify.made import claims, everyone, inspection, pairs
 
@@ -99,6 +100,14 @@ def test_identify__head_added_and_other_channels__is_not_taken_for_another_resol
     found = best(*plain, ("head.weight", (10, 1024)), ("head.bias", (10,)))
     assert found.architecture == "eva02_large_patch14_224"
     assert found.arguments == {"num_classes": 10, "in_chans": 1}
+
+
+def test_arguments__second_branch_of_another_scale__is_not_explained_by_the_image_size() -> None:
+    known = index.load()
+    model = known.model(known.by_name["timm", "crossvit_18_dagger_240"])
+    expected, found = pairs("timm", model.name), pairs("timm", "crossvit_18_dagger_408")
+    inferred = arguments.infer(model, {}, expected, compare(expected, found))
+    assert (inferred.arguments, inferred.explained) == ({"img_size": 408}, {"pos_embed_0"})
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.", "_orig_mod.", "model.module.", "student.net."])
