@@ -97,7 +97,8 @@ def main() -> int:
     only = set(filter(None, options.only.split(",")))
     known, jobs = {}, []
     work = Path(tempfile.mkdtemp(prefix="dnnbox-probe-"))
-    out = options.observed or work / "out"
+    (work / "out").mkdir()
+    out = (options.observed or work / "out").absolute()
     out.mkdir(parents=True, exist_ok=True)
     for folder in sorted(path for path in options.pairs.iterdir() if (path / "truth.json").is_file()):
         if only and folder.name not in only:
@@ -115,7 +116,10 @@ def main() -> int:
         known[folder.name] = (inspection, recipe, root)
         jobs.append({"name": folder.name, "adapter": str(adapter), "checkpoint": str(checkpoint), "root": str(root)})
     if not any(out.glob("*.json")):
-        probe(options.python, jobs, out, work)
+        probe(options.python, jobs, work / "out", work)
+        for file in (work / "out").glob("*.json"):  # the box writes to its own folder only
+            if out != work / "out":
+                shutil.copy(file, out)
     record = compare(known, out, {"pipreqs": options.pipreqs, "fawltydeps": options.fawltydeps})
     if options.record:
         options.record.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ from dnnbox.harness.protocol import RunRequest
 from dnnbox.records.environment import Limits, Mount
 from dnnbox.sources.matching import search_plan
 from tests.conftest import Cli
-from tests.e2e.upstreams import UPSTREAMS, Upstream
+from tests.e2e.upstreams import NET, UPSTREAMS, Upstream
 from tests.zoo import Zoo
 
 pytestmark = [pytest.mark.zoo, pytest.mark.engine, pytest.mark.slow, pytest.mark.long]
@@ -43,8 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, zoo: Zoo) -> Path:
     return root
 
 
-def _searched(upstream: Upstream, made: Path, zoo: Zoo, job_dir: Path) -> Mapping[str, Any]:
-    root, checkpoint = made / "repositories" / upstream.name, made / f"{upstream.name}.pt"
+def _searched(root: Path, checkpoint: Path, zoo: Zoo, job_dir: Path, seconds: float = 280.0) -> Mapping[str, Any]:
     inspection = checkpoints.inspect(checkpoint)
     mounts = [Mount(str(root), "/dnnbox/source"), Mount(str(checkpoint), "/dnnbox/checkpoint/x.pt")]
     request = RunRequest(
@@ -53,7 +52,7 @@ def _searched(upstream: Upstream, made: Path, zoo: Zoo, job_dir: Path) -> Mappin
         checkpoint="/dnnbox/checkpoint/x.pt",
         threads=1,
         sys_path=["/dnnbox/source"],
-        work={"plan": search_plan([root], inspection), "entry": inspection.entry},
+        work={"plan": search_plan([root], inspection), "entry": inspection.entry, "seconds": seconds},
     )
     job_dir.mkdir()
     limits = Limits(memory_bytes=4 << 30, shm_bytes=1 << 28)
@@ -69,7 +68,8 @@ def _searched(upstream: Upstream, made: Path, zoo: Zoo, job_dir: Path) -> Mappin
 def test_match__upstream_of_every_layout__finds_the_class_or_says_so(
     upstream: Upstream, made: Path, zoo: Zoo, bubblewrap: Path, tmp_path: Path
 ) -> None:
-    answer = _searched(upstream, made, zoo, tmp_path / "job")
+    root, checkpoint = made / "repositories" / upstream.name, made / f"{upstream.name}.pt"
+    answer = _searched(root, checkpoint, zoo, tmp_path / "job")
 
     if not upstream.cls:
         assert answer["matches"] == []
@@ -81,6 +81,17 @@ def test_match__upstream_of_every_layout__finds_the_class_or_says_so(
     assert found["finite"] is True, found["tried"]
     assert set(answer["stand_ins"]) == set(upstream.stand_ins)
     assert not (made / "repositories" / upstream.name / "owned").exists()
+
+
+def test_match__source_that_hangs__answers_within_its_time(
+    made: Path, zoo: Zoo, bubblewrap: Path, tmp_path: Path
+) -> None:
+    hanging = Upstream("hanging", {"net.py": f"import time\n{NET}\ntime.sleep(3600)\n"}, "", "net.Net")
+
+    answer = _searched(hanging.write(tmp_path), made / "flat_script.pt", zoo, tmp_path / "job", seconds=30.0)
+
+    assert answer["matches"] == []
+    assert answer["complete"] is False
 
 
 def test_run__bare_weights_and_their_source_in_the_workspace__measures_without_help(

@@ -6,7 +6,9 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.upstreams.layouts import LAYOUTS
+from tests.e2e.upstreams.layouts import LAYOUTS, NET
+
+__all__ = ["NET", "UPSTREAMS", "Upstream"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_NET = """
+NET = """
 import torch
 from torch import nn
 
@@ -52,7 +52,7 @@ _SAVE = f"{_PLAIN}\nsaved = net(24, 5, 7).state_dict()\n"
 LAYOUTS: tuple[dict[str, Any], ...] = (
     {
         "name": "flat_script",
-        "files": {"network.py": _NET},
+        "files": {"network.py": NET},
         "make": f"{_PLAIN}\nsaved = {{'state_dict': {{'module.' + k: v for k, v in net(24, 5, 7).state_dict().items()}}}}\n",
         "cls": "network.Net",
         "arguments": _SOLVED,
@@ -61,7 +61,7 @@ LAYOUTS: tuple[dict[str, Any], ...] = (
         "name": "src_layout",
         "files": {
             "src/pack/__init__.py": "",
-            "src/pack/net.py": _NET,
+            "src/pack/net.py": NET,
             "predict.py": "from pack.net import Net\n\nmodel = Net(24, 5, classes=7)\n",
         },
         "make": _SAVE,
@@ -72,7 +72,7 @@ LAYOUTS: tuple[dict[str, Any], ...] = (
         "name": "factory",
         "files": {
             "models/__init__.py": "from .net import *\n",
-            "models/net.py": _NET
+            "models/net.py": NET
             + """
 
 def small(**kwargs):
@@ -91,7 +91,7 @@ def large(**kwargs):
         "name": "hubconf",
         "files": {
             "zoo/__init__.py": "",
-            "zoo/net.py": _NET,
+            "zoo/net.py": NET,
             "zoo/hub.py": """
 from . import builders
 
@@ -119,7 +119,7 @@ def net_large(pretrained=True):
         "name": "config_driven",
         "files": {
             "build.py": "from net import Net\n\n\ndef build(cfg):\n    return Net(**cfg['network'])\n",
-            "net.py": _NET,
+            "net.py": NET,
             "configs/tiny.json": '{"network": {"width": 8, "depth": 2, "classes": 7}}',
             "configs/large.json": '{"network": {"width": 24, "depth": 5, "classes": 7}}',
         },
@@ -166,7 +166,7 @@ saved = model.state_dict()
     {
         "name": "namespace_arguments",
         "files": {
-            "core/net.py": _NET.replace("width, depth, classes=10", "opt").replace(
+            "core/net.py": NET.replace("width, depth, classes=10", "opt").replace(
                 "super().__init__()\n        self.stem",
                 "super().__init__()\n        width, depth, classes = opt.width, opt.depth, opt.classes\n        self.stem",
             ),
@@ -191,8 +191,8 @@ if __name__ == "__main__":
     {
         "name": "compiled_extension",
         "files": {
-            "net.py": "import fused_ops_cuda\nfrom fused_ops_cuda.layers import fused\n" + _NET,
-            "use.py": _NET[:1],
+            "net.py": "import fused_ops_cuda\nfrom fused_ops_cuda.layers import fused\n" + NET,
+            "use.py": NET[:1],
         },
         "make": _SAVE,
         "cls": "net.Net",
@@ -203,7 +203,7 @@ if __name__ == "__main__":
         "name": "training_imports",
         "files": {
             "trainer.py": "import wandbx\nfrom lightningx.callbacks import Callback\n\n\nclass Log(Callback):\n    pass\n",
-            "net.py": "from trainer import Log\n" + _NET,
+            "net.py": "from trainer import Log\n" + NET,
         },
         "make": _SAVE,
         "cls": "net.Net",
@@ -213,7 +213,7 @@ if __name__ == "__main__":
         "name": "guarded_import",
         "files": {
             "net.py": "try:\n    import flashx\n    WIDE = 2\nexcept ImportError:\n    WIDE = 1\n"
-            + _NET.replace("nn.Linear(width, classes)", "nn.Linear(width, classes * WIDE)"),
+            + NET.replace("nn.Linear(width, classes)", "nn.Linear(width, classes * WIDE)"),
         },
         "make": _SAVE,
         "cls": "net.Net",
@@ -223,7 +223,7 @@ if __name__ == "__main__":
         "name": "hostile_setup",
         "files": {
             "setup.py": "import os\nopen('/dnnbox/source/owned', 'w')\nraise SystemExit(3)\n",
-            "net.py": _NET,
+            "net.py": NET,
         },
         "make": _SAVE,
         "cls": "net.Net",
@@ -249,7 +249,7 @@ for action in (
         continue
     raise SystemExit("the box let me do it")
 """
-            + _NET,
+            + NET,
         },
         "make": _SAVE,
         "cls": "net.Net",
@@ -259,7 +259,7 @@ for action in (
         "name": "readme_recipe",
         "files": {
             "lib/__init__.py": "from lib.net import Net\n",
-            "lib/net.py": _NET,
+            "lib/net.py": NET,
             "README.md": """
 # Net
 
@@ -278,7 +278,7 @@ scores = model(torch.randn(1, 3, 40, 40))
     },
     {
         "name": "checkpoint_says",
-        "files": {"net.py": _NET},
+        "files": {"net.py": NET},
         "make": f"{_PLAIN}\nsaved = {{'net': net(24, 5, 7).state_dict(), 'hparams': dict(width=24, depth=5, classes=7)}}\n",
         "cls": "net.Net",
         "arguments": _SOLVED,
@@ -287,7 +287,7 @@ scores = model(torch.randn(1, 3, 40, 40))
         "name": "dataclass_config",
         "files": {
             "model.py": "from dataclasses import dataclass\n"
-            + _NET.replace(
+            + NET.replace(
                 "class Block",
                 "@dataclass\nclass Config:\n    width: int = 8\n    depth: int = 2\n    classes: int = 7\n\n\nclass Block",
             )
@@ -304,8 +304,8 @@ scores = model(torch.randn(1, 3, 40, 40))
     {
         "name": "vendored_copies",
         "files": {
-            "net.py": _NET,
-            "export/onnx/net.py": _NET,
+            "net.py": NET,
+            "export/onnx/net.py": NET,
             "infer.py": "from net import Net\n\nmodel = Net(24, 5, 7)\n",
         },
         "make": _SAVE,
@@ -314,7 +314,7 @@ scores = model(torch.randn(1, 3, 40, 40))
     },
     {
         "name": "byte_order_mark",
-        "files": {"net.py": "\ufeff" + _NET.lstrip("\n")},
+        "files": {"net.py": "\ufeff" + NET.lstrip("\n")},
         "make": _SAVE,
         "cls": "net.Net",
         "arguments": _SOLVED,
@@ -322,7 +322,7 @@ scores = model(torch.randn(1, 3, 40, 40))
     {
         "name": "moves_to_gpu",
         "files": {
-            "net.py": _NET.replace(
+            "net.py": NET.replace(
                 "self.head = nn.Linear(width, classes)",
                 "self.head = nn.Linear(width, classes).cuda()\n        self.cuda()",
             ),
@@ -333,7 +333,7 @@ scores = model(torch.randn(1, 3, 40, 40))
     },
     {
         "name": "another_model",
-        "files": {"net.py": _NET},
+        "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",
         "cls": "",
     },
