@@ -42,6 +42,7 @@ from dnnbox.sources import matching  # noqa: E402
 
 LIMITS = Limits(memory_bytes=8 << 30, shm_bytes=1 << 30)
 VERIFY_SECONDS = 180.0
+WANTED = {"search": {"search"}, "all": {"all"}, "both": {"search", "all"}}
 
 
 @dataclass
@@ -296,12 +297,13 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--tier", choices=("search", "all", "both"), default="both")
     parser.add_argument("--seconds", type=float, default=600.0, help="limit of one search, as of the job in a run")
-    parser.add_argument("--missing", action="store_true", help="only pairs that the record does not hold yet")
+    parser.add_argument("--missing", action="store_true", help="only what the record does not hold yet")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
     rows = known_rows(options.record)
     for folder in sorted(options.pairs.iterdir()):
-        if not (folder / "truth.json").is_file() or (options.missing and folder.name in rows):
+        known = set(rows.get(folder.name, ())) if options.missing else set[str]()
+        if not (folder / "truth.json").is_file() or known >= WANTED[options.tier]:
             continue
         if options.only and not any(part in folder.name for part in options.only):
             continue

@@ -10,6 +10,7 @@ import signal
 import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..states.fitting import DERIVED, canonical
 from . import standins
 from .importing import Source
 from .weights import Shapes
@@ -246,9 +247,13 @@ def modules_in(made: Any) -> List[Tuple[str, Any]]:
 
 
 class Fit:
-    """How a module's names and shapes compare with the wanted ones. ``score`` rises towards 1, which is strict."""
+    """How a module's names and shapes compare with the wanted ones. ``score`` rises towards 1, which is strict.
+
+    Strict as loading is: buffers that a constructor computes, or a profiler left behind, may be on one side only.
+    """
 
     def __init__(self, wanted: Shapes, found: Shapes) -> None:
+        wanted, found = _told_apart(wanted, found), _told_apart(found, wanted)
         union = len(set(wanted) | set(found)) or 1
         both = [name for name in found if name in wanted]
         exact = sum(found[name] == wanted[name] for name in both)
@@ -262,6 +267,11 @@ class Fit:
         self.found = found
 
 
+def _told_apart(shapes: Shapes, others: Shapes) -> Shapes:
+    """Return the names without those computed ones that only this side has."""
+    return {name: shape for name, shape in shapes.items() if name in others or not DERIVED.search(name)}
+
+
 def _alike(found: Tuple[int, ...], wanted: Tuple[int, ...]) -> float:
     if len(found) != len(wanted):
         return 0.0
@@ -269,9 +279,15 @@ def _alike(found: Tuple[int, ...], wanted: Tuple[int, ...]) -> float:
 
 
 def shapes_of(module: Any) -> Shapes:
-    """Return the shapes of a module's state dict."""
-    state = module.state_dict()
-    return {name: tuple(value.shape) for name, value in state.items() if hasattr(value, "shape")}
+    """Return the shapes of a module's state dict, by canonical names."""
+    return named_shapes(module.state_dict())
+
+
+def named_shapes(tensors: Dict[str, Any]) -> Shapes:
+    """Return shapes by names in the older spelling of parametrizations; as they are where that makes two the same."""
+    found = {canonical(name): tuple(value.shape) for name, value in tensors.items() if hasattr(value, "shape")}
+    plain = {name: tuple(value.shape) for name, value in tensors.items() if hasattr(value, "shape")}
+    return found if len(found) == len(plain) else plain
 
 
 def best_fit(wanted: Shapes, made: Any) -> Tuple[Optional[Fit], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional
 
+from ..states.fitting import fit
 from . import forwarding
 from .building import TooLarge, TooLong, accessed
 
@@ -62,7 +63,7 @@ class Comparer:
         view = match.view["name"]
         if first[0] is None or forwarding.all_finite(first[0]) or view in self._scales:
             return first
-        module.load_state_dict(seeded(self._builders[view].tensors, _SMALLER))
+        _load(module, seeded(self._builders[view].tensors, _SMALLER))
         again = self._first(module, match)
         if again[0] is None or not forwarding.all_finite(again[0]):
             return first
@@ -74,7 +75,7 @@ class Comparer:
         builder = self._builders[match.view["name"]]
         made = builder.build(match.call.callee, match.call.kwargs, match.call.args, meta=False)
         module = accessed(made, match.access)
-        module.load_state_dict(self._seeded(match.view["name"], builder.tensors))
+        _load(module, self._seeded(match.view["name"], builder.tensors))
         return module.eval()
 
     def _seeded(self, view: str, tensors: Dict[str, Any]) -> Dict[str, Any]:
@@ -94,6 +95,14 @@ class Comparer:
             return forwarding.tensors_of(forwarding.call(module, spec, seconds=self._seconds(forwarding.SECONDS)))
         except (Exception, TooLong):  # a size that a model refuses is an answer too
             return None
+
+
+def _load(module: Any, tensors: Dict[str, Any]) -> None:
+    """Load by the rules of the real loading: other spellings of names, and buffers that the file does not have."""
+    made = fit(module.state_dict(), tensors)
+    if not made.strict:
+        raise ValueError("does not load: %s" % made.complaint())
+    module.load_state_dict(made.tensors, strict=False)
 
 
 def resized(spec: Dict[str, Any]) -> List[Dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import compiler, standins
 from .budget import Budget
-from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, constructor_arguments
+from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, constructor_arguments, named_shapes
 from .candidates import Call, Candidates
 from .comparing import Comparer
 from .importing import Source
@@ -85,7 +85,7 @@ class Search:
         """Return the names and shapes of a view."""
         if view["name"] not in self._wanted:
             tensors = viewed(self.tensors, view["prefix"])
-            self._wanted[view["name"]] = {name: tuple(value.shape) for name, value in tensors.items()}
+            self._wanted[view["name"]] = named_shapes(tensors)
             most = _MOST_TIMES * len(tensors) + _MOST_MORE
             self._builders[view["name"]] = Builder(self.source, tensors, self.budget.seconds, most)
         return self._wanted[view["name"]]

@@ -20,7 +20,7 @@ def read(path: str, entry: str) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # names classes: the box is what contains them
-        data = torch.load(path, map_location="cpu", weights_only=False)
+        data = _with_classes(path)
     held = data
     for part in [part for part in entry.split(".") if part]:
         held = held[part] if isinstance(held, dict) else getattr(held, part)
@@ -28,6 +28,18 @@ def read(path: str, entry: str) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
         held = held.state_dict()
     tensors = {str(name): value for name, value in held.items() if isinstance(value, torch.Tensor)}
     return tensors, list(_mappings(data, 0))
+
+
+def _with_classes(path: str) -> Any:
+    """Return what a file holds whose objects need code; those whose code is not here are left out, unread."""
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False)
+    except Exception:
+        from ..states.reading import read as read_inertly
+
+        return read_inertly(path, lambda _: None)
 
 
 def _mappings(value: Any, depth: int) -> Any:

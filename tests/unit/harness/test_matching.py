@@ -93,6 +93,12 @@ def test_fit__one_shape_differs__is_not_strict_and_says_which() -> None:
     assert (fit.differing, fit.missing, fit.unexpected) == (["a"], ["c"], ["b"])
 
 
+def test_fit__computed_buffers_on_one_side_only__is_strict() -> None:
+    assert Fit({"a": (2,), "total_ops": (1,)}, {"a": (2,), "attn_mask": (3, 3)}).strict
+    assert not Fit({"a": (2,), "attn_mask": (4, 4)}, {"a": (2,), "attn_mask": (3, 3)}).strict
+    assert not Fit({"total_ops": (1,)}, {"attn_mask": (1,)}).strict
+
+
 def test_source__missing_module__is_stood_in_only_after_its_import_failed(tmp_path: Path) -> None:
     (tmp_path / "needs.py").write_text(_NEEDS)
     source = Source([str(tmp_path)], {"needs": [""]})
