@@ -214,8 +214,12 @@ class Candidates:
     def _of_settings(self, used: List[str]) -> Iterator[Tuple[Any, str]]:
         """Yield the sets that hold most of the names that are read, then all settings of the source together."""
         pool = self.sets + self.tables
-        for where, values in sorted(pool, key=lambda entry: -sum(name in entry[1] for name in used))[:_MOST_SETS]:
-            if any(name in values for name in used):
+        hits = {id(values): sum(name in values for name in used) for _, values in pool}
+        most = max(hits.values(), default=0)
+        for where, values in sorted(pool, key=lambda entry: -hits[id(entry[1])])[:_MOST_SETS]:
+            if (
+                hits[id(values)] * 2 > most
+            ):  # the rest is filled in by name and ends where these do, one build at a time
                 yield {"$settings": values}, where
         merged: Dict[str, Any] = {}
         for _, values in reversed(pool):
