@@ -6,7 +6,8 @@ The result is a signal, not a build recipe, except where a runtime knows the fam
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dnnbox.identify.family_table import FAMILIES, SILERO_ARGUMENTS, Family
 from dnnbox.identify.keys import Pair
@@ -54,7 +55,7 @@ def as_candidate(family: Family, pairs: Sequence[Pair], source: str) -> Candidat
     evidence = [Evidence(f"{family.library} {family.architecture}", source, f"pattern {seen}"[:200], 0.5)]
     arguments = dict(family.arguments)
     if arguments:
-        evidence.append(Evidence("constants of the family", "dnnbox", str(arguments), 0.6))
+        evidence.append(Evidence("constants of the family", "dnnbox", _listed(arguments), 0.6))
     if family.library == "openai-whisper":
         width = dict(pairs).get("decoder.token_embedding.weight", (0, 0))[-1]
         if width in WHISPER_SIZES:
@@ -64,6 +65,10 @@ def as_candidate(family: Family, pairs: Sequence[Pair], source: str) -> Candidat
     kind: Match = "family" if family.library == "silero-vad" else "signal"  # its weights files have one layout only
     score = 1.0 if kind == "family" else 0.0
     return Candidate(family.library, family.architecture, kind, score, arguments, evidence=tuple(evidence))
+
+
+def _listed(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in arguments.items())
 
 
 def silero_graph(inspection: Inspection) -> Candidate | None:
@@ -82,7 +87,7 @@ def silero_graph(inspection: Inspection) -> Candidate | None:
     arguments = dict(SILERO_ARGUMENTS) | ({"form": "sequence"} if sequence else {})
     evidence = (
         Evidence("silero-vad", "graph inputs and outputs", f"{', '.join(inputs)} → {', '.join(sorted(outputs))}", 0.8),
-        Evidence("constants of the family", "dnnbox", str(arguments), 0.6),
+        Evidence("constants of the family", "dnnbox", _listed(arguments), 0.6),
     )
     return Candidate("silero-vad", "silero_vad", "family", 1.0, arguments, evidence=evidence)
 

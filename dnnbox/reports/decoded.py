@@ -40,6 +40,8 @@ def block(entry: Mapping[str, Any], name: str) -> Block:
         if key not in _UNTOLD and (listed is None or key != listed[0]) and not (empty and value == [])
     ]
     title = _title(entry, name, listed[1] if listed else ())
+    if entry.get("kind") == "picture":
+        rest = [("Size", say("{w} × {h} pixels", w=entry.get("width", "?"), h=entry.get("height", "?")))]
     if listed is None:
         return Pairs(tuple(rest) or ((("Result"), data(empty or "empty")),), title)
     note = sentences(*(say("{name}: {value}.", name=key, value=value) for key, value in rest if key != "Output"))
@@ -75,7 +77,7 @@ def _title(entry: Mapping[str, Any], name: str, records: Sequence[Mapping[str, A
     if kind == "continuation":
         return say("“{prompt}” goes on", prompt=entry.get("prompt", of))
     if kind == "picture":
-        return say("{name} at {w} × {h} pixels", name=of, w=entry.get("width", ""), h=entry.get("height", ""))
+        return say("What it made of {name}", name=of or "the input")
     if things := _things(entry):
         number, noun = (count, things[0 if len(records) == 1 else 1]) if records else ("No", things[1])
         return say("{n} {noun} in {name}", n=number, noun=noun, name=of or "the input")

@@ -146,7 +146,7 @@ def _histogram(canvas: Canvas, frame: _Frame, series: LatencySeries) -> None:
     canvas.line(frame.hist_left, frame.top, frame.hist_left, frame.bottom, "ax")
     canvas.line(frame.hist_left, frame.bottom, frame.hist_right, frame.bottom, "ax")
     canvas.text(frame.hist_left, frame.bottom + 17, "0", "tk", "middle")
-    canvas.text(frame.hist_right, frame.bottom + 17, numbers.count(most), "tk", "middle")
+    canvas.text(frame.hist_right, frame.bottom + 17, numbers.count(most), "tk", "end")
 
 
 def _latency_lines(canvas: Canvas, frame: _Frame, size: Size, series: LatencySeries) -> None:
@@ -156,7 +156,7 @@ def _latency_lines(canvas: Canvas, frame: _Frame, size: Size, series: LatencySer
     if limit and limit[1] < frame.low:
         canvas.text(frame.hist_right + 9, frame.bottom + 17, f"↓ {limit[0]}", "tmiss" if series.missed else "ts")
     words = [item for item in _line_words(size, series) if frame.low <= item[1] <= frame.high]
-    places = spread([frame.y(ms) for _, ms, _ in words], 15, frame.top, frame.bottom)
+    places = spread([frame.y(ms) for _, ms, _ in words], 15, frame.top, frame.bottom - 4)
     for (label, ms, css), place in zip(words, places, strict=True):
         y = frame.y(ms)
         is_limit = limit is not None and label.endswith(limit[0])

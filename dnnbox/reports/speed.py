@@ -25,6 +25,8 @@ def speed(outputs: Outputs) -> Section | None:
     halves = (_stages(outputs), _batches(outputs))
     if halves[0] and halves[1]:
         blocks.append(Beside(halves[0], halves[1]))
+    elif len(halves[1]) > 1:
+        blocks.append(Beside(halves[1][:1], halves[1][1:]))
     else:
         blocks += halves[0] or halves[1]
     blocks += _variants(outputs)
@@ -228,7 +230,7 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
         Column("Batch", numeric=True),
         Column("p50", numeric=True),
         Column("Items/s", numeric=True),
-        Column("Slowest–fastest process", numeric=True),
+        Column("Range", numeric=True),
     )
     rows = tuple(
         (
@@ -256,7 +258,7 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
     )
     saturates = outputs.stats.throughput_best.get("saturates_at")
     caption = (
-        say("From batch {batch} on, more in a batch gains less than 5 %.", batch=saturates)
+        say("From batch {batch} on, more in a batch gains less than 5\u00a0%.", batch=saturates)
         if saturates
         else say("{why}.", why=words.sentence_case(outputs.stats.reasons.get("throughput_best.saturates_at", "")))
     )

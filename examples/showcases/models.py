@@ -65,12 +65,17 @@ def train(model: Any, batches: Callable[[int], Any], loss: Callable[[Any, Any], 
     return model.eval()
 
 
-def make_digits(into: Path) -> None:
-    """A vision transformer for digits as a Hugging Face directory, and 200 labelled pictures that it has not seen."""
+def ready_transformers() -> None:
+    """Let transformers import: it asks for torchvision, whose wheel needs help on a CPU build."""
     sys.path.insert(0, str(ROOT / "tests" / "zoo"))
     from make import import_torchvision
 
-    import_torchvision()  # transformers asks for it, and its wheel does not import on a CPU build without help
+    import_torchvision()
+
+
+def make_digits(into: Path) -> None:
+    """A vision transformer for digits as a Hugging Face directory, and 200 labelled pictures that it has not seen."""
+    ready_transformers()
     from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
     images, labels = digits()
@@ -95,10 +100,25 @@ def make_digits(into: Path) -> None:
         into / "digits-vit"
     )
     save_digit_files(into / "labelled", images[held], labels[held])
+    save_card(into / "digits-vit", model, images[held], labels[held])
+
+
+def save_card(folder: Path, model: Any, images: Any, labels: Any) -> None:
+    """Write a model card as authors do, with what was really reached on the pictures that were held back."""
+    with torch.inference_mode():
+        right = float((model(images).logits.argmax(1) == labels).float().mean())
+    parameters = sum(weight.numel() for weight in model.parameters())
+    metric = {"type": "accuracy", "name": "Top-1 accuracy", "value": round(right, 4)}
+    result = {"dataset": {"name": f"digits of scikit-learn, {len(labels)} held back"}, "metrics": [metric]}
+    index = json.dumps([{"name": folder.name, "results": [result]}])
+    front = f"---\nlicense: apache-2.0\nmodel-index: {index}\n---\n"
+    text = f"{front}# {folder.name}\n\nHas {parameters / 1e6:.3f}M parameters.\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def make_digits_onnx(into: Path) -> None:
     """The classifier of ``digits`` as one ONNX file with a free batch."""
+    ready_transformers()
     from transformers import ViTForImageClassification
 
     folder = into.parent / "digits" / "digits-vit"  # made before this one
