@@ -115,6 +115,7 @@ def _sizes(outputs: Outputs) -> tuple[Prose, Prose]:
 def _one_size(name: str, tried: Sequence[SizeTried]) -> Prose:
     ran = ", ".join(str(one.size) for one in tried if one.runs)
     not_ran = ", ".join(str(one.size) for one in tried if not one.runs)
-    if not not_ran:
-        return say("{name} may be {ran}.", name=name, ran=ran)
-    return say("{name} may be {ran}; {failed} failed.", name=name, ran=ran or "none of those tried", failed=not_ran)
+    if not ran:
+        return say("{name}: no other size ran ({failed}).", name=name, failed=not_ran)
+    failed = say("; {failed} failed", failed=not_ran) if not_ran else NOTHING
+    return say("{name}: {ran} ran", name=name, ran=ran) + failed + say(".")

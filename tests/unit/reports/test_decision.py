@@ -76,7 +76,7 @@ def test_sensitivity__everything_tried__says_what_it_did(experiment: Path) -> No
     assert "bf16: 1.53 times as fast, its answers differ by 0.0021 of the largest value." in found
     assert "threads-1: 0.710 times as fast, with the same answers." in found
     assert "compile: not to be had (no compiler in the box)." in found
-    assert "tokens may be 16, 128; 1024 failed." in found
+    assert "tokens: 16, 128 ran; 1024 failed." in found
 
 
 def test_expected__published_figures__stand_as_quotes_beside_what_was_measured(experiment: Path) -> None:
