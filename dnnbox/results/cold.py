@@ -29,6 +29,8 @@ def cold(started: Sequence[RunOutcome]) -> tuple[Cold, dict[str, str]]:
     page_cache = _page_cache([outcome.settings for outcome in started])
     if not page_cache:
         reasons["cold.page_cache"] = "this system does not tell what lies in its page cache"
+    elif page_cache["environment_share"] is None:
+        reasons["cold.page_cache.environment_share"] = "thousands of files: looked at only with --drop-cache"
     return Cold(len(ladders), stages, total, page_cache), reasons
 
 

@@ -68,8 +68,10 @@ def measure(
             **generation_reasons, **energy_reasons, **_refused(outcomes, batch),
         },
     )  # fmt: skip
-    if verdict is None:
-        stats = replace(stats, reasons={**stats.reasons, "quality": "nothing was timed"})
+    missing = {"quality": "nothing was timed"} if verdict is None else {}
+    if stats.threads is None:
+        missing["threads"] = "this runtime does not tell how many it uses" if effective else "no process told it"
+    stats = replace(stats, reasons={**stats.reasons, **missing})
     return replace(stats, shares=_shares(stats), definitions=definitions.of(stats, plan, processes, effective))
 
 
@@ -127,7 +129,7 @@ def _by_batch(measured: Sequence[RunOutcome], batch: int) -> dict[int, list[RunO
 
 def _warm(processes: Sequence[ProcessSamples], timed: Sequence[RunOutcome]) -> tuple[Warm, dict[str, str]]:
     if not processes:
-        return Warm(), {"warm.latency_ms": "nothing was measured"}
+        return Warm(), dict.fromkeys(("warm.latency_ms", "warm.device_ms"), "nothing was measured")
     by_device, device_reasons = _device_times(timed)
     pooled = [ms for process in processes for ms in process.total_ms]
     medians = tuple(statistics.percentile(sorted(p.total_ms), 0.5) for p in processes)

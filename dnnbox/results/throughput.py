@@ -27,6 +27,8 @@ def points(
             reasons[f"throughput.batch_{batch}"] = f"the given input has {items} items, whatever batch is asked"
         elif processes:
             found.append(_point(batch, processes, outcomes))
+    if any(point.interval is None for point in found):
+        reasons["throughput.interval"] = "one process measured this batch, so there is no slowest and no fastest"
     return tuple(found), reasons
 
 

@@ -13,6 +13,7 @@ from dnnbox.harness.protocol import RunError, RunResult
 from dnnbox.records.measurements import Stats
 from dnnbox.records.run import RunOutcome
 from dnnbox.results import compressed, measure, samples
+from tests.e2e.schemas import unexplained
 from tests.unit.results import outcomes as made
 
 
@@ -331,3 +332,10 @@ def test_samples__memory_over_time__joins_the_figures_data() -> None:
     found = samples([made.memory(host_peak_bytes=3 << 20, timeline=timeline)])  # type: ignore[arg-type]
     assert found["memory"] == {"points": [[0.0, 1.0], [1.0, 3.0]], "phases": [["load", 0.9]]}
     assert samples([])["memory"] is None
+
+
+def test_measure__every_null__has_a_reason_of_its_own_or_of_what_it_belongs_to(tmp_path: Path) -> None:
+    one = [made.measured(tmp_path, made.rows(60, 10)), made.cold()]
+    for outcomes in ([], one, [*one, made.memory(host_peak_bytes=1 << 20)], [made.failed()]):
+        stats = codec.to_json(measure(outcomes))
+        assert list(unexplained(stats)) == []
