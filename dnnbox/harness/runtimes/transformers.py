@@ -13,6 +13,8 @@ from .torch_base import HALF
 from .torchvision_import import import_if_there
 from .vision import Pipeline
 
+CACHES = ("cache", "past_key_values")
+"""The argument that takes the cache of keys and values, and gives it back: renamed in version 5.24."""
 HARMLESS = ("pooler", "position_ids")
 """Weights that a base class has and a checkpoint may lack, without harm to the other outputs."""
 
@@ -46,6 +48,8 @@ class Transformers(TextInputs):
         self.model, info = self.model_class.from_pretrained(self.folder, output_loading_info=True, **settings)
         self._check_loading(info)
         load_feeder(self, self.folder)
+        # Once, not for each token: reading a signature takes as long as a small model.
+        self.cache_name = next((name for name in CACHES if name in self.accepted()), "")
         keeps_cache = self.is_generative() or getattr(self.config, "is_encoder_decoder", False)
         self.fixed = {"use_cache": False} if keeps_cache and "use_cache" in self.accepted() else {}
 
@@ -193,7 +197,7 @@ class Transformers(TextInputs):
         """Return "" for a causal language model that is fed with token ids and keeps a cache."""
         if getattr(self.config, "is_encoder_decoder", False) or not self.is_generative():
             return super().generates()
-        if not {"use_cache", "past_key_values", "input_ids"} <= set(self.accepted()):
+        if not {"use_cache", "input_ids"} <= set(self.accepted()) or not self.cache_name:
             return "the model keeps no cache of keys and values"
         return "" if "input_ids" in (self.last_inputs or {}) else "the model was not fed with token ids"
 
@@ -215,7 +219,7 @@ class Transformers(TextInputs):
     def advance(self, state: Any) -> Any:
         """Feed the last token back, with the cache of all before it."""
         token, cache, mask = state
-        given = {"input_ids": token, "past_key_values": cache, "use_cache": True}
+        given = {"input_ids": token, self.cache_name: cache, "use_cache": True}
         if mask is not None:
             mask = self.torch.cat([mask, mask.new_ones((mask.shape[0], 1))], dim=1)
             given["attention_mask"] = mask
@@ -224,7 +228,7 @@ class Transformers(TextInputs):
     def _chosen_after(self, outputs: Any, mask: Any) -> Any:
         token = outputs.logits[:, -1:].argmax(-1)
         self.synchronize()
-        return token, outputs.past_key_values, mask
+        return token, getattr(outputs, self.cache_name), mask
 
     def chosen(self, state: Any) -> List[int]:
         """Return the last token of each sequence."""
