@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-fidelity bench-spread bench-peers bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing bench-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-environments bench-fidelity bench-spread bench-peers bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing bench-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,12 @@ bench-gate: setup zoo ## how often the gate cries wolf, and misses one: M=noisy 
 bench-slurm: setup zoo ## sweep 24 cells on the local Slurm, then kill one in the middle: what it costs, what is done twice
 	SLURM=1 tools/engines.sh
 	.venv/bin/python benchmarks/sweep_slurm.py --record
+
+BENCH_ENVIRONMENTS = .venv/bin/python benchmarks/environments.py --record benchmarks/results/environments.json
+bench-environments: setup ## new environments against venv + pip and docker build; what a warm job costs (Docker)
+	$(BENCH_ENVIRONMENTS) --part onnxruntime --repeat 5
+	$(BENCH_ENVIRONMENTS) --part container --repeat 4
+	$(BENCH_ENVIRONMENTS) --part torch --repeat 3
 
 bench-inspect: setup zoo .venv-peers/.made ## measure inspection of large files beside the peers, in one run
 	.venv/bin/python -m compileall -q dnnbox

@@ -29,6 +29,7 @@ class Gpu:
     total_bytes: int
     busy: float = 0.0
     mig: bool = False
+    uuid: str = ""
 
 
 def free_bytes(path: Path) -> int:
@@ -74,7 +75,9 @@ def _gpu(handle: object) -> Gpu:
         mig = bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
     name = pynvml.nvmlDeviceGetName(handle)
     text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-    return Gpu(text, (int(major), int(minor)), int(memory.free), int(memory.total), busy, mig)
+    uuid = pynvml.nvmlDeviceGetUUID(handle)
+    told = uuid.decode("ascii", "replace") if isinstance(uuid, bytes) else str(uuid)
+    return Gpu(text, (int(major), int(minor)), int(memory.free), int(memory.total), busy, mig, told)
 
 
 def toolkit(folders: Sequence[Path] = CDI_DIRS) -> tuple[str, tuple[int, ...] | None]:

@@ -159,7 +159,7 @@ class Store:
 
     @contextmanager
     def using(self, target: Path) -> Iterator[None]:
-        """Keep the entry from being removed while the block runs."""
+        """Keep the entry from being removed while the block runs. Nobody makes it meanwhile: ask :meth:`verified`."""
         self.used(target)
         try:
             handle = _open_lock(target)
@@ -181,6 +181,15 @@ class Store:
                     used = marker.stat().st_mtime
                     yield Entry(marker.parent, int(facts.get("bytes", 0)), int(facts.get("files", 0)), used)
 
+    def stale(self, before: float, keep_bytes: int | None = None) -> Iterator[Entry]:
+        """Yield what was last used before that time, then the longest unused until the rest fits ``keep_bytes``."""
+        entries = sorted(self.entries(), key=lambda entry: entry.used)
+        total = sum(entry.bytes for entry in entries)
+        for entry in entries:
+            if entry.used <= before or (keep_bytes is not None and total > keep_bytes):
+                total -= entry.bytes
+                yield entry
+
     def remove(self, target: Path) -> bool:
         """Remove an entry unless somebody uses or makes it; return whether it is gone."""
         with _held(target) as held:
@@ -188,13 +197,28 @@ class Store:
                 _remove(target)
             return held
 
-    def remove_caches(self) -> None:
+    def remove_caches(self) -> bool:
         """Remove fetched wheels, compiled files and the harness's copies: whatever is linked from them stays.
 
-        A damaged file must go from here too, because a new environment would link it again.
+        A damaged file must go from here too, because a new environment would link it again. Returns False, and removes
+        nothing, while somebody makes an environment from them.
         """
-        for folder in (self.uv_cache, self.conda, self.bytecode, self.root / "harness", self.root / "fetched"):
+        if self._is_making():
+            return False
+        for folder in (self.uv_cache, self.conda, self.bytecode, self.root / "fetched"):
             _remove(folder)
+        for marker in (self.root / "harness").glob(f"*/{MARKER}"):
+            self.remove(marker.parent)  # unless a box shows it just now
+        return True
+
+    def _is_making(self) -> bool:
+        """Return whether somebody makes an environment: he holds its lock."""
+        for folder in (self.root / "venvs", self.container_root / "envs"):
+            for part in (*folder.glob(".*.part"), *_unmarked(folder)):
+                with _held(folder / part.name.removeprefix(".").partition(".")[0]) as held:
+                    if not held:
+                        return True
+        return False
 
     def remove_leftovers(self) -> int:
         """Remove what creators that died have left; return how many folders. Whoever works keeps a lock on his."""
@@ -207,6 +231,11 @@ class Store:
                         _remove(leftover)
                         count += 1
         return count
+
+
+def entry_of(path: Path) -> Path | None:
+    """Return the finished entry that a path lies in, None for one that is in no store."""
+    return next((folder for folder in path.parents if (folder / MARKER).is_file()), None)
 
 
 def _leftovers(folder: Path, key: str) -> tuple[Path, ...]:

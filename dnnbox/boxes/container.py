@@ -16,7 +16,7 @@ from dnnbox.boxes.base import ENVIRONMENT, HARNESS_DIR, LIB, PACKAGE, RUN, STORE
 from dnnbox.boxes.collect import Collected
 from dnnbox.boxes.engine import Ended, Session, engine_errors
 from dnnbox.boxes.hardened import Wanted
-from dnnbox.boxes.harness_copy import prepared
+from dnnbox.boxes.harness_copy import hold, prepared
 from dnnbox.boxes.limits import cpu_set
 from dnnbox.boxes.readable import readable
 from dnnbox.boxes.staging import STDERR, STDOUT, Staging
@@ -135,6 +135,8 @@ class ContainerBox:
         self._private.chmod(0o755)
         # Compiled by the host's Python: good for an image that has the same version, ignored by any other.
         harness = prepared(self._harness_dir, self._private, store=self._store)
+        for place in (harness, *(Path(mount.host) / "bin" for mount in self._own)):
+            hold(self._stack, place)
         mounts = [Mount(str(harness), f"{LIB}/{PACKAGE}"), *self._own, *self._shown()]
         self._all_mounts = tuple(self._speakable(mount, number) for number, mount in enumerate(mounts))
 

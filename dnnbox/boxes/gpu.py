@@ -52,10 +52,10 @@ def environment(device: str, gpus: str = "") -> dict[str, str]:
     """
     if not device.startswith("cuda"):
         return {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
-    named, count = _parse(gpus) if gpus else ((), -1)
-    if not named and count < 0:
+    names, count = named(gpus) if gpus else ((), -1)
+    if not names and count < 0:
         return {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(named or map(str, range(count)))}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(names or map(str, range(count)))}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def request(
         found = tuple(str(path) for path in _amd(dev))
         groups = tuple(sorted({Path(node).stat().st_gid for node in found}))
         return GpuRequest("rocm", nodes=found, groups=groups)
-    device_ids, count = _parse(gpus or f"device={device.partition(':')[2] or '0'}")
+    device_ids, count = named(gpus or f"device={device.partition(':')[2] or '0'}")
     if not _has_cdi_spec(cdi_dirs):
         if not has_hook:
             raise GpuUnavailable(
@@ -124,7 +124,12 @@ def request(
     return GpuRequest("cdi", tuple(f"nvidia.com/gpu={name}" for name in names))
 
 
-def _parse(gpus: str) -> tuple[tuple[str, ...], int]:
+def named(gpus: str) -> tuple[tuple[str, ...], int]:
+    """Return (numbers or UUIDs, count) of docker's grammar; -1 is all.
+
+    Raises:
+        Usage: it is not of that grammar.
+    """
     text = gpus.strip("\"'")
     if text == "all":
         return (), -1

@@ -5,6 +5,7 @@ Boxes see it read-only and could not keep what they compile. The copy is kept in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from dnnbox import integrity, process
 from dnnbox.boxes.base import LIB, PACKAGE
-from dnnbox.errors import HostFull, HostPermission
-from dnnbox.store import Store
+from dnnbox.errors import EnvFailed, HostFull, HostPermission
+from dnnbox.store import Store, entry_of
 
 _COMPILE_S = 120.0
 
@@ -33,6 +34,21 @@ def prepared(harness_dir: Path, private: Path, *, interpreter: Path | None = Non
     except (OSError, HostFull, HostPermission):
         _build(harness_dir, private, python)
         return private / PACKAGE
+
+
+def hold(stack: contextlib.ExitStack, path: Path) -> None:
+    """Keep the store's entry that ``path`` lies in from being removed until the stack closes; nothing for other places.
+
+    Raises:
+        EnvFailed: it was removed just now.
+    """
+    entry = entry_of(path)
+    if entry is None:
+        return
+    store = Store(entry.parent)
+    stack.enter_context(store.using(entry))
+    if not store.verified(entry):
+        raise EnvFailed("the environment was removed at this moment", hint="run again; `dnnbox clean` was at work")
 
 
 def _key(harness_dir: Path, python: Path) -> str:

@@ -19,7 +19,7 @@ from dnnbox import process
 from dnnbox.boxes import bubblewrap, cgroup, gpu, seccomp
 from dnnbox.boxes.base import ENVIRONMENT, HARNESS_DIR, LIB, PACKAGE, RUN, inside, start_argv, with_blobs
 from dnnbox.boxes.bubblewrap import Bubblewrap
-from dnnbox.boxes.harness_copy import prepared
+from dnnbox.boxes.harness_copy import hold, prepared
 from dnnbox.boxes.limits import apply_to, cpu_set
 from dnnbox.boxes.staging import STDERR, STDOUT, Staging
 from dnnbox.boxes.watch import watching
@@ -88,8 +88,9 @@ class VenvBox:
         self._private = Path()
 
     def __enter__(self) -> Self:
-        self._private = self._stack.enter_context(scratch())
         try:
+            self._private = self._stack.enter_context(scratch())
+            hold(self._stack, self._interpreter)
             self._prepare()
         except BaseException:
             self._stack.close()
@@ -167,6 +168,7 @@ class SandboxedVenv(VenvBox):
         assert isinstance(self._found, Bubblewrap)
         self._python, own = bubblewrap.interpreter_mounts(self._interpreter)
         source = prepared(self._harness, self._private, interpreter=self._interpreter)
+        hold(self._stack, source)
         harness = Mount(str(source), f"{LIB}/{PACKAGE}")
         self._all_mounts = [*own, harness, *self._mounts]
         self._fixed = [
@@ -218,6 +220,7 @@ class PlainVenv(VenvBox):
         for name in ("home", "tmp", "lib"):
             (self._private / name).mkdir()
         source = prepared(self._harness, self._private, interpreter=self._interpreter)
+        hold(self._stack, source)
         (self._private / "lib" / PACKAGE).symlink_to(source)
 
     def path(self, host: Path) -> str:

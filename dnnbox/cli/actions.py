@@ -223,30 +223,44 @@ def _benched() -> tuple[Any, tuple[Any, ...]]:
     return figures.as_json(), measured
 
 
-def clean(*, everything: bool, older: str, json: bool) -> int:
-    """``dnnbox clean``."""
+def clean(*, everything: bool, older: str, keep: str, json: bool) -> int:
+    """``dnnbox clean``. What is in use stays, and is counted."""
     from dnnbox import boxes
+    from dnnbox.reports import numbers
     from dnnbox.store import Store
 
-    try:
-        days = float(older.removesuffix("d"))
-        if not 0 <= days < 1e6:
-            raise ValueError
-    except ValueError as error:
-        raise Usage(f"--older `{older}` is not a number of days", hint="for example --older 30") from error
+    days, keep_bytes = _days(older), parsing.size_bytes("--keep", keep) if keep else None
     containers = [
         name for engine in ("docker", "podman") if boxes.engine_available(engine) for name in boxes.sweep(engine)
     ]
-    store, limit = Store.default(), time.time() - (0.0 if everything else days * 86400)
-    removed = [entry.path.name for entry in store.entries() if entry.used <= limit and store.remove(entry.path)]
+    store = Store.default()
+    doomed = list(store.stale(time.time() - (0.0 if everything else days * 86400), keep_bytes))
+    removed = [entry for entry in doomed if store.remove(entry.path)]
     store.remove_leftovers()
-    if everything:
-        store.remove_caches()
+    caches = store.remove_caches() if everything else None
+    freed = sum(entry.bytes for entry in removed)
+    in_use = len(doomed) - len(removed)
     if json:
-        show_json({"containers": containers, "environments": removed})
-    else:
-        print(f"removed {len(containers)} containers, {len(removed)} environments")
+        names = [entry.path.name for entry in removed]
+        found = {"containers": containers, "environments": names, "freed_bytes": freed, "in_use": in_use}
+        show_json({**found, "caches": caches})
+        return 0
+    print(f"removed {len(containers)} containers, {len(removed)} environments ({numbers.size(freed)})")
+    if in_use:
+        print(f"{numbers.counted(in_use, 'environment')} in use stayed")
+    if caches is False:
+        print("the caches stayed: an environment is being made from them")
     return 0
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text.removesuffix("d"))
+        if not 0 <= days < 1e6:
+            raise ValueError
+    except ValueError as error:
+        raise Usage(f"--older `{text}` is not a number of days", hint="for example --older 30") from error
+    return days
 
 
 def explain(code: str, *, json: bool) -> int:

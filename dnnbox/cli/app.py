@@ -262,10 +262,13 @@ def doctor(
 def clean(
     all: Annotated[bool, typer.Option("--all", help="All environments not in use, and all caches.")] = False,
     older: Annotated[str, typer.Option(metavar="DAYS", help="Remove environments not used for so many days.")] = "30",
+    keep: Annotated[
+        str, typer.Option(metavar="SIZE", help="Also remove the longest unused until all take no more: 20G.")
+    ] = "",
     json: Json = False,
 ) -> Action:
     """Remove what dnnbox made: dead containers, stale environments. Never what runs, never experiments."""
-    return _later("clean", everything=all, older=older, json=json)
+    return _later("clean", everything=all, older=older, keep=keep, json=json)
 
 
 @app.command()

@@ -245,6 +245,23 @@ def _git(_: Path) -> Iterable[FitCheck]:
         yield FitCheck("git", "ok", _version(["git", "--version"]))
 
 
+def _pixi(_: Path) -> Iterable[FitCheck]:
+    """Tell whether pixi projects can be changed, and new pixi environments made."""
+    from importlib.util import find_spec
+
+    from dnnbox.environments import pixi
+
+    program, engine = pixi.binary(), find_spec("rattler") is not None
+    new = "py-rattler makes new pixi environments"
+    if program is not None:
+        yield FitCheck("pixi", "ok", f"{_version([str(program), '--version'])}{f'; {new}' if engine else ''}")
+    elif engine:
+        yield FitCheck("pixi", "unknown", f"not installed; {new}", "optional: only a pixi project of yours needs pixi")
+    else:
+        fix = "optional: `pip install 'dnnbox[conda]'` for `--box pixi`"
+        yield FitCheck("pixi", "unknown", "neither pixi nor py-rattler is installed", fix)
+
+
 def _version(argv: list[str]) -> str:
     from dnnbox import process
 
@@ -278,7 +295,7 @@ def _engine(kind: str) -> Iterable[FitCheck]:
     how = ", rootless" if engine.rootless else ""
     yield FitCheck(name, "ok", f"{visible(engine.version, 40)}{how}, cgroup {visible(engine.cgroup, 4)}")
     if weak := facts.weaknesses(engine):
-        yield FitCheck(f"{name} limits", "warning", ", ".join(weak), "use an engine with cgroup 2, or accept it")
+        yield FitCheck(f"{name} limits", "warning", ", ".join(weak), "use an engine with cgroup 2, or accept it with `--allow-weaker`")
     try:
         identity = image_id(kind, DEFAULT_IMAGE)
     except DnnboxError as error:
@@ -357,6 +374,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("Python", _python),
     ("uv", _uv),
     ("git", _git),
+    ("pixi", _pixi),
     ("Engines", _engines),
     ("bubblewrap", _bubblewrap),
     ("Environment", _workspace),

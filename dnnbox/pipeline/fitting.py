@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnnbox import boxes, machine
+from dnnbox.boxes import gpu
 from dnnbox.environments import fit
 from dnnbox.errors import DnnboxError, EngineLimit, GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
 from dnnbox.records.environment import Limits
@@ -35,10 +36,18 @@ def facts(prepared: Prepared, store: Store) -> fit.Machine:
     if prepared.device.accelerator != "cuda":
         return fit.Machine(disk, memory, shm, engine=engine, unenforceable=lacking)
     driver, gpus = machine.nvidia()
-    wanted = prepared.device.name.partition(":")[2]
-    mine = gpus if not wanted else gpus[int(wanted) : int(wanted) + 1]
+    mine = chosen(gpus, prepared.device.name, prepared.options.gpus)
     kind, version = machine.toolkit() if prepared.box in _CONTAINERS else ("", None)
     return fit.Machine(disk, memory, shm, driver, mine, kind, version, engine, lacking)
+
+
+def chosen(gpus: tuple[machine.Gpu, ...], device: str, named: str) -> tuple[machine.Gpu, ...]:
+    """Return the GPUs that a run will use, by ``--gpus`` (numbers or UUIDs) or by the device's number; else all."""
+    names = gpu.named(named)[0] if named else tuple(filter(None, [device.partition(":")[2]]))
+    found = tuple(
+        each for number, each in enumerate(gpus) if any(n == str(number) or each.uuid.startswith(n) for n in names)
+    )
+    return found or gpus
 
 
 def need(prepared: Prepared, *, exists: bool) -> fit.Need:

@@ -62,6 +62,32 @@ def test_run__eight_at_once_of_a_new_environment__one_creation_eight_successes(
     assert len(list(warm.entries())) == 1
 
 
+def test_clean__while_a_run_uses_its_environment__leaves_it_and_the_run_ends_well(
+    zoo: Zoo, workspace: Path, warm: Store
+) -> None:
+    argv = [*command(zoo.path("onnx")), "--out", "experiment"]
+    process = subprocess.Popen(
+        argv, cwd=workspace, env=environ(warm), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 200
+    while not (workspace / "experiment" / "outputs" / "jobs" / "01-infer").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    clean = [sys.executable, "-m", "dnnbox", "clean", "--all", "--json"]
+    during = subprocess.run(clean, cwd=workspace, env=environ(warm), capture_output=True, text=True, check=True)
+    _, errors = process.communicate(timeout=300)
+    after = subprocess.run(clean, cwd=workspace, env=environ(warm), capture_output=True, text=True, check=True)
+
+    assert (json.loads(during.stdout)["environments"], json.loads(during.stdout)["in_use"]) == ([], 1)
+    assert process.returncode == 0, errors[-2000:]
+    assert len(json.loads(after.stdout)["environments"]) == 1
+    assert list(warm.entries()) == []
+    assert not warm.uv_cache.exists()
+
+
 def half_made(store: Store) -> Iterator[Path]:
     """Yield what lies where environments lie without being finished, hidden places aside."""
     for path in (store.root / "venvs").glob("[!.]*"):

@@ -121,6 +121,23 @@ def test_refuse__a_failed_check__is_its_own_error_with_the_fix(machine: Machine,
     assert caught.value.hint  # type: ignore[attr-defined]
 
 
+TWO = (replace(H100, uuid="GPU-1111"), replace(H100, uuid="GPU-2222"))
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "uuids"),
+    [
+        ("cuda", "", ["GPU-1111", "GPU-2222"]),
+        ("cuda:1", "", ["GPU-2222"]),
+        ("cuda", "device=GPU-2222", ["GPU-2222"]),
+        ("cuda", "device=1,0", ["GPU-1111", "GPU-2222"]),
+        ("cuda", "all", ["GPU-1111", "GPU-2222"]),
+    ],
+)
+def test_chosen__number_or_uuid__is_the_gpu_that_is_judged(device: str, gpus: str, uuids: list[str]) -> None:
+    assert [each.uuid for each in fitting.chosen(TWO, device, gpus)] == uuids
+
+
 def test_refuse__warnings_only__goes_on() -> None:
     fitting.refuse(fit.checks(gpu(mig=True, busy=0.9), WANT))
 

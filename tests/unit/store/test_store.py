@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dnnbox.errors import HostPermission
-from dnnbox.store import MARKER, Store
+from dnnbox.store import MARKER, Store, entry_of
 
 
 @pytest.fixture
@@ -150,6 +150,43 @@ def test_remove__in_use__stays(store: Store) -> None:
         assert store.verified(target)
     assert store.remove(target)
     assert not target.exists()
+
+
+def test_stale__age_and_size__the_longest_unused_first(store: Store) -> None:
+    now = time.time()
+    for age, name in enumerate(("new", "old", "older")):
+        target = store.venv_dir(name)
+        store.create_once(target, lambda folder: (folder / "data").write_bytes(bytes(100)))
+        os.utime(target / MARKER, (now - 100 * age, now - 100 * age))
+
+    assert [entry.path.name for entry in store.stale(now - 150)] == ["older"]
+    assert [entry.path.name for entry in store.stale(0.0, 250)] == ["older"]
+    assert [entry.path.name for entry in store.stale(0.0, 100)] == ["older", "old"]
+    assert [entry.path.name for entry in store.stale(now - 150, 0)] == ["older", "old", "new"]
+    assert list(store.stale(0.0)) == []
+
+
+def test_remove_caches__somebody_makes_an_environment__they_stay(store: Store) -> None:
+    store.uv_cache.mkdir(parents=True)
+    seen = []
+
+    def build(folder: Path) -> None:
+        seen.append(store.remove_caches())
+
+    store.create_once(store.venv_dir("a"), build)
+
+    assert seen == [False]
+    assert store.uv_cache.is_dir()
+    assert store.remove_caches()
+    assert not store.uv_cache.exists()
+
+
+def test_entry_of__path_below_an_entry_or_elsewhere__is_told(store: Store, tmp_path: Path) -> None:
+    target = store.venv_dir("a")
+    store.create_once(target, lambda folder: (folder / "bin").mkdir())
+
+    assert entry_of(target / "bin" / "python") == target
+    assert entry_of(tmp_path / "venv" / "bin" / "python") is None
 
 
 def test_remove__not_there__gone(store: Store) -> None:
