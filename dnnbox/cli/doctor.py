@@ -295,7 +295,8 @@ def _engine(kind: str) -> Iterable[FitCheck]:
     how = ", rootless" if engine.rootless else ""
     yield FitCheck(name, "ok", f"{visible(engine.version, 40)}{how}, cgroup {visible(engine.cgroup, 4)}")
     if weak := facts.weaknesses(engine):
-        yield FitCheck(f"{name} limits", "warning", ", ".join(weak), "use an engine with cgroup 2, or accept it with `--allow-weaker`")
+        fix = "use an engine with cgroup 2, or accept it with `--allow-weaker`"
+        yield FitCheck(f"{name} limits", "warning", ", ".join(weak), fix)
     try:
         identity = image_id(kind, DEFAULT_IMAGE)
     except DnnboxError as error:
