@@ -51,13 +51,16 @@ class _Package:
 class Bytecode:
     """The compiled files of one environment. ``site`` is its site-packages folder, ``python`` is "3.11".
 
-    ``sums`` has the sha256 of each compiled file that was linked or kept, relative to ``site``.
+    ``maker`` names who compiles, "" for this machine's own Pythons: what an image's Python compiled is linked for that
+    image only, what this machine compiled is good for everybody. ``sums`` has the sha256 of each compiled file that was
+    linked or kept, relative to ``site``.
     """
 
     site: Path
     lock: Lock
     store: Store
     python: str
+    maker: str = ""
     sums: dict[str, str] = field(default_factory=dict)
     _missing: list[_Package] = field(default_factory=list)
 
@@ -70,11 +73,20 @@ class Bytecode:
         """Link what is kept into the environment; return the source files that are still to be compiled."""
         self._missing.clear()
         for package in self._packages():
-            try:
-                self._link_from(package)
-            except OSError:  # not kept yet, or kept on another file system
+            if not any(self._is_linked(place) for place in (package, self._elsewhere(package))):
                 self._missing.append(package)
         return tuple(name for package in self._missing for name in package.sources)
+
+    def _is_linked(self, package: _Package) -> bool:
+        try:
+            self._link_from(package)
+        except OSError:  # not kept yet, or kept on another file system
+            return False
+        return True
+
+    def _elsewhere(self, package: _Package) -> _Package:
+        """Return the same package as this machine's own Pythons have compiled it."""
+        return _Package(package.record, self.store.bytecode / self.tag / package.kept.name)
 
     def _link_from(self, package: _Package) -> None:
         kept, site, made = str(package.kept), str(self.site), set[str]()
@@ -145,7 +157,7 @@ class Bytecode:
 
     def _folder(self, package: LockedPackage) -> Path:
         digest = hashlib.sha256(" ".join(package.sha256).encode()).hexdigest()[:24]
-        return self.store.bytecode / self.tag / f"{package.name}-{package.version}-{digest}"
+        return self.store.bytecode / f"{self.tag}{self.maker}" / f"{package.name}-{package.version}-{digest}"
 
 
 def compile_argv(interpreter: Path | str, files: Path | str) -> list[str]:

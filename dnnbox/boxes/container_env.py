@@ -2,8 +2,9 @@
 
 Nothing is built with ``docker build``: that takes no limits, and a run over one mount that holds the cache and the
 environments links files instead of copying them. A first run, with network, only fetches; the second, without network,
-installs. What installs is uv, from wheels whose hashes are locked, so no code of a package runs in either; only the
-compilation to bytecode starts the environment's Python, in the run that has no network.
+installs. What installs is uv, from wheels whose hashes are locked, so no code of a package runs in either. Compiled
+files are linked from the store; what is missing there a third run compiles, without network and without the packages'
+start-up files.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dnnbox.boxes.engine import Ended, Session
 from dnnbox.boxes.hardened import Wanted
 from dnnbox.boxes.images import ImageFacts, image_facts, image_id, image_variables
 from dnnbox.boxes.limits import default_memory_bytes
+from dnnbox.bytecode import Bytecode, compile_argv
 from dnnbox.errors import DnnboxError, EngineUnavailable, NetworkFailed
 from dnnbox.events import Progress
 from dnnbox.files import host_errors
@@ -142,16 +144,35 @@ class _Maker:
         """Fill the cache with network, by installing into a folder that is thrown away."""
         with scratch(envs) as thrown_away:
             thrown_away.chmod(0o755)
-            self._run(thrown_away, self._network(), offline=False, compile_bytecode=False)
+            self._run(thrown_away, self._network(), offline=False)
 
     def _install(self, folder: Path) -> None:
         folder.chmod(0o755)  # the jobs run as somebody else
-        self._run(folder, "none", offline=True, compile_bytecode=True)
-        integrity.vouch(folder)
+        self._run(folder, "none", offline=True)
+        integrity.vouch(folder, self._compiled(folder))
 
-    def _run(self, folder: Path, network: str, *, offline: bool, compile_bytecode: bool) -> None:
+    def _compiled(self, folder: Path) -> dict[str, str]:
+        """Link what was compiled before; the image's Python compiles the rest, without network. Return the sums."""
+        site = folder / "lib" / f"python{self.facts.version}" / "site-packages"
+        maker = f"-{self.facts.id.removeprefix('sha256:')[:12]}"
+        code = Bytecode(site, self.lock, self.store, self.facts.version, maker)
+        if missing := code.link():
+            self.progress.advance("environment", 0, None, f"compiling {len(missing)} Python files, once")
+            inside = f"{STORE}/envs/{folder.name}"
+            names = folder / ".compile.txt"
+            place = f"{inside}/lib/python{self.facts.version}/site-packages"
+            names.write_text("".join(f"{place}/{name}\n" for name in missing), "utf-8")
+            command = compile_argv(self.facts.python, f"{inside}/{names.name}")
+            mounts = [Mount(str(self.store.container_root.absolute()), STORE, writable=True)]
+            path = {"PATH": ENVIRONMENT["PATH"]}
+            self._start([_DRIVER, json.dumps([command])], "none", path, mounts, _TIMEOUT_S)
+            names.unlink()
+        code.keep()
+        return {f"{site.relative_to(folder).as_posix()}/{name}": digest for name, digest in code.sums.items()}
+
+    def _run(self, folder: Path, network: str, *, offline: bool) -> None:
         inside = f"{STORE}/envs/{folder.name}"
-        sync = uv.sync_argv(_LOCK, f"{inside}/bin/python", compile_bytecode=compile_bytecode, uv=_UV)
+        sync = uv.sync_argv(_LOCK, f"{inside}/bin/python", compile_bytecode=False, uv=_UV)
         commands = [uv.venv_argv(inside, self.facts.python, uv=_UV), sync]
         passed = uv.for_container(self.spec.indexes, offline=offline, cache_dir=f"{STORE}/uv")
         mounts = [
