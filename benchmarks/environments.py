@@ -190,7 +190,8 @@ def warm_jobs(made: str, target: Path, store: Store, repeat: int, folder: Path) 
 def record(file: Path, rows: dict[str, dict[str, object]]) -> None:
     """Merge the parts into the file, each with the day and the machine that it was taken on."""
     kept = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    facts = {"taken": datetime.now(UTC).strftime("%Y-%m-%d"), "cores": os.cpu_count(), "machine": platform.machine()}
+    facts = {"taken": datetime.now(UTC).strftime("%Y-%m-%d"), "cores": os.cpu_count(), "machine": platform.machine(),
+             "load_15min": round(os.getloadavg()[2], 1)}  # fmt: skip
     for name, row in rows.items():
         kept[name] = {**facts, **row}
     file.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n", "utf-8")
