@@ -74,6 +74,14 @@ def environ(indexes: Indexes, *, offline: bool, cache_dir: Path | None = None, l
     return {**kept, **_uv_variables(indexes, offline=offline, cache_dir=cache_dir, locked=locked), **_network(indexes)}
 
 
+def unreachable() -> dict[str, str]:
+    """Return an environment for a tool that knows no switch against the network: its proxy is one that is not there."""
+    return {**os.environ, **dict.fromkeys((*PROXIES[:3], *(name.lower() for name in PROXIES[:3])), _NOWHERE)}
+
+
+_NOWHERE = "http://127.0.0.1:9"  # the discard port, which nobody serves
+
+
 def _uv_variables(indexes: Indexes, *, offline: bool, cache_dir: Path | str | None, locked: bool) -> dict[str, str]:
     values = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
     values |= {"UV_LINK_MODE": "hardlink", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +30,6 @@ from dnnbox.text import redact, visible
 
 DEFAULT_CHANNELS = ("conda-forge",)
 _TIMEOUT_S = 300.0
-_NOWHERE = "http://127.0.0.1:9"  # the discard port, which nobody serves
 _GLIBC = {"manylinux_2_17": "2.17", "manylinux_2_28": "2.28"}
 
 
@@ -162,11 +160,10 @@ def _asked(question: Mapping[str, object], channels: Sequence[str], phase: str) 
 def _answered(script: ModuleType, asked: Path, answered: Path, *, phase: str, offline: bool = False) -> dict[str, Any]:
     """Run py-rattler. What counts is its answer: the library may print a fatal message when Python ends.
 
-    It knows no switch against the network: offline it is sent to a proxy that is not there.
+    It knows no switch against the network.
     """
     argv = [sys.executable, "-I", "-B", str(script.__file__), str(asked), str(answered)]
-    environ = {**os.environ, **(dict.fromkeys((*uv.PROXIES[:3], "http_proxy", "https_proxy"), _NOWHERE))}
-    ended = process.run(argv, timeout_s=_TIMEOUT_S, env=environ if offline else None)
+    ended = process.run(argv, timeout_s=_TIMEOUT_S, env=uv.unreachable() if offline else None)
     if ended.timed_out:
         raise NetworkFailed(f"the channels gave no answer within {_TIMEOUT_S:g} s", phase=phase)
     answer: dict[str, Any] = (

@@ -94,7 +94,7 @@ def install_current(
         from dnnbox.environments.pixi import add_to_manifest
 
         lacking = missing(dependencies, python) if workspace.current_python else dependencies.requirements
-        return add_to_manifest(workspace, lacking, record_dir, log=log)
+        return add_to_manifest(workspace, lacking, record_dir, offline=offline, log=log)
     return _install_with_uv(python, dependencies, spec, record_dir, offline, cache_dir, log)
 
 

@@ -50,7 +50,12 @@ def feature_name(title: str) -> str:
 
 
 def add_to_manifest(
-    workspace: Workspace, requirements: Sequence[Requirement], record_dir: Path, *, log: Path | None = None
+    workspace: Workspace,
+    requirements: Sequence[Requirement],
+    record_dir: Path,
+    *,
+    offline: bool = False,
+    log: Path | None = None,
 ) -> None:
     """Add PyPI requirements to the project's own dependencies and let pixi install.
 
@@ -62,11 +67,11 @@ def add_to_manifest(
     manifest = Path(workspace.manifest)
     text = with_requirements(manifest.read_text("utf-8"), manifest.name, requirements)
     argv = [str(program), "install", "--manifest-path", str(manifest)]
-    _change(manifest, text, argv, record_dir, ", ".join(r.line() for r in requirements), log)
+    _change(manifest, text, argv, record_dir, ", ".join(r.line() for r in requirements), offline, log)
 
 
 def add_feature(
-    workspace: Workspace, name: str, spec: EnvSpec, record_dir: Path, *, log: Path | None = None
+    workspace: Workspace, name: str, spec: EnvSpec, record_dir: Path, *, offline: bool = False, log: Path | None = None
 ) -> Path:  # fmt: skip
     """Add a feature and an environment of that name to the project's manifest, install it, return its interpreter.
 
@@ -79,7 +84,7 @@ def add_feature(
     manifest = Path(workspace.manifest)
     text = with_feature(manifest.read_text("utf-8"), manifest.name, name, spec)
     argv = [str(program), "install", "--manifest-path", str(manifest), "--environment", name]
-    _change(manifest, text, argv, record_dir, ", ".join(spec.requirements), log)
+    _change(manifest, text, argv, record_dir, ", ".join(spec.requirements), offline, log)
     return python_of(workspace, name)
 
 
@@ -100,7 +105,7 @@ def _program(hint: str) -> Path:
 
 
 def _change(
-    manifest: Path, text: str, argv: list[str], record_dir: Path, names: str, log: Path | None
+    manifest: Path, text: str, argv: list[str], record_dir: Path, names: str, offline: bool, log: Path | None
 ) -> None:  # fmt: skip
     """Write the manifest and run pixi; manifest and lock are put back if that fails, and pixi told so."""
     lock = manifest.parent / "pixi.lock"
@@ -108,7 +113,7 @@ def _change(
     _keep(record_dir, saved, "before")
     try:
         write_atomic(manifest, text)
-        ended = process.run(argv, timeout_s=_TIMEOUT_S)
+        ended = process.run(argv, timeout_s=_TIMEOUT_S, env=uv.unreachable() if offline else None)
         uv.log_transcript(log, argv, ended)
         if ended.returncode != 0:
             from dnnbox.text import visible

@@ -282,7 +282,8 @@ def _feature_python(prepared: Prepared, experiment: Experiment, log: Path) -> Pa
     name = pixi.feature_name(prepared.path.stem)
     if pixi.has_feature(prepared.workspace, name, prepared.spec):
         return pixi.python_of(prepared.workspace, name)
-    return pixi.add_feature(prepared.workspace, name, prepared.spec, experiment.outputs, log=log)
+    offline = prepared.options.offline
+    return pixi.add_feature(prepared.workspace, name, prepared.spec, experiment.outputs, offline=offline, log=log)
 
 
 def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:

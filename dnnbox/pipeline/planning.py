@@ -124,11 +124,19 @@ def _measure_text(quick: bool, *, profile: bool, drop_cache: bool) -> str:
 def _network(prepared: Prepared, exists: bool) -> Iterator[str]:
     if prepared.source.origin == "git":
         yield f"git: {prepared.source.url}, one shallow clone"
+    if not exists and _pixi_installs(prepared) and not prepared.options.offline:
+        yield "pixi: the channels and the package index of your manifest, before the box is closed"
+        return
     if not exists and prepared.conda is not None and not prepared.options.offline:
         channels = ", ".join(visible(redact(name), 80) for name in prepared.conda.channels)
         yield f"conda channels: {channels}, Python and what it needs"
     if not exists and prepared.lock is not None and not prepared.options.offline and prepared.lock.download_bytes:
         yield "package index: the packages above, before the box is closed"
+
+
+def _pixi_installs(prepared: Prepared) -> bool:
+    is_current = prepared.packages == "current" and prepared.workspace.managers[:1] == ("pixi",)
+    return prepared.packages == "feature" or (is_current and bool(prepared.missing))
 
 
 def _will(prepared: Prepared, exists: bool) -> Iterator[str]:
