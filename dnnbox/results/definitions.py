@@ -100,7 +100,7 @@ def _generation(stats: Stats) -> dict[str, str]:
         "generation.prefill_tokens_per_s": "tokens of the prompt over the median time to read it",
         "generation.decode_tokens_per_s": "tokens after the first over the mean time that they took",
         "generation.tokens_per_s": "new tokens over the mean time of a whole run",
-        "generation.by_position_ms": "median time of each token after the first, in order: it grows with the context",
+        "generation.by_position_ms": "median time of each token after the first, in order: it may grow",
     }
 
 
