@@ -71,7 +71,6 @@ SHOWCASES: tuple[Showcase, ...] = (
             "--input",
             "@shapes_detector/pictures",
         ),
-        full=True,
     ),
     Showcase(
         "segmentation",
