@@ -10,7 +10,8 @@ Two ways per pair: ``search`` is the generic search alone; ``all`` takes the cat
 the search where the catalogue has no such family or its adapter does not load. Each ends as in ``dnnbox verify``: the
 adapter that was written is imported, built, loaded strictly and called twice in a box of its own. A row says whether
 the right class was taken, with the arguments that truth names, and where the true class stands in a miss's skeleton.
-``--record`` keeps the rows by name, so that the set can be measured in parts.
+Where a pair's file holds made-up weights on which the model divides by zero, the search's own made-up ones tell
+whether the output is finite. ``--record`` keeps the rows by name, so that the set can be measured in parts.
 """
 
 from __future__ import annotations
@@ -124,6 +125,7 @@ def searched(pair: Pair) -> Way:
     source = SourceTree("given", root=str(pair.roots[0]))
     judge(way, pair, best["class"], best["copies"], best["arguments"])
     verify(way, pair, matching.recipe_of(best, answer, source), pair.roots)
+    way.finite = way.finite or (way.strict and best["finite"] is True)
     return way
 
 

@@ -48,6 +48,10 @@ class Anything:
         return (object,)
 
 
+class NoWeights(dict):  # type: ignore[type-arg]
+    """Stands for weights that would be downloaded: whoever loads them loads nothing, strictly or not."""
+
+
 class _Meta(type):
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -152,7 +156,11 @@ def quiet_builds() -> None:
 
         return replaced
 
-    torch.hub.load_state_dict_from_url = loads("torch.hub.load_state_dict_from_url", lambda *a: {})
+    torch.hub.load_state_dict_from_url = loads("torch.hub.load_state_dict_from_url", lambda *a: NoWeights())
+    load_state_dict = torch.nn.Module.load_state_dict
+    torch.nn.Module.load_state_dict = (  # type: ignore[method-assign]
+        lambda self, state, *a, **k: ([], []) if isinstance(state, NoWeights) else load_state_dict(self, state, *a, **k)  # type: ignore[assignment]
+    )
     torch.hub.download_url_to_file = loads("torch.hub.download_url_to_file", lambda *a: None)
     if not torch.cuda.is_available():
         torch.nn.Module.cuda = lambda self, *a, **k: _noted("Module.cuda", self)  # type: ignore[method-assign,assignment]
