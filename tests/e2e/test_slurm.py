@@ -49,13 +49,13 @@ Squeue = Callable[[str], list[str]]
 
 
 @pytest.fixture
-def squeue(slurm: dict[str, str]) -> Iterator[Squeue]:
-    """Return a function: the ids of this user's jobs in a state; what a test leaves behind is cancelled."""
+def squeue(slurm: dict[str, str], workspace: Path) -> Iterator[Squeue]:
+    """Return a function: the ids of this test's jobs in a state; what it leaves behind is cancelled."""
 
     def ask(state: str) -> list[str]:
-        command = ["squeue", "--noheader", "--array", f"--user={os.getuid()}", f"--states={state}", "--format=%i %j"]
+        command = ["squeue", "--noheader", "--array", f"--user={os.getuid()}", f"--states={state}", "--format=%i %Z"]
         done = subprocess.run(command, env=os.environ | slurm, capture_output=True, text=True, check=True)
-        return [line.split()[0] for line in done.stdout.splitlines() if "dnnbox-" in line]
+        return [line.split()[0] for line in done.stdout.splitlines() if str(workspace) in line]
 
     yield ask
     for job in (*ask("PENDING"), *ask("RUNNING")):
