@@ -51,7 +51,7 @@ VERBS = {
     "warm-up": ("Warming", "Warmed"),
     "warmup": ("Warming", "Warmed"),
     "measure": ("Measuring", "Measured"),
-    "generate": ("Timing tokens", "Timed tokens"),
+    "generate": ("Generating", "Generated"),
     "memory": ("Weighing", "Weighed"),
     "profile": ("Profiling", "Profiled"),
     "collect": ("Collecting", "Collected"),

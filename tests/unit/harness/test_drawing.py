@@ -35,7 +35,7 @@ def picture(red: float, green: float, blue: float, size: int = 32) -> Array:
 
 
 def runtime(task: str = "", **attributes: Any) -> Any:
-    return SimpleNamespace(options={"task": task}, **attributes)
+    return SimpleNamespace(options={"task": task}, labels=list, **attributes)
 
 
 def test_draw__boxes__are_framed_on_what_the_model_saw(tmp_path: Path) -> None:
