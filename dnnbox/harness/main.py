@@ -94,6 +94,7 @@ def _leave() -> None:
             stream.flush()
         except (OSError, ValueError, AttributeError):
             continue
+    tools.remove()
     os._exit(0)
 
 
