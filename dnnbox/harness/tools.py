@@ -43,7 +43,7 @@ NAMES = (
     "espeak-ng",
 )
 NOWHERE = "/nowhere"
-_made = []  # type: List[str]
+_made: List[str] = []
 
 
 def only_these() -> None:
