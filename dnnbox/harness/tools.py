@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import os
+from typing import List
 
 NAMES = (
     "sh",
