@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dnnbox import codec, process
-from dnnbox.errors import BadOutput, DnnboxError, OutputLimit, RunFailed, TimedOut, Usage
+from dnnbox import asking, codec
+from dnnbox.errors import BadOutput, DnnboxError, OutputLimit, Usage
 from dnnbox.events import Progress
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
 from dnnbox.records.verification import Verification
 from dnnbox.scratch import scratch
-from dnnbox.text import excerpt, redact, visible
+from dnnbox.text import visible
 from dnnbox.walk import Budget, folders, read_head
 
 MOST_ROUNDS = 3
@@ -124,44 +123,25 @@ def _of_source(source: SourceTree) -> Iterator[str]:
 
 
 def _quoted(title: str, content: str) -> str:
-    """Return foreign text between fences that it cannot close."""
-    cut = redact(content[:_FILE_LIMIT])
-    longest = max((len(run) for run in re.findall(r"`+", cut)), default=0)
-    fence = "`" * max(4, longest + 1)
-    return f"## Data: {visible(title, 120)}\n\n{fence}\n{cut}\n{fence}\n"
+    return asking.quoted(visible(title, 120), content, _FILE_LIMIT)
 
 
 def _asked(command: str, question: str, adapter: str, folder: Path) -> str:
     """Return the file that the program answers with, on stdout or as adapter.py in its folder."""
-    argv = _argv(command)
+    argv = asking.words(command, "--llm-command")
     place = folder / "work"
     place.mkdir(exist_ok=True)
-    own, asked, answer = place / "adapter.py", folder / "brief.md", folder / "answer.txt"
+    own = place / "adapter.py"
     with host_errors(own):
         own.write_text(adapter, encoding="utf-8")
-        asked.write_text(question, encoding="utf-8")
     try:
-        done = process.run(
-            argv, timeout_s=TIMEOUT_S, cwd=place, stdin=asked, stdout=answer, log_limit_bytes=4 * _TEXT_LIMIT
-        )
+        answer = asking.ask(
+            argv, question, folder, cwd=place, timeout_s=TIMEOUT_S, limit_bytes=4 * _TEXT_LIMIT,
+            name="the program", phase="write",
+        )  # fmt: skip
     except OSError as error:
         raise Usage(f"the program {visible(argv[0], 80)} cannot be started: {error.strerror}", phase="write") from error
-    if done.timed_out:
-        raise TimedOut(f"the program took longer than {TIMEOUT_S:g} s", phase="write")
-    if done.returncode:
-        last = next(iter(excerpt(done.stderr, lines=1)), "it said nothing")
-        raise RunFailed(f"the program ended with code {done.returncode}: {last}", phase="write")
     return _taken([_read(own) if _read(own) != adapter else "", _read(answer)])
-
-
-def _argv(command: str) -> Sequence[str]:
-    try:
-        argv = shlex.split(command)
-    except ValueError as error:
-        raise Usage(f"--llm-command cannot be read as a command: {error}", hint="quote it as for a shell") from error
-    if not argv:
-        raise Usage("--llm-command names no command", hint="for example `--llm-command 'llm -m NAME'`")
-    return argv
 
 
 def _read(path: Path) -> str:

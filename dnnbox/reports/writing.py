@@ -9,13 +9,12 @@ whole text.
 from __future__ import annotations
 
 import re
-import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from dnnbox import process, text
-from dnnbox.errors import BadOutput, OutputLimit, RunFailed, TimedOut, Usage
+from dnnbox import asking, text
+from dnnbox.errors import BadOutput, OutputLimit, Usage
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.reports import stakeholder
 from dnnbox.reports.blocks import Article, Section
@@ -77,12 +76,8 @@ def brief(experiment: Path) -> str:
 
 
 def _quoted(title: str, content: str) -> str:
-    """Return foreign text between fences that it cannot close."""
-    cut = text.redact(content[:_SOURCE_LIMIT])
-    longest = max((len(run) for run in re.findall(r"`+", cut)), default=0)
-    fence = "`" * max(4, longest + 1)
     more = f"\n(cut; {len(content)} characters in all)" if len(content) > _SOURCE_LIMIT else ""
-    return f"## Data: {title}\n\n{fence}\n{cut}\n{fence}{more}\n"
+    return asking.quoted(title, content, _SOURCE_LIMIT, more)
 
 
 def write(experiment: Path, command: str, *, force: bool = False, timeout_s: float = TIMEOUT_S) -> tuple[Path, ...]:
@@ -113,32 +108,17 @@ def write(experiment: Path, command: str, *, force: bool = False, timeout_s: flo
 
 
 def _ask(experiment: Path, command: str, timeout_s: float) -> str:
-    try:
-        argv = shlex.split(command)
-    except ValueError as error:
-        raise Usage(f"--writer cannot be read as a command: {error}", hint="quote it as for a shell") from error
-    if not argv:
-        raise Usage("--writer names no command", hint="for example `--writer 'llm -m NAME'`")
+    argv = asking.words(command, "--writer")
+    with host_errors(experiment):
+        question = brief(experiment)
     with tempfile.TemporaryDirectory(prefix="dnnbox-writer-") as folder:
-        question, answer = Path(folder, "brief.md"), Path(folder, "answer.md")
-        with host_errors(question):
-            question.write_text(brief(experiment), encoding="utf-8")
         try:
-            done = process.run(
-                argv,
-                timeout_s=timeout_s,
-                cwd=experiment,
-                stdin=question,
-                stdout=answer,
-                log_limit_bytes=4 * _TEXT_LIMIT,
-            )
+            answer = asking.ask(
+                argv, question, Path(folder), cwd=experiment, timeout_s=timeout_s, limit_bytes=4 * _TEXT_LIMIT,
+                name="the writer", phase="report",
+            )  # fmt: skip
         except OSError as error:
             raise Usage(f"the writer {text.visible(argv[0])} cannot be started: {error.strerror}") from error
-        if done.timed_out:
-            raise TimedOut(f"the writer took longer than {timeout_s:g} s", phase="report")
-        if done.returncode:
-            last = next(iter(text.excerpt(done.stderr, lines=1)), "it said nothing")
-            raise RunFailed(f"the writer ended with code {done.returncode}: {last}", phase="report")
         return answer.read_text(encoding="utf-8", errors="replace")
 
 
