@@ -26,7 +26,7 @@ from dnnbox.store import Store
 from dnnbox.text import redact
 
 ENVIRONMENT_LOG = "environment.log"
-_MOST_TRIES = 5  # of mending
+MOST_TRIES = 5  # of mending
 _HOST_FOLDERS = re.compile(r"(?<![\w:/.…])/(?:[^\s/\"'=]+/)+")
 """The folders of an absolute path; a URL's path comes behind a colon or another slash."""
 
@@ -102,18 +102,14 @@ def execute(experiment: Experiment, prepared: Prepared, store: Store, progress: 
 def _mending(
     experiment: Experiment, prepared: Prepared, store: Store, progress: Progress, execution: Execution
 ) -> Prepared:
-    """Try the latest versions; a known package that was missing, or a known break, is mended within the same consent.
-
-    Only where the environment is dnnbox's own: the user's is changed once, as was agreed.
-    """
-    for _ in range(_MOST_TRIES):
+    """Try the latest versions; a missing package that is known, or a known break, is mended within the same consent."""
+    for _ in range(MOST_TRIES):
         try:
             _attempt(experiment, prepared, store, progress, execution, "latest")
             return prepared
         except RunFailed as error:
             last = execution.outcomes[-1] if execution.outcomes else None
-            may_mend = prepared.packages == "new" and not execution.verified
-            found = mended(prepared, last) if may_mend else None
+            found = None if execution.verified else mended(prepared, last)
             if found is None:
                 raise
             progress.note(f"{error.what}; trying again, {found[0]}")
@@ -123,9 +119,12 @@ def _mending(
 
 
 def mended(prepared: Prepared, outcome: RunOutcome | None) -> tuple[str, Dependencies] | None:
-    """Return what is different and the dependencies of another try after this outcome; None where nothing may help."""
+    """Return what is different and the dependencies of another try after this outcome; None where nothing may help.
+
+    Only where the environment is dnnbox's own: the user's is changed once, as was agreed.
+    """
     failed = outcome.result.error if outcome is not None and outcome.result is not None else None
-    if failed is None:
+    if failed is None or prepared.packages != "new":
         return None
     missing = failed.detail if failed.kind == "missing_module" else ""
     text = f"{failed.detail}\n{failed.traceback}"
@@ -301,4 +300,4 @@ def _mounts(prepared: Prepared, experiment: Experiment) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-__all__ = ["Execution", "execute", "limits_of", "mended", "open_box", "resolved"]
+__all__ = ["MOST_TRIES", "Execution", "execute", "limits_of", "mended", "open_box", "resolved"]

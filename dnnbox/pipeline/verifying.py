@@ -29,7 +29,6 @@ from dnnbox.store import Store
 from dnnbox.text import visible
 
 SECONDS = 600.0
-_MOST_TRIES = 5  # of mending packages
 _STAGES: tuple[StageName, ...] = typing.get_args(StageName)
 
 Answer = tuple[Verification, DnnboxError | None]
@@ -180,13 +179,11 @@ def _agree(prepared: Prepared, ask: consent.Ask | None) -> None:
 def verified(experiment: Experiment, prepared: Prepared, adapter: Path, store: Store, progress: Progress) -> Answer:
     """Verify one adapter in the box; a known package that is missing is added within the same consent."""
     prepared = replace(prepared, options=replace(prepared.options, adapter=adapter.absolute()))
-    for _ in range(_MOST_TRIES):
+    for _ in range(execute.MOST_TRIES):
         with execute.open_box(prepared, store, progress, experiment) as box:
             outcome, job_dir = _run(box, prepared, experiment, progress)
         found, error = judged(outcome, prepared, job_dir)
-        better = (
-            execute.mended(prepared, outcome) if isinstance(error, RunFailed) and prepared.packages == "new" else None
-        )
+        better = execute.mended(prepared, outcome) if isinstance(error, RunFailed) else None
         if error is None or better is None:
             return found, error
         progress.note(f"{error.what}; trying again, {better[0]}")
