@@ -26,10 +26,10 @@ def nearby(inspection: Inspection, workspace: Path) -> tuple[Place, Path] | None
     """Return where the source may lie and its root; None where no tree nearby explains the names."""
     seen: list[Path] = []
     for place, root in _candidates(Path(inspection.path), workspace.resolve()):
-        if any(root == other for other in seen) or not _holds_modules(root):
+        if root in seen:
             continue
         seen.append(root)
-        if (found := _explained(inspection, root)) is not None:
+        if _holds_modules(root) and (found := _explained(inspection, root)) is not None:
             return place, found
     return None
 
@@ -42,7 +42,7 @@ def _candidates(checkpoint: Path, workspace: Path) -> Iterator[tuple[Place, Path
     for parent in list(beside.parents)[:_UPWARDS]:
         if parent in (home, Path(parent.anchor)):
             break
-        if any((parent / mark).exists() for mark in _MARKS):
+        if _is_repository(parent):
             yield "adjacent", parent
     yield "workspace", workspace
 
@@ -89,6 +89,11 @@ def _repository(root: Path, file: Path) -> Path:
     for parent in file.parents:
         if parent == root:
             break
-        if any((parent / mark).exists() for mark in _MARKS):
+        if _is_repository(parent):
             return parent
     return root
+
+
+def _is_repository(folder: Path) -> bool:
+    """Tell whether a folder looks like a repository's root."""
+    return any((folder / mark).exists() for mark in _MARKS)
