@@ -8,12 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dnnbox import process, uv
-from dnnbox.environments import conda_installer, conda_solver, pixi
+from dnnbox.environments import conda_worker, pixi
 from dnnbox.environments.exports import pixi as pixi_export
 from dnnbox.environments.exports.base import (
     WHEELS,
@@ -55,6 +54,7 @@ def solve(
         )
     _require_rattler(phase)
     question = {
+        "job": "solve",
         "channels": [_address(name) for name in channels],
         "specs": [f"python {spec.python}.*", "pip"],
         "platform": conda_platform(spec.platform),
@@ -62,8 +62,7 @@ def solve(
         "cache": str(store.conda / "channels"),
     }
     places = _places(channels)
-    answer = _asked(question, channels, phase)
-    packages = tuple(_package(entry, places) for entry in answer)
+    packages = tuple(_package(entry, places) for entry in _found(question, channels, phase))
     return CondaSolution(tuple(_public(name, places) for name in channels), packages)
 
 
@@ -81,13 +80,14 @@ def install(
     addressed = _addressed(solution, channels)
     _check_folders(addressed)
     with scratch() as folder:
-        ordered, answered = folder / "order.json", folder / "answer.json"
         (folder / "pixi.lock").write_text(pixi_export.lock(material, addressed), "utf-8")
-        order = {"lock": str(folder / "pixi.lock"), "prefix": str(prefix), "cache": str(store.conda / "packages")}
-        ordered.write_text(json.dumps(order), "utf-8")
-        answer = _answered(conda_installer, ordered, answered, phase="environment", offline=offline)
-    if "installed" not in answer:
-        raise _failed(str(answer["error"]), channels, phase="environment")
+        question = {
+            "job": "install",
+            "lock": str(folder / "pixi.lock"),
+            "prefix": str(prefix),
+            "cache": str(store.conda / "packages"),
+        }
+        _found(question, channels, "environment", offline=offline)
 
 
 def _check_folders(solution: CondaSolution) -> None:
@@ -132,7 +132,7 @@ def locked_by_pixi(program: Path, material: Material, channels: Sequence[str], w
         argv = [str(program), "lock", "--manifest-path", str(project / "pixi.toml")]
         ended = process.run(argv, timeout_s=_TIMEOUT_S, cwd=project)
         if ended.timed_out or ended.returncode != 0:
-            raise _failed(ended.stderr[-400:] or "pixi gave no answer", channels)
+            raise _failed(ended.stderr[-400:] or "pixi gave no answer", channels, "export")
         return CondaSolution(public, (), (project / "pixi.lock").read_text("utf-8"))
 
 
@@ -146,33 +146,27 @@ def _require_rattler(phase: str) -> None:
         )
 
 
-def _asked(question: Mapping[str, object], channels: Sequence[str], phase: str) -> list[dict[str, object]]:
-    with scratch() as folder:
-        asked = folder / "question.json"
-        asked.write_text(json.dumps(question), "utf-8")
-        answer = _answered(conda_solver, asked, folder / "answer.json", phase=phase)
-    if "packages" in answer:
-        found: list[dict[str, object]] = answer["packages"]
-        return found
-    raise _failed(str(answer["error"]), channels, phase=phase)
-
-
-def _answered(script: ModuleType, asked: Path, answered: Path, *, phase: str, offline: bool = False) -> dict[str, Any]:
-    """Run py-rattler. What counts is its answer: the library may print a fatal message when Python ends.
+def _found(question: Mapping[str, object], channels: Sequence[str], phase: str, *, offline: bool = False) -> Any:
+    """Ask py-rattler. What counts is its answer: the library may print a fatal message when Python ends.
 
     It knows no switch against the network.
     """
-    argv = [sys.executable, "-I", "-B", str(script.__file__), str(asked), str(answered)]
-    ended = process.run(argv, timeout_s=_TIMEOUT_S, env=uv.unreachable() if offline else None)
-    if ended.timed_out:
-        raise NetworkFailed(f"the channels gave no answer within {_TIMEOUT_S:g} s", phase=phase)
-    answer: dict[str, Any] = (
-        json.loads(answered.read_text("utf-8")) if answered.is_file() else {"error": ended.stderr[-400:]}
-    )
-    return answer
+    with scratch() as folder:
+        asked, answered = folder / "question.json", folder / "answer.json"
+        asked.write_text(json.dumps(question), "utf-8")
+        argv = [sys.executable, "-I", "-B", str(conda_worker.__file__), str(asked), str(answered)]
+        ended = process.run(argv, timeout_s=_TIMEOUT_S, env=uv.unreachable() if offline else None)
+        if ended.timed_out:
+            raise NetworkFailed(f"the channels gave no answer within {_TIMEOUT_S:g} s", phase=phase)
+        answer: dict[str, Any] = (
+            json.loads(answered.read_text("utf-8")) if answered.is_file() else {"error": ended.stderr[-400:]}
+        )
+    if "error" in answer:
+        raise _failed(str(answer["error"]), channels, phase)
+    return answer["found"]
 
 
-def _failed(words: str, channels: Sequence[str], *, phase: str = "export") -> DnnboxError:
+def _failed(words: str, channels: Sequence[str], phase: str) -> DnnboxError:
     what = f"Python from {', '.join(_shown(name) for name in channels)}"
     said = visible(redact(words), 200)
     if any(word in words.lower() for word in ("hash mismatch", "hash of", "checksum", "sha256")):

@@ -1,6 +1,6 @@
-"""Solves conda packages with py-rattler. Runs as a script in a process of its own: conda_solver.py QUESTION ANSWER.
+"""Does one job with py-rattler, as a script in a process of its own: conda_worker.py QUESTION ANSWER.
 
-The question names channels, specs, platform, glibc and cache; the answer holds ``packages`` or ``error``.
+The question names its ``job``; the answer holds what that gave under ``found``, or an ``error``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any
 
 
 async def solved(question: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the solution's packages, sorted by name."""
+    """Solve; the question names channels, specs, platform, glibc and cache. Return the packages, sorted by name."""
     from rattler import BuildString, Gateway, GenericVirtualPackage, PackageName, Version, solve
+
+    Path(question["cache"]).mkdir(parents=True, exist_ok=True)
 
     def virtual(name: str, version: str) -> GenericVirtualPackage:
         return GenericVirtualPackage(PackageName(name), version=Version(version), build_string=BuildString("0"))
@@ -49,12 +51,28 @@ def _entry(record: Any) -> dict[str, Any]:
     }
 
 
+async def installed(question: dict[str, Any]) -> int:
+    """Install the packages of a lock; the question names lock, prefix and cache. Return how many.
+
+    The library holds every package against its hash in the lock.
+    """
+    from rattler import LockFile, install
+
+    environment = LockFile.from_path(Path(question["lock"])).default_environment()
+    if environment is None:
+        raise ValueError("the lock has no environment")
+    (platform,) = environment.platforms()
+    records = environment.conda_repodata_records_for_platform(platform) or []
+    await install(records, Path(question["prefix"]), cache_dir=Path(question["cache"]), show_progress=False)
+    return len(records)
+
+
 def main(asked: str, answered: str) -> None:
     """Answer one question."""
     question = json.loads(Path(asked).read_text("utf-8"))
-    Path(question["cache"]).mkdir(parents=True, exist_ok=True)
+    job = {"solve": solved, "install": installed}[question["job"]]
     try:
-        answer: dict[str, Any] = {"packages": asyncio.run(solved(question))}
+        answer: dict[str, Any] = {"found": asyncio.run(job(question))}
     except Exception as error:  # noqa: BLE001 - the library's errors are its own; the caller tells them apart
         answer = {"error": f"{type(error).__name__}: {error}"}
     part = Path(f"{answered}.part")
