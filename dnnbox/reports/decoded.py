@@ -43,7 +43,7 @@ def block(entry: Mapping[str, Any], name: str) -> Block:
     if entry.get("kind") == "picture":
         rest = [("Size", say("{w} × {h} pixels", w=entry.get("width", "?"), h=entry.get("height", "?")))]
     if listed is None:
-        return Pairs(tuple(rest) or ((("Result"), data(empty or "empty")),), title)
+        return Pairs(tuple(rest) or (("Result", data(empty or "empty")),), title)
     note = sentences(*(say("{name}: {value}.", name=key, value=value) for key, value in rest if key != "Output"))
     if listed[0] == "histogram":
         return _histogram(listed[1], title, note)

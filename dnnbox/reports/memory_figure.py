@@ -9,8 +9,6 @@ from dnnbox.reports import numbers
 from dnnbox.reports.canvas import Canvas, Size, text_width, tick_text, ticks_between
 from dnnbox.reports.figures import Draw, canvas_for
 
-_NAMES = {"import": "import", "load": "load", "run": "run"}
-
 
 @dataclass(frozen=True)
 class MemorySeries:
@@ -57,9 +55,8 @@ def memory(series: MemorySeries) -> Draw:
 def _phases(canvas: Canvas, series: MemorySeries, x: Callable[[float], float], span: tuple[float, float]) -> None:
     start = 0.0
     for name, end in series.phases:
-        words = _NAMES.get(name, name)
-        if x(end) - x(start) > text_width(words) + 8:
-            canvas.text(x(start) + 4, span[0] - 8, words, "tk")
+        if x(end) - x(start) > text_width(name) + 8:
+            canvas.text(x(start) + 4, span[0] - 8, name, "tk")
         canvas.line(x(end), span[0] - 18, x(end), span[1], "ref")
         start = end
 
