@@ -161,8 +161,7 @@ def _told(artifacts: Sequence[Artifact]) -> list[Artifact]:
     kept = [
         artifact
         for artifact in images
-        if artifact.role == "output"
-        and not (_parts(artifact)[1] in paired and _parts(artifact)[0] in _HALVES)
+        if artifact.role == "output" and not (_parts(artifact)[1] in paired and _parts(artifact)[0] in _HALVES)
     ]
     return sorted(kept, key=lambda artifact: (_parts(artifact)[1], _parts(artifact)[0] != "input"))
 

@@ -10,6 +10,7 @@ from dnnbox.reports import numbers
 from dnnbox.reports.canvas import WIDTHS, Anchor, Canvas, Size, text_width, tick_text, ticks_between
 
 Draw = Callable[[Size], Canvas]
+RIGHT_MARGIN = 6
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,23 @@ def variants(draw: Draw, sizes: Sequence[Size] = ("s", "m")) -> tuple[tuple[str,
 
 def canvas_for(size: Size, height: float, label: str) -> Canvas:
     return Canvas(WIDTHS[size], height, label, f"v v-{size}")
+
+
+def value_scale(
+    canvas: Canvas, unit: str, highest: float, top: float, bottom: float
+) -> tuple[float, Callable[[float], float]]:
+    """Draw the scale of values from 0 on; return where the plot begins on its right, and where a value lies."""
+    ticks = ticks_between(0, highest * 1.05, 4)
+    left = max(text_width(tick_text(tick), 11.5) for tick in ticks) + 12
+
+    def y(value: float) -> float:
+        return bottom - (bottom - top) * value / ticks[-1]
+
+    canvas.text(0, 12, unit, "tk")
+    for tick in ticks:
+        canvas.line(left, y(tick), canvas.width - RIGHT_MARGIN, y(tick))
+        canvas.text(left - 8, y(tick) + 4, tick_text(tick), "tk", "end")
+    return left, y
 
 
 def waterfall(bars: Sequence[Bar], total_ms: float, limit_ms: float | None, *, missed: bool) -> Draw:

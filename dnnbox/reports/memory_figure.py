@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dnnbox.reports import numbers
 from dnnbox.reports.canvas import Canvas, Size, text_width, tick_text, ticks_between
-from dnnbox.reports.figures import Draw, canvas_for
+from dnnbox.reports.figures import RIGHT_MARGIN, Draw, canvas_for, value_scale
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,14 @@ def memory(series: MemorySeries) -> Draw:
         end = max(series.points[-1][0], 1e-6)
         gib = highest >= 0.1 * 1024
         scale, unit = (1 / 1024, "GiB") if gib else (1.0, "MiB")
-        ticks = ticks_between(0, highest * scale * 1.05, 4)
-        left, top, bottom = max(text_width(tick_text(tick), 11.5) for tick in ticks) + 12, 34.0, 190.0
-        right = canvas.width - 6
+        top, bottom, right = 34.0, 190.0, canvas.width - RIGHT_MARGIN
+        left, y = value_scale(canvas, unit, highest * scale, top, bottom)
 
         def x(ms: float) -> float:
             return left + (right - left) * min(ms, end) / end
 
-        def y(mib: float) -> float:
-            return bottom - (bottom - top) * mib * scale / ticks[-1]
-
-        canvas.text(0, 12, unit, "tk")
-        for tick in ticks:
-            canvas.line(left, y(tick / scale), right, y(tick / scale))
-            canvas.text(left - 8, y(tick / scale) + 4, tick_text(tick), "tk", "end")
         _phases(canvas, series, x, (top, bottom))
-        area = [(x(ms), y(mib)) for ms, mib in series.points]
+        area = [(x(ms), y(mib * scale)) for ms, mib in series.points]
         canvas.path([(area[0][0], bottom), *area, (area[-1][0], bottom)], "ftrack", closed=True)
         canvas.path(area, "l1")
         canvas.line(left, bottom, right, bottom, "ax")

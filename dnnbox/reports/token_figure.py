@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dnnbox.reports import numbers
-from dnnbox.reports.canvas import Canvas, Size, text_width, tick_text, ticks_between
-from dnnbox.reports.figures import Draw, canvas_for
+from dnnbox.reports.canvas import Canvas, Size
+from dnnbox.reports.figures import RIGHT_MARGIN, Draw, canvas_for, value_scale
 
 
 def tokens(by_position_ms: Sequence[float], between_ms: float) -> Draw:
@@ -15,18 +15,9 @@ def tokens(by_position_ms: Sequence[float], between_ms: float) -> Draw:
     def draw(size: Size) -> Canvas:
         said = f"{numbers.duration(between_ms)} between two tokens, median of {len(by_position_ms)} positions"
         canvas = canvas_for(size, 220, f"Time of each token after the first: {said}.")
-        ticks = ticks_between(0, max(*by_position_ms, between_ms) * 1.05, 4)
-        left, top, bottom = max(text_width(tick_text(tick), 11.5) for tick in ticks) + 12, 26.0, 176.0
-        right = canvas.width - 6
+        bottom, right = 176.0, canvas.width - RIGHT_MARGIN
+        left, y = value_scale(canvas, "ms", max(*by_position_ms, between_ms), 26.0, bottom)
         step = (right - left) / len(by_position_ms)
-
-        def y(ms: float) -> float:
-            return bottom - (bottom - top) * ms / ticks[-1]
-
-        canvas.text(0, 12, "ms", "tk")
-        for tick in ticks:
-            canvas.line(left, y(tick), right, y(tick))
-            canvas.text(left - 8, y(tick) + 4, tick_text(tick), "tk", "end")
         for place, ms in enumerate(by_position_ms):
             canvas.rect(left + step * place + step * 0.14, y(ms), step * 0.72, bottom - y(ms), "f1", 1)
         canvas.line(left, y(between_ms), right, y(between_ms), "ref")
