@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnnbox.records.measurements import Statistics
+from dnnbox.records.measurements import Generation, Statistics
 from dnnbox.reports import figures, numbers, token_figure
 from dnnbox.reports.blocks import Block, Cell, Column, Figure, Pairs, Section, Table
 from dnnbox.reports.outputs import Outputs
@@ -23,7 +23,7 @@ def generation(outputs: Outputs) -> Section | None:
     found = outputs.stats.generation
     if found is None or found.first_token_ms.p50 is None:
         return None
-    blocks: tuple[Block, ...] = (_times(outputs), *_by_position(outputs), _rates(outputs))
+    blocks: tuple[Block, ...] = (_times(outputs, found), *_by_position(outputs, found), _rates(outputs, found))
     sub = say(
         "Prompt of {prompt}, then {new}, the likeliest each time. The timed call above reads the prompt only.",
         prompt=numbers.counted(found.prompt_tokens, "token"),
@@ -32,9 +32,7 @@ def generation(outputs: Outputs) -> Section | None:
     return Section("generation", "Token by token", blocks, sub, nav="Tokens")
 
 
-def _times(outputs: Outputs) -> Table:
-    found = outputs.stats.generation
-    assert found is not None
+def _times(outputs: Outputs, found: Generation) -> Table:
     numeric = ("p50", "95 % CI", "p95", "p99", "n")
     columns = (Column("Part"), *(Column(name, numeric=True) for name in numeric))
     rows = tuple(_row(title, getattr(found, name)) for name, title in _ROWS)
@@ -57,9 +55,7 @@ def _row(title: str, summary: Statistics) -> tuple[Cell, ...]:
     )
 
 
-def _by_position(outputs: Outputs) -> tuple[Figure, ...]:
-    found = outputs.stats.generation
-    assert found is not None
+def _by_position(outputs: Outputs, found: Generation) -> tuple[Figure, ...]:
     between = found.between_tokens_ms.p50
     if between is None or len(found.by_position_ms) < _FEWEST_BARS:
         return ()
@@ -77,9 +73,7 @@ def _by_position(outputs: Outputs) -> tuple[Figure, ...]:
     )
 
 
-def _rates(outputs: Outputs) -> Pairs:
-    found = outputs.stats.generation
-    assert found is not None
+def _rates(outputs: Outputs, found: Generation) -> Pairs:
     items = (
         ("Prompt (prefill)", _rate(found.prefill_tokens_per_s)),
         ("Continuation (decode)", _rate(found.decode_tokens_per_s)),
