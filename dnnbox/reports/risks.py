@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dnnbox.reports import words
 from dnnbox.reports.outputs import Outputs
 
 
@@ -173,10 +174,9 @@ def _measurement(outputs: Outputs) -> Iterator[Risk]:
 
 
 def _limits(outputs: Outputs) -> Iterator[Risk]:
-    told = outputs.environment.settings.get("weaker") if outputs.environment is not None else None
-    if outputs.environment is not None and isinstance(told, (list, tuple)) and told:
+    if weaker := words.weaker_limits(outputs):
         yield Risk(
-            f"Not every limit was enforced: {', '.join(map(str, told))}",
+            f"Not every limit was enforced: {weaker}",
             "A model that takes too much could disturb this machine and its own figures",
             "Run it on an engine, or in a control group, that can limit it",
         )

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from dnnbox.records.environment import EnvironmentRecord
 from dnnbox.records.identity import Candidate
 from dnnbox.reports import numbers, words
 from dnnbox.reports.blocks import (
@@ -152,7 +151,7 @@ def _where(outputs: Outputs) -> tuple[Block, ...]:
     items = [
         ("Box", sentences(data(found.box), data(f"({found.reason})" if found.reason else ""))),
         ("Sandbox", data(found.sandbox)),
-        ("Weaker limits", data(weaker(found))),
+        ("Weaker limits", data(words.weaker_limits(outputs))),
         ("Device", data(outputs.index.device)),
         ("GPU", data(_gpus(machine))),
         ("CPU", data(_cpu(machine))),
@@ -194,12 +193,6 @@ def _where(outputs: Outputs) -> tuple[Block, ...]:
         for i, a in enumerate(found.attempts, 1)
     ]
     return (_pairs(items, say("Environment")), *_packages(found.packages))
-
-
-def weaker(found: EnvironmentRecord) -> str:
-    """Return which limits were not or only partly enforced; "" where all were."""
-    told = found.settings.get("weaker")
-    return ", ".join(map(str, told)) if isinstance(told, (list, tuple)) else ""
 
 
 def _system(machine: Mapping[str, Any]) -> str:

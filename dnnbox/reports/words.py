@@ -274,6 +274,12 @@ def device(outputs: Outputs) -> Prose:
     return say("on {device}", device=outputs.index.device or "this machine")
 
 
+def weaker_limits(outputs: Outputs) -> str:
+    """Return which limits were not or only partly enforced; "" where all were."""
+    told = outputs.environment.settings.get("weaker") if outputs.environment is not None else None
+    return ", ".join(map(str, told)) if isinstance(told, (list, tuple)) else ""
+
+
 def metric_name(metric: str) -> str:
     """Return a metric's name for people: ``latency_p95_ms`` is Latency p95."""
     match = re.fullmatch(r"(latency|first_token|inter_token)_(\w+)_ms", metric)
