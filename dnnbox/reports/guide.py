@@ -10,7 +10,6 @@ from dnnbox.reports.blocks import Words as Paragraphs
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, data, marked, say
 
-_STATES = {"met": "Met", "missed": "Missed", "unknown": "Unknown"}
 _MOST_STEPS = 9
 _RULE = (
     "**Go** when every required target is met. **No-go** when one is missed or the run failed. **Unknown** when one "
@@ -45,7 +44,7 @@ def _targets(outputs: Outputs) -> Block:
         (
             data(words.plain_requirement(t)),
             data("yes" if t.required else "no, wanted only"),
-            Status(t.status, _STATES[t.status]),
+            Status(t.status, words.JUDGED[t.status]),
             data(words.metric_value(t.metric, t.measured, t.interval)),
             data(t.method),
             *((data(t.needed),) if has_needs else ()),

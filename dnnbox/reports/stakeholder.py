@@ -30,7 +30,6 @@ from dnnbox.reports.summary import largest_cold, largest_warm
 
 _REPORT = "experiment-report.html"
 _LOG_LINES = 8
-_WORDS = {"met": "Met", "missed": "Missed", "unknown": "Unknown"}
 
 
 def page(outputs: Outputs) -> Page:
@@ -297,7 +296,7 @@ def _on_target(target: Target) -> Finding:
         if target.measured is not None
         else say("{why}. The limit is {limit}.", why=words.sentence_case(target.method), limit=limit),
     }
-    word = _WORDS[target.status] + ("" if target.required else ", not required")
+    word = words.JUDGED[target.status] + ("" if target.required else ", not required")
     anchor = "summary" if target.measured is None else _anchor(target.metric)
     return Finding(
         data(words.plain_metric(target.metric)),

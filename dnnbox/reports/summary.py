@@ -10,8 +10,6 @@ from dnnbox.reports.blocks import Answer, Cell, Column, Graphic, State, Status, 
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, link, listed, marked, say, sentences
 
-_WORDS = {"met": "Met", "missed": "Missed", "unknown": "Unknown"}
-
 
 def eyebrow(outputs: Outputs) -> tuple[Prose, ...]:
     """Return the line above the title: file, size, hash, time."""
@@ -285,7 +283,7 @@ def _target_row(target: Target) -> tuple[Cell, ...]:
         )
     return (
         say("{what} ({tag})", what=words.requirement(target), tag=tag),
-        Status(target.status, _WORDS[target.status]),
+        Status(target.status, words.JUDGED[target.status]),
         told,
         graphic,
         data(words.margin(target)),

@@ -123,6 +123,7 @@ FORMATS = {
     "keras": "Keras model",
     "saved-model": "TensorFlow model",
 }
+JUDGED = {"met": "Met", "missed": "Missed", "unknown": "Unknown"}
 MATCHES = {
     "config": "the file names it",
     "exact": "all names and shapes match",
