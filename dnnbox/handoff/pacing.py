@@ -23,8 +23,6 @@ LEAST_WINDOWS = 2
 _PRIOR = 0.012
 """Standard deviation between equal processes at their best pace, as a share (benchmarks/results/gate.json)."""
 
-_SIGMA_PER_MAD = 1.4826
-
 
 @dataclass(frozen=True)
 class Paced:
@@ -71,5 +69,5 @@ def _side(processes: Sequence[Sequence[float]]) -> Side:
     value = median(everything)
     between = stdev(medians) / value if len(medians) > 1 else 0.0
     side = spread.known_to(value, between, len(medians), _PRIOR)
-    within = _SIGMA_PER_MAD * median(abs(ms - value) for ms in everything) / value / math.sqrt(len(everything))
+    within = spread.robust(everything) / math.sqrt(len(everything))
     return Side(value, math.hypot(side.error, within), side.freedom)

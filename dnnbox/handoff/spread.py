@@ -113,9 +113,13 @@ def _moving(bins: Sequence[Sequence[float]]) -> float:
     if size < 1:
         return 0.0
     middles = [float(triple[1]) for triple in bins]
-    blocks = [median(middles[at : at + size]) for at in range(0, size * _BLOCKS, size)]
-    centre = median(blocks)
-    return _SIGMA_PER_MAD * median(abs(block - centre) for block in blocks) / centre if centre > 0 else 0.0
+    return robust([median(middles[at : at + size]) for at in range(0, size * _BLOCKS, size)])
+
+
+def robust(values: Sequence[float]) -> float:
+    """Return the standard deviation that the median absolute deviation stands for, as a share of the median."""
+    centre = median(values)
+    return _SIGMA_PER_MAD * median(abs(value - centre) for value in values) / centre if centre > 0 else 0.0
 
 
 def change(base: Side, other: Side) -> Change:
