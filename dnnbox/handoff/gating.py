@@ -251,16 +251,19 @@ def _noise(stats: Stats) -> str:
 
 
 def _cause(candidate: Opened, baseline: Opened, limit: Limit, base: Side, other: Side) -> str:
-    """Return which stage took most of the change, where there are stages."""
+    """Return which stage took most of the change, where there are stages.
+
+    Stages are of whole runs: where only a part was compared, the rest may hide what the part shows.
+    """
     if limit.figure != "latency_p50_ms":
         return ""
     before, after = (each.outputs.stats.warm.stages_ms for each in (baseline, candidate))
     grown = {
         name: (after[name].p50 or 0.0) - (before[name].p50 or 0.0) for name in after if name in before and name != ""
     }
-    if not grown:
+    name = max(grown, key=lambda each: grown[each], default="")
+    if not name or grown[name] <= 0:
         return ""
-    name = max(grown, key=lambda each: grown[each])
     share = grown[name] / (other.value - base.value)
     return f"{name} +{grown[name]:.3g} ms, {100 * min(share, 1.0):.0f} % of the change"
 

@@ -8,7 +8,7 @@ import pytest
 
 from dnnbox.handoff import pacing
 from dnnbox.handoff.gating import gate
-from dnnbox.records.measurements import Stats
+from dnnbox.records.measurements import Statistics, Stats
 from tests.unit.handoff.made import QUIET, opened, slower
 
 FAST, SLOW = 140.0, 220.0
@@ -53,6 +53,18 @@ def test_gate__a_part_at_the_best_pace__that_part_decides(ms: float, code: int) 
     rule = next(r for r in answer.rules if r.metric == "latency_p50_ms")
     assert rule.basis == "3 of 3 and 2 of 4 windows at the machine's best pace"
     assert rule.value == pytest.approx(ms, rel=0.01)
+
+
+def test_gate__regression_that_a_slow_baseline_hides_in_its_stages__names_no_stage() -> None:
+    def with_model(stats: Stats, ms: float) -> Stats:
+        return replace(stats, warm=replace(stats.warm, stages_ms={"model": Statistics(p50=ms)}))
+
+    baseline = with_model(at((SLOW, 14.0), (FAST, 10.0), (FAST, 10.02), (SLOW, 14.2), (SLOW, 14.2), share=0.4), 14.0)
+    candidate = with_model(at((FAST, 11.0), (FAST, 11.02), (FAST, 11.01), share=0.1), 11.0)
+
+    rule = next(r for r in gate(opened(candidate), opened(baseline)).rules if r.metric == "latency_p50_ms")
+
+    assert (rule.status, rule.reason) == ("missed", "")
 
 
 def test_gate__both_in_a_slow_hour__known_by_what_the_machine_usually_does() -> None:
