@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import trees
 from .arrays import Array
@@ -40,7 +40,7 @@ def draw(
         if seen is not None:
             _write(seen.canvas, out_dir, "input", first + place)
         mine = [entry for number, entry in enumerate(decoded) if entry.get("item", number) == place]
-        found += _drawn(seen, named, mine, task, place, first + place, out_dir, runtime.labels())
+        found += _drawn(seen, named, mine, task, place, first + place, out_dir, runtime.labels)
     if not first and not decoded and not found:
         found += [spread(name, array) for name, array in named[:8]]
     return found
@@ -137,9 +137,9 @@ def _drawn(
     place: int,
     item: int,
     out_dir: str,
-    labels: Sequence[str] = (),
+    labels: Callable[[], Sequence[str]],
 ) -> Decoded:
-    """Draw what the entries of one item say, else what its outputs look like."""
+    """Draw what the entries of one item say, else what its outputs look like; only a mask asks for ``labels``."""
     for entry in decoded:
         if seen is not None and (entry.get("boxes") or entry.get("keypoints")):
             entry["picture"] = _write(_marked(seen, entry), out_dir, "boxes" if entry.get("boxes") else "pose", item)
@@ -147,7 +147,7 @@ def _drawn(
     is_mask = "segment" in task or any(entry.get("kind") == "segmentation" for entry in decoded)
     for name, array in named:
         if is_mask and seen is not None and len(array.shape) in (3, 4) and place < array.shape[0]:
-            return _masked(seen, name, array, place, item, decoded, out_dir, labels)
+            return _masked(seen, name, array, place, item, decoded, out_dir, labels())
         if "depth" in task and len(array.shape) in (3, 4) and place < array.shape[0]:
             return [_depth(name, array, place, item, out_dir)]
     if any(entry.get("kind") == "classes" for entry in decoded):
@@ -181,7 +181,7 @@ def _masked(
     item: int,
     decoded: Decoded,
     out_dir: str,
-    labels: Sequence[str] = (),
+    labels: Sequence[str],
 ) -> Decoded:
     shape = array.shape
     channels = shape[1] if len(shape) == 4 else 1
