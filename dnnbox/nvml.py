@@ -26,13 +26,11 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Reading:
-    """One look. Times in nanoseconds, energy since the driver was loaded; ``processes`` maps a process id to its bytes.
+    """One look. Times in nanoseconds; ``processes`` maps a process id to its bytes.
 
-    ``throttled_power_ns`` and ``throttled_thermal_ns`` count since the driver was loaded, too.
+    ``throttled_power_ns`` and ``throttled_thermal_ns`` count since the driver was loaded.
     """
 
-    joules: float | None = None
-    watts: float | None = None
     sm_clock_mhz: int | None = None
     temperature_c: int | None = None
     reasons: tuple[str, ...] = ()
@@ -52,10 +50,7 @@ class Gpu:
 
     def read(self) -> Reading:
         """Take one look."""
-        energy_mj, power_mw = self._ask("nvmlDeviceGetTotalEnergyConsumption"), self._ask("nvmlDeviceGetPowerUsage")
         return Reading(
-            joules=energy_mj / 1e3 if isinstance(energy_mj, int) else None,
-            watts=power_mw / 1e3 if isinstance(power_mw, int) else None,
             sm_clock_mhz=self._clock("nvmlDeviceGetClockInfo"),
             temperature_c=self._ask("nvmlDeviceGetTemperature", getattr(self._library, "NVML_TEMPERATURE_GPU", 0)),
             reasons=self._reasons(),
@@ -63,6 +58,14 @@ class Gpu:
             throttled_thermal_ns=self._held_back("NVML_PERF_POLICY_THERMAL", 1),
             ecc_errors=self._ecc(),
             processes=self._processes(),
+        )
+
+    def power(self) -> tuple[float | None, float | None]:
+        """Return (joules since the driver was loaded, watts now): two questions, for a sampler that asks often."""
+        energy_mj, power_mw = self._ask("nvmlDeviceGetTotalEnergyConsumption"), self._ask("nvmlDeviceGetPowerUsage")
+        return (
+            energy_mj / 1e3 if isinstance(energy_mj, int) else None,
+            power_mw / 1e3 if isinstance(power_mw, int) else None,
         )
 
     def _ask(self, name: str, *arguments: Any) -> Any:

@@ -192,16 +192,10 @@ def sampler(device: str, uuid: str = "") -> Iterator[Sampler | str]:
 
 
 def _gpu_source(gpu: nvml.Gpu, reasons: list[str]) -> list[Source]:
-    first = gpu.read()
-    if first.joules is None and first.watts is None:
+    if gpu.power() == (None, None):
         reasons.append("this GPU tells neither energy nor power")
         return []
-
-    def read() -> tuple[float | None, float | None]:
-        now = gpu.read()
-        return now.joules, now.watts
-
-    return [Source("gpu", read)]
+    return [Source("gpu", gpu.power)]
 
 
 def _cpu_sources(reasons: list[str], root: Path | None = None) -> list[Source]:

@@ -14,11 +14,17 @@ def read(device: str = "cuda", uuid: str = "") -> nvml.Reading:
         return gpu.read()
 
 
+def power() -> tuple[float | None, float | None]:
+    with nvml.opened("cuda") as gpu:
+        assert isinstance(gpu, nvml.Gpu), gpu
+        return gpu.power()
+
+
 def test_read__all_there__has_units_of_its_names(nvml_library: Any) -> None:
     nvml_library.violations = {0: 7_000_000, 1: 3}
     nvml_library.processes = [(11, 1 << 30), (12, None)]
     found = read()
-    assert (found.joules, found.watts, found.sm_clock_mhz, found.temperature_c) == (1.0, 250.0, 1755, 61)
+    assert (*power(), found.sm_clock_mhz, found.temperature_c) == (1.0, 250.0, 1755, 61)
     assert (found.reasons, found.ecc_errors) == (("power cap",), 0)
     assert (found.throttled_power_ns, found.throttled_thermal_ns) == (7_000_000, 3)
     assert found.processes == {11: 1 << 30, 12: None}
@@ -30,7 +36,7 @@ def test_read__driver_that_tells_little__leaves_the_rest_unknown(nvml_library: A
         nvml_library.facts[name] = nvml_library.NVMLError("not supported")
     del nvml_library.facts["nvmlDeviceGetCurrentClocksEventReasons"]  # an older library has no such function
     found = read()
-    assert (found.joules, found.watts, found.sm_clock_mhz, found.reasons) == (None, None, None, ())
+    assert (*power(), found.sm_clock_mhz, found.reasons) == (None, None, None, ())
 
 
 def test_read__older_library__takes_the_older_name_of_the_reasons(nvml_library: Any) -> None:
