@@ -111,17 +111,14 @@ class Sampler:
 
     def idle(self, seconds: float | None = None) -> dict[str, float]:
         """Return the watts of each source while nothing of ours runs."""
-        start = time.monotonic_ns()
         for source in self._sources:
             source.take()
         time.sleep(IDLE_S if seconds is None else seconds)
-        for source in self._sources:
-            source.take()
-        end = time.monotonic_ns()
         found = {}
         for source in self._sources:
-            first, last = source.series.points[-2:] if len(source.series.points) > 1 else (None, None)
-            if first is not None and last is not None and end > start:
+            source.take()
+            if len(source.series.points) > 1:
+                first, last = source.series.points[-2:]
                 found[source.series.name] = (last[1] - first[1]) / ((last[0] - first[0]) / 1e9)
         return found
 
