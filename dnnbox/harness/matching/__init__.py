@@ -59,7 +59,9 @@ def match_job(context: "Context") -> None:
     last = threading.Timer(wall_s * _LAST_SHARE - budget.spent()[1], last_moment)
     last.daemon = True
     last.start()
-    search.run()
-    answering.acquire()  # where the last moment has come first, the process ends here
-    last.cancel()
+    try:
+        search.run()
+        answering.acquire()  # where the last moment has come first, the process ends here
+    finally:
+        last.cancel()
     answer()
