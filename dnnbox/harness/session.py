@@ -117,10 +117,7 @@ class Session:
 
     def call(self, inputs: Any = None) -> Any:
         """Return the outputs in host memory of one whole call, untimed."""
-        self.runtime.reset()
-        outputs = self.runtime.infer(self.runtime.to_device(self.inputs if inputs is None else inputs))
-        self.runtime.synchronize()
-        return self.runtime.to_host(outputs)
+        return self.runtime.whole_call(self.inputs if inputs is None else inputs)
 
     def first(self) -> Any:
         """Return the outputs in host memory of the first call, timed as the last rung of the ladder."""

@@ -116,10 +116,7 @@ class Verification:
         return check.detail
 
     def _called(self) -> Named:
-        self.runtime.reset()
-        outputs = self.runtime.infer(self.runtime.to_device(self.inputs))
-        self.runtime.synchronize()
-        return trees.named_arrays(self.runtime.to_host(outputs))[0]
+        return trees.named_arrays(self.runtime.whole_call(self.inputs))[0]
 
     def _adapter(self) -> Any:
         return getattr(self.runtime, "adapter", self.runtime)

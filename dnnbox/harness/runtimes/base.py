@@ -134,12 +134,16 @@ class Runtime:
         """Turn outputs in host memory into the model's answer; timed as the stage ``postprocess``."""
         return outputs
 
-    def run_arrays(self, named: Dict[str, Array], like: Any) -> Any:
-        """Return the outputs in host memory for plain arrays, untimed; ``like`` are the inputs of a call that ran."""
+    def whole_call(self, inputs: Any) -> Any:
+        """Return the outputs in host memory of one call that is as the first one, untimed."""
         self.reset()
-        outputs = self.infer(self.to_device(self.of_arrays(named)))
+        outputs = self.infer(self.to_device(inputs))
         self.synchronize()
         return self.to_host(outputs)
+
+    def run_arrays(self, named: Dict[str, Array], like: Any) -> Any:
+        """Return the outputs in host memory for plain arrays, untimed; ``like`` are the inputs of a call that ran."""
+        return self.whole_call(self.of_arrays(named))
 
     # Token after token, for models that continue a text.
 
