@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 _STARTED_NS = time.monotonic_ns()
 _INTERPRETER_NS = time.process_time_ns()  # CPU time so far is what it took to start Python
@@ -67,16 +67,17 @@ def _run(request: RunRequest, run_dir: str) -> RunResult:
         except (Exception, SystemExit) as raised:  # foreign code runs in there, and may even call sys.exit
             error = failures.explain(raised, context.stage)
         progress.show("done")
-    return RunResult(job=request.job, python=_python(), started_ns=_STARTED_NS, error=error, **context.fields)
+    return _result(context, error)
 
 
 def _left(context: Context, fill: Callable[[], None]) -> None:
     fill()
-    write(
-        RunResult(job=context.request.job, python=_python(), started_ns=_STARTED_NS, **context.fields),
-        os.path.join(context.run_dir, RESULT),
-    )
+    write(_result(context), os.path.join(context.run_dir, RESULT))
     _leave()
+
+
+def _result(context: Context, error: Optional[RunError] = None) -> RunResult:
+    return RunResult(context.request.job, _python(), _STARTED_NS, error=error, **context.fields)
 
 
 def _answer(run_dir: str, result: RunResult) -> int:
