@@ -13,9 +13,8 @@ from typing import Any
 from dnnbox.checkpoints import plain
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.dtypes import from_numpy
-from dnnbox.checkpoints.folders import config, configs, describe
+from dnnbox.checkpoints.folders import config, configs, describe, peek
 from dnnbox.checkpoints.opening import Folder
-from dnnbox.errors import DnnboxError
 
 _TREE = "_METADATA"
 _MARKS = ("_CHECKPOINT_METADATA", "manifest.ocdbt", _TREE)
@@ -75,24 +74,17 @@ def _written(folder: Folder, place: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in folder.entries:
         if path.startswith(f"{place}array_metadatas/"):
-            listed = plain.mapping(_document(folder, path)).get("array_metadatas")
+            listed = peek(folder, path).get("array_metadatas")
             for item in listed if isinstance(listed, list) else ():
                 facts = plain.mapping(plain.mapping(item).get("array_metadata"))
                 found.setdefault(plain.text(facts.get("param_name"), 1000), facts.get("write_shape"))
     return found
 
 
-def _document(folder: Folder, path: str) -> Any:
-    try:
-        return config(folder, path) if folder.has(path) else None
-    except DnnboxError:
-        return None
-
-
 def _array(folder: Folder, path: str, about: Mapping[str, Any], written: Any) -> tuple[str, tuple[int, ...]] | None:
     """Return type and shape of an array; None for another value, and where only the database holds the shape."""
     for name in _ZARR:
-        facts = plain.mapping(_document(folder, f"{path}/{name}"))
+        facts = peek(folder, f"{path}/{name}")
         if "shape" in facts:
             code = plain.text(facts.get("dtype") or facts.get("data_type"), 40)
             return from_numpy(code) or _UNKNOWN, plain.extents(facts["shape"])
