@@ -163,10 +163,10 @@ class _Heap:
                 if offset + length > base + size:
                     raise block.corrupt("an object reaches beyond its block of the heap")
                 return address + offset - base, length
-            row, column, size, base = self._place(file.cursor(address, b"FHIB"), offset, rows, base)
-            entry = file.cursor(address, b"FHIB")
-            entry.skip(1 + file.wide + self._offset_bytes + (row * self._width + column) * file.wide)
-            address = file.offset(entry)
+            block = file.cursor(address, b"FHIB")
+            row, column, size, base = self._place(block, offset, rows, base)
+            block.skip(1 + file.wide + self._offset_bytes + (row * self._width + column) * file.wide)
+            address = file.offset(block)
             rows = 0 if row < self._direct_rows else (size // self._start // self._width).bit_length()
         raise file.cursor(self._root, b"").corrupt("a fractal heap that is nested too deeply")
 
