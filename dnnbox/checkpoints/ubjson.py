@@ -20,13 +20,6 @@ _MAX_DEPTH = 64
 _MAX_TEXT_BYTES = 1 << 20
 
 
-class Passed:
-    """An array of ``count`` numbers that was passed over."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-
 class Parser:
     """Reads one document."""
 
@@ -35,7 +28,7 @@ class Parser:
         self._left = _MAX_VALUES
 
     def read(self) -> Any:
-        """Return the document; arrays of one numeric type come as :class:`Passed`."""
+        """Return the document; arrays of one numeric type are passed over and come as None."""
         return self._value(self._cursor.take(1), 0)
 
     def _value(self, kind: bytes, depth: int) -> Any:
@@ -77,7 +70,8 @@ class Parser:
     def _array(self, depth: int) -> Any:
         kind = self._cursor.take(1)
         if kind == b"$":
-            return self._typed(self._cursor.take(1))
+            self._pass_over(self._cursor.take(1))
+            return None
         if kind == b"#":
             return [self._value(self._cursor.take(1), depth + 1) for _ in range(self._length())]
         found = []
@@ -86,9 +80,7 @@ class Parser:
             kind = self._cursor.take(1)
         return found
 
-    def _typed(self, kind: bytes) -> Passed:
+    def _pass_over(self, kind: bytes) -> None:
         if kind not in _NUMBERS or self._cursor.take(1) != b"#":
             raise self._cursor.corrupt("a UBJSON array of a type that is not read")
-        count = self._length()
-        self._cursor.skip(count * struct.calcsize(_NUMBERS[kind]))
-        return Passed(count)
+        self._cursor.skip(self._length() * struct.calcsize(_NUMBERS[kind]))
