@@ -219,8 +219,7 @@ def _benched() -> tuple[Any, tuple[Any, ...]]:
     from dnnbox.cli import doctor_bench
 
     print("measuring this machine for about 15 seconds", file=sys.stderr)
-    figures, measured = doctor_bench.bench()
-    return figures.as_json(), measured
+    return doctor_bench.bench()
 
 
 def clean(*, everything: bool, older: str, keep: str, json: bool) -> int:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dnnbox import boxes, results
 from dnnbox.boxes.base import Box
@@ -68,10 +67,6 @@ class Bench:
     timer_ns: int | None
     processes: int
     reasons: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the record as JSON values."""
-        return asdict(self)
 
 
 def bench() -> tuple[Bench, tuple[FitCheck, ...]]:
