@@ -119,17 +119,12 @@ class Rknn:
         for key in ("version", "name", "ori_network_platform", "network_platform", "target_platform"):
             if model.get(key):
                 reading.metadata[key] = plain.bounded(model[key])
-        for item in _listed(model, "const_tensor"):
+        for item in plain.mappings(model.get("const_tensor")):
             name = f"const_tensor:{str(item.get('tensor_id'))[:40]}"
             reading.add_tensor(name, _dtype(item), plain.extents(item.get("size", [])))
         reading.io_hints = IoHints(inputs=_ports(model, "input"), outputs=_ports(model, "output"))
         reading.scanned.append("JSON of the tensors")
         reading.not_scanned.append(f"{size} bytes compiled for the chip")
-
-
-def _listed(model: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = model.get(key)
-    return [plain.mapping(item) for item in found] if isinstance(found, list) else []
 
 
 def _dtype(item: Mapping[str, Any]) -> str:
@@ -138,9 +133,9 @@ def _dtype(item: Mapping[str, Any]) -> str:
 
 
 def _ports(model: Mapping[str, Any], side: str) -> tuple[IoField, ...]:
-    tensors = {str(item.get("tensor_id")): item for item in _listed(model, "norm_tensor")}
+    tensors = {str(item.get("tensor_id")): item for item in plain.mappings(model.get("norm_tensor"))}
     found: list[IoField] = []
-    for link in _listed(model, "graph")[:1_000]:
+    for link in plain.mappings(model.get("graph"))[:1_000]:
         if link.get("left") != side:
             continue
         item = tensors.get(str(link.get("right_tensor_id")), {})

@@ -74,9 +74,8 @@ def _written(folder: Folder, place: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in folder.entries:
         if path.startswith(f"{place}array_metadatas/"):
-            listed = peek(folder, path).get("array_metadatas")
-            for item in listed if isinstance(listed, list) else ():
-                facts = plain.mapping(plain.mapping(item).get("array_metadata"))
+            for item in plain.mappings(peek(folder, path).get("array_metadatas")):
+                facts = plain.mapping(item.get("array_metadata"))
                 found.setdefault(plain.text(facts.get("param_name"), 1000), facts.get("write_shape"))
     return found
 

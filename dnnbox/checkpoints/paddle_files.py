@@ -75,16 +75,11 @@ class PaddleJson:
 
 def _operators(holder: Object, depth: int) -> Iterator[Object]:
     """Yield the operators of every block, those of branches and loops after the operator that holds them."""
-    for region in _objects(holder, "regions") if depth <= _MAX_DEPTH else ():
-        for block in _objects(region, "blocks"):
-            for operator in _objects(block, "ops"):
+    for region in plain.mappings(holder.get("regions")) if depth <= _MAX_DEPTH else ():
+        for block in plain.mappings(region.get("blocks")):
+            for operator in plain.mappings(block.get("ops")):
                 yield operator
                 yield from _operators(operator, depth + 1)
-
-
-def _objects(holder: Object, key: str) -> list[Object]:
-    found = holder.get(key)
-    return [plain.mapping(item) for item in found] if isinstance(found, list) else []
 
 
 def _parameter(operator: Object, reading: Reading) -> None:
@@ -111,7 +106,7 @@ def _port(operator: Object) -> IoField:
     first = results[0] if isinstance(results, list) and results else results
     dtype, shape = _type(plain.mapping(first))
     name = next(
-        (plain.text(plain.mapping(item.get("AT")).get("D"), 200) for item in _objects(operator, "A")
+        (plain.text(plain.mapping(item.get("AT")).get("D"), 200) for item in plain.mappings(operator.get("A"))
          if item.get("N") == "name"), "",
     )  # fmt: skip
     named = tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(shape))
@@ -189,7 +184,7 @@ class PaddleDirectory:
         for tensor in part.tensors:
             reading.add_tensor(tensor.name, tensor.dtype, tensor.shape, file=parameters)
         with folder.open(parameters) as data:
-            stored = sorted((dtype, shape) for dtype, shape in _tensors(data))
+            stored = sorted(_tensors(data))
         if stored != sorted((tensor.dtype, tensor.shape) for tensor in part.tensors):
             text = f"its {len(stored)} tensors are not the {len(part.tensors)} that {program} names: of another export?"
             reading.find("warning", "parameters-differ", parameters, text)

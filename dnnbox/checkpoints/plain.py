@@ -44,6 +44,11 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """Return the items of a list, each as :func:`mapping` gives it; none for anything else."""
+    return [mapping(item) for item in value] if isinstance(value, list) else []
+
+
 def text(value: Any, limit: int = 500) -> str:
     """Return ``value`` when it is a string, cut, else ""."""
     return value[:limit] if isinstance(value, str) else ""

@@ -50,7 +50,7 @@ def _modules(folder: Folder) -> list[tuple[str, str]]:
         listed = config(folder, "modules.json")
     except DnnboxError:
         return []
-    items = [plain.mapping(item) for item in listed] if isinstance(listed, list) else []
+    items = plain.mappings(listed)
     return [(plain.text(i.get("path"), 300), plain.text(i.get("type"), 300)) for i in items[:100] if i.get("type")]
 
 

@@ -40,7 +40,7 @@ class TensorFlowJs:
         for key in ("format", "generatedBy", "convertedBy"):
             if said := plain.text(model.get(key), 200):
                 reading.metadata[key] = said
-        for group in _mappings(model.get("weightsManifest")):
+        for group in plain.mappings(model.get("weightsManifest")):
             _group(folder, group, reading)
         own = plain.mapping(model.get("userDefinedMetadata"))
         signature = plain.mapping(model.get("signature") or own.get("signature"))
@@ -53,14 +53,10 @@ class TensorFlowJs:
         reading.scanned.append(_MODEL)
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [plain.mapping(item) for item in value] if isinstance(value, list) else []
-
-
 def _group(folder: Folder, group: Mapping[str, Any], reading: Reading) -> None:
     """List the weights of one group and hold its shards against them."""
     needed, is_known = 0, True
-    for weight in _mappings(group.get("weights")):
+    for weight in plain.mappings(group.get("weights")):
         dtype, shape = plain.text(weight.get("dtype"), 40), plain.extents(weight.get("shape", []))
         stored = plain.text(plain.mapping(weight.get("quantization")).get("dtype"), 40) or dtype
         elements = 1
@@ -84,7 +80,7 @@ def _ports(fields: Any) -> tuple[IoField, ...]:
     found = []
     for name, about in list(plain.mapping(fields).items())[:_MAX_PORTS]:
         facts = plain.mapping(about)
-        sizes = _mappings(plain.mapping(facts.get("tensorShape")).get("dim"))
+        sizes = plain.mappings(plain.mapping(facts.get("tensorShape")).get("dim"))
         shape = tuple(_extent(size.get("size"), f"{name}_{axis}"[:200]) for axis, size in enumerate(sizes[:64]))
         dtype = plain.text(facts.get("dtype"), 40)
         found.append(IoField(name[:200], shape, _SIGNED.get(dtype, dtype), "observed", "signature"))
