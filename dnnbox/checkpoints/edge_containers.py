@@ -63,22 +63,24 @@ def _section(data: Bytes, number: int, section: Table, reading: Reading) -> dict
     facts = dict(_pairs(section.tables(0)))
     name = _SECTIONS[kind] if kind < len(_SECTIONS) else f"kind {kind}"
     if kind == _MODEL:
-        _model(Part(data, start, end - start, f"section {number}"), str(facts.get("model_type", number)), reading)
+        model = str(facts.get("model_type", number))
+        tflite_model(Part(data, start, end - start, f"section {number}"), model, model, reading)
     else:
         reading.not_scanned.append(f"section {number}: {name}")
     return {"kind": name, "bytes": end - start, **facts}
 
 
-def _model(part: Bytes, name: str, reading: Reading) -> None:
+def tflite_model(part: Bytes, where: str, prefix: str, reading: Reading) -> None:
+    """Take in a TFLite model of a container; its tensors are named after ``prefix``."""
     from dnnbox.checkpoints import read_file
 
     inner = read_file(part)
     if inner.format != "tflite":
-        raise Corrupt(f"{visible(name, 60)} is said to be a TFLite model and is {inner.format}")
-    reading.absorb(inner, name)
+        raise Corrupt(f"{visible(where, 80)} is said to be a TFLite model and is {inner.format}")
+    reading.absorb(inner, where)
     for tensor in inner.tensors:
-        storage = (name, tensor.tied_to or tensor.name)
-        reading.add_tensor(f"{name}.{tensor.name}", tensor.dtype, tensor.shape, storage=storage)
+        storage = (where, tensor.tied_to or tensor.name)
+        reading.add_tensor(f"{prefix}.{tensor.name}", tensor.dtype, tensor.shape, storage=storage)
     if not reading.io_hints.inputs:
         reading.io_hints = inner.io_hints
 

@@ -34,23 +34,14 @@ class TaskBundle:
 
     def read(self, data: Bytes, reading: Reading) -> None:
         """Read the models in place."""
-        from dnnbox.checkpoints import read_file
+        from dnnbox.checkpoints.edge_containers import tflite_model
 
         reading.format, reading.framework = "mediapipe-task", "mediapipe"
         for name in data.archive.members:
             if not name.endswith(_TFLITE):
                 reading.not_scanned.append(visible(name, 120))
                 continue
-            part = read_file(data.archive.open(name))
-            if part.format != "tflite":
-                raise Corrupt(f"{visible(name, 80)} is said to be a TFLite model and is {part.format}")
-            reading.absorb(part, name)
-            for tensor in part.tensors:
-                storage = (name, tensor.tied_to or tensor.name)
-                full = f"{name.removesuffix(_TFLITE)}.{tensor.name}"
-                reading.add_tensor(full, tensor.dtype, tensor.shape, storage=storage)
-            if not reading.io_hints.inputs:
-                reading.io_hints = part.io_hints
+            tflite_model(data.archive.open(name), name, name.removesuffix(_TFLITE), reading)
 
 
 class NamedZip:
