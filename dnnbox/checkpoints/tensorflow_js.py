@@ -67,7 +67,8 @@ def _group(folder: Folder, group: Mapping[str, Any], reading: Reading) -> None:
         reading.add_tensor(plain.text(weight.get("name"), 1000), stored, shape)
         needed += size_bytes(stored, elements)
         is_known = is_known and bool(size_bytes(stored, elements) or not elements)
-    paths = [item for item in group.get("paths", []) if isinstance(item, str)]
+    listed = group.get("paths")
+    paths = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
     missing = [path for path in paths if not folder.has(path)]
     if missing:
         raise Corrupt(f"{shown(folder.root)} lacks {visible(missing[0], 120)}", hint="copy all files again")

@@ -195,6 +195,12 @@ def test_shards__index_without_a_config__are_read(tmp_path: Path) -> None:
     assert (inspection.format, list(tensors(inspection))) == ("sharded-weights", ["bert.w"])
 
 
+def test_tensorflow_js__paths_are_no_list__is_corrupt(tmp_path: Path) -> None:
+    group = {**TFJS["weightsManifest"][0], "paths": None}
+    with pytest.raises(Corrupt, match="the shards have 0 bytes"):
+        inspect(folder(tmp_path, {"model.json": {**TFJS, "weightsManifest": [group]}}))
+
+
 PLAN = b"ftrt" + b"\0" * 40
 JAVA = b"\xac\xed\x00\x05sr\x00\x04Abcd"
 
