@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from dnnbox.checkpoints.dtypes import size_bytes
 from dnnbox.checkpoints.opening import Bytes, Folder
-from dnnbox.errors import Unsupported
+from dnnbox.errors import Corrupt, Unsupported
 from dnnbox.records.inspection import (
     FileRole,
     Finding,
@@ -18,9 +18,11 @@ from dnnbox.records.inspection import (
     TensorSummary,
     Verdict,
 )
+from dnnbox.text import visible
 
 MAX_TENSORS = 1_000_000
 MAX_FINDINGS = 100
+_MAX_ELEMENTS = (1 << 63) - 1
 
 
 class Match(NamedTuple):
@@ -106,9 +108,11 @@ class Reading:
         self.tensors.append(TensorInfo(name, dtype, tuple(shape), file, tied_to, crc32))
         if tied_to:
             return
-        elements = 1
-        for extent in shape:
-            elements *= extent
+        elements = _count(shape)
+        if elements > _MAX_ELEMENTS:
+            if self.verdict != "dangerous":  # else the verdict must reach the user
+                raise Corrupt(f"tensor {visible(name, 120)} is larger than anything can be")
+            elements = 0
         self._elements += elements
         stored = storage_bytes if storage_bytes is not None else size_bytes(dtype, elements)
         self._storages[storage if storage is not None else len(self.tensors)] = stored
@@ -129,6 +133,16 @@ class Reading:
             self.find(finding.severity, finding.code, place, finding.text)
         self.scanned.extend(f"{where}: {item}" for item in part.scanned)
         self.not_scanned.extend(f"{where}: {item}" for item in part.not_scanned)
+
+
+def _count(shape: Sequence[int]) -> int:
+    """Return how many elements a shape has; beyond the largest number that a file can mean it counts no further."""
+    count = 0 if 0 in shape else 1
+    for extent in shape:
+        count *= extent
+        if count > _MAX_ELEMENTS:
+            break
+    return count
 
 
 _RANK: Mapping[str, int] = {"no-code": 0, "data-only": 1, "inert-known": 2, "needs-code": 3, "dangerous": 4}

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from dnnbox.checkpoints import inspect
+from dnnbox.checkpoints.base import Reading
 from dnnbox.errors import Corrupt, DnnboxError, Unsupported
-from dnnbox.records.inspection import Inspection
+from dnnbox.records.inspection import Inspection, TensorSummary
 from tests.unit.checkpoints.hostile import SYSTEM_CALL
 from tests.unit.checkpoints.test_embedded import tar as tarred
 from tests.unit.checkpoints.test_folders import WEIGHTS, folder
@@ -199,6 +200,27 @@ def test_tensorflow_js__paths_are_no_list__is_corrupt(tmp_path: Path) -> None:
     group = {**TFJS["weightsManifest"][0], "paths": None}
     with pytest.raises(Corrupt, match="the shards have 0 bytes"):
         inspect(folder(tmp_path, {"model.json": {**TFJS, "weightsManifest": [group]}}))
+
+
+HUGE = number(1, 1 << 40) * 9_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        block(1, "net") + caffe_layer("conv", "Convolution", block(7, HUGE)),
+        MINDSPORE + block(1, block(1, "w") + block(2, HUGE + block(2, "Float32"))),
+    ],
+)
+def test_shape__of_more_elements_than_there_can_be__is_corrupt(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(Corrupt, match="is larger than anything can be"):
+        inspect(write(tmp_path, data, "m.caffemodel"))
+
+
+def test_shape__of_more_elements_in_a_dangerous_file__leaves_the_verdict() -> None:
+    reading = Reading(verdict="dangerous")
+    reading.add_tensor("w", "float32", [1 << 62] * 9)
+    assert reading.summary() == TensorSummary(1, 0, 0, {"float32": 1})
 
 
 PLAN = b"ftrt" + b"\0" * 40
