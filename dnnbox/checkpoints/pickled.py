@@ -172,7 +172,7 @@ def add_tensors(
             checked.add(storage.key)
             if check is not None:
                 check(storage)
-        if check is not None and tensor.layout == "strided" and _reaches_beyond(tensor, storage):
+        if check is not None and tensor.layout == "strided" and reaches_beyond(tensor, storage):
             raise Corrupt(f"tensor {visible(name, 120)} reaches beyond its storage")
         reading.add_tensor(
             name,
@@ -190,7 +190,8 @@ def storage_bytes(storage: Storage) -> int:
     return storage.elements if storage.is_untyped else size_bytes(storage.dtype, storage.elements)
 
 
-def _reaches_beyond(tensor: Tensor, storage: Storage) -> bool:
+def reaches_beyond(tensor: Tensor, storage: Storage) -> bool:
+    """Whether the last element of a strided tensor lies behind the end of its storage."""
     if 0 in tensor.shape or len(tensor.stride) != len(tensor.shape):
         return False
     last = tensor.offset

@@ -12,7 +12,7 @@ import struct
 from dnnbox.checkpoints.base import Reading
 from dnnbox.checkpoints.dtypes import STORAGES, size_bytes
 from dnnbox.checkpoints.opening import Bytes, Part, shown
-from dnnbox.checkpoints.pickled import Broken, Pickles, report
+from dnnbox.checkpoints.pickled import Broken, Pickles, reaches_beyond, report
 from dnnbox.checkpoints.pickles.machine import Refer
 from dnnbox.checkpoints.pickles.tree import Copier
 from dnnbox.checkpoints.pickles.values import Dict, Global, Storage, Tensor, Value
@@ -104,8 +104,8 @@ def _tensors(data: Bytes, pickles: Pickles, known: Known) -> None:
         storage = known.get(str(owner))
         if not isinstance(storage, Storage) or min(facts) < 0:
             raise Corrupt(f"{shown(data.path)}: tensor {key} has no storage or an impossible shape")
-        last = offset + sum((extent - 1) * step for extent, step in zip(shape, stride, strict=True))
-        if all(shape) and last >= storage.elements:
+        tensor = Tensor(storage.dtype, shape, stride, offset, storage, device=storage.device)
+        if reaches_beyond(tensor, storage):
             raise Corrupt(f"{shown(data.path)}: tensor {key} reaches beyond its storage")
-        known[key] = Tensor(storage.dtype, shape, stride, offset, storage, device=storage.device)
+        known[key] = tensor
         at += 16 + 16 * rank
