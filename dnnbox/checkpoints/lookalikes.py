@@ -122,20 +122,24 @@ def unknown_file(data: Bytes) -> DnnboxError:
             return Unsupported(f"{shown(data.path)} is {what}, not a checkpoint", hint=hint)
     for magic, kind in _OTHER:
         if data.head.startswith(magic):
-            what, _, hint = kind.partition(": ")
-            return Unsupported(f"{shown(data.path)} is {what}, not a checkpoint", hint=hint)
+            return _no_checkpoint(data, kind)
     if data.head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return Unsupported(f"{shown(data.path)} is a zip archive without a model: {_listing(data)}")
     if not data.head.strip(b"\0"):
         return Corrupt(f"{shown(data.path)} starts with zeros only", hint="copy the file again")
     if data.head[4:8] == b"ftyp":
-        return Unsupported(f"{shown(data.path)} is an MP4 video or a HEIF image, not a checkpoint")
+        return _no_checkpoint(data, "an MP4 video or a HEIF image")
     if _SENTENCEPIECE.match(data.head):
-        return Unsupported(f"{shown(data.path)} is a SentencePiece tokenizer, not a checkpoint")
+        return _no_checkpoint(data, "a SentencePiece tokenizer")
     text = _as_text(data)
     if text is None:
         return Unsupported(f"{shown(data.path)} is not a format that dnnbox knows: starts with {data.head[:8].hex()}")
     kind = _json_kind(data) or next((kind for kind, known in _TEXT_KINDS if known.search(text)), "plain text")
+    return _no_checkpoint(data, kind)
+
+
+def _no_checkpoint(data: Bytes, kind: str) -> Unsupported:
+    """Return the error for a file of a known kind; what follows ": " in its description is the way out."""
     what, _, hint = kind.partition(": ")
     return Unsupported(f"{shown(data.path)} is {what}, not a checkpoint", hint=hint)
 
