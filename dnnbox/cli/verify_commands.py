@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Action = Callable[[], int]
+from dnnbox.cli.handoff_commands import Action, Json, ProgressOption
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +34,8 @@ def verify(
     allow: Annotated[
         list[str] | None, typer.Option(metavar="unsafe-pickle|remote-code", help="Consent to a named risk.")
     ] = None,
-    progress: Annotated[
-        str, typer.Option("--progress", metavar="auto|plain|none", help="Progress display on stderr.")
-    ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    progress: ProgressOption = "auto",
+    json: Json = False,
 ) -> Action:
     """Check an adapter by stages in the box: import, build, strict load, forward, finite, repeatable."""
     from dnnbox.cli import verify_actions
