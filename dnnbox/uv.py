@@ -75,8 +75,12 @@ def environ(indexes: Indexes, *, offline: bool, cache_dir: Path | None = None, l
 
 
 def unreachable() -> dict[str, str]:
-    """Return an environment for a tool that knows no switch against the network: its proxy is one that is not there."""
-    return {**os.environ, **dict.fromkeys((*PROXIES[:3], *(name.lower() for name in PROXIES[:3])), _NOWHERE)}
+    """Return an environment for a tool that knows no switch against the network: its proxy is one that is not there.
+
+    No host may be reached past it.
+    """
+    values = {name: "" if name == "NO_PROXY" else _NOWHERE for name in PROXIES}
+    return {**os.environ, **values, **{name.lower(): value for name, value in values.items()}}
 
 
 _NOWHERE = "http://127.0.0.1:9"  # the discard port, which nobody serves

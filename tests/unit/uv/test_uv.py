@@ -85,6 +85,16 @@ def test_environ__proxy_in_small_letters__both_spellings(monkeypatch: pytest.Mon
     assert environ["HTTPS_PROXY"] == environ["https_proxy"] == "http://proxy:3128"
 
 
+def test_unreachable__hosts_that_need_no_proxy__are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+
+    environ = uv.unreachable()
+
+    assert environ["NO_PROXY"] == environ["no_proxy"] == ""
+    assert {environ[name] for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")} == {"http://127.0.0.1:9"}
+
+
 def test_for_container__local_places__mounted_and_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     links, bundle = tmp_path / "wheels", tmp_path / "ca.pem"
     links.mkdir()
