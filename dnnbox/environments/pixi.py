@@ -111,9 +111,10 @@ def _change(
     lock = manifest.parent / "pixi.lock"
     saved = {path: path.read_bytes() if path.exists() else None for path in (manifest, lock)}
     _keep(record_dir, saved, "before")
+    environ = uv.unreachable() if offline else None
     try:
         write_atomic(manifest, text)
-        ended = process.run(argv, timeout_s=_TIMEOUT_S, env=uv.unreachable() if offline else None)
+        ended = process.run(argv, timeout_s=_TIMEOUT_S, env=environ)
         uv.log_transcript(log, argv, ended)
         if ended.returncode != 0:
             from dnnbox.text import visible
@@ -122,16 +123,16 @@ def _change(
             raise EnvFailed(f"pixi could not install {names}: {visible(last)}", phase="environment")
     except BaseException:
         _restore(saved)
-        _reinstall(argv, saved[lock], log)
+        _reinstall(argv, saved[lock], environ, log)
         raise
     _keep(record_dir, {path: path.read_bytes() if path.exists() else None for path in saved}, "after")
 
 
-def _reinstall(argv: list[str], lock: bytes | None, log: Path | None) -> None:
+def _reinstall(argv: list[str], lock: bytes | None, environ: Mapping[str, str] | None, log: Path | None) -> None:
     """Have pixi make the project's environment what its old lock says again; where there was no lock, none was made."""
     if lock is not None and "--environment" not in argv:
         frozen = [*argv, "--frozen"]
-        uv.log_transcript(log, frozen, process.run(frozen, timeout_s=_TIMEOUT_S))
+        uv.log_transcript(log, frozen, process.run(frozen, timeout_s=_TIMEOUT_S, env=environ))
 
 
 def with_requirements(manifest: str, name: str, requirements: Sequence[Requirement]) -> str:

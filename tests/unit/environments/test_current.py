@@ -252,3 +252,19 @@ def test_install_current__pixi_stand_in__manifest_changed_or_put_back(
         install_current(workspace, wanted, spec_of(tmp_path), tmp_path / "record", offline=True)
         assert 'timm = "*"' in Path(workspace.manifest).read_text()
         assert (tmp_path / "record" / "pixi-before.toml").read_text() == PIXI
+
+
+def test_install_current__pixi_fails_offline__putting_back_is_offline_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = pixi_workspace(tmp_path)
+    (tmp_path / "pixi.lock").write_text("lock")
+    pretend_pixi(tmp_path / "bin", f'echo "$4 $HTTPS_PROXY" >> {tmp_path}/calls; exit 3', monkeypatch)
+    (tmp_path / "record").mkdir()
+    wanted = Dependencies("adapter", (Requirement("timm"),))
+
+    with pytest.raises(EnvFailed):
+        install_current(workspace, wanted, spec_of(tmp_path), tmp_path / "record", offline=True)
+
+    nowhere = uv.unreachable()["HTTPS_PROXY"]
+    assert (tmp_path / "calls").read_text().splitlines() == [f" {nowhere}", f"--frozen {nowhere}"]
