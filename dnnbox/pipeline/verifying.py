@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import typing
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dnnbox import __version__, boxes, consent
+from dnnbox import __version__, boxes, consent, results
 from dnnbox.boxes.base import Box
 from dnnbox.errors import AdapterNeeded, ConsentNeeded, DnnboxError, RunFailed, Usage
 from dnnbox.events import Progress
@@ -239,14 +238,6 @@ def _stages(entries: list[Any]) -> Iterator[VerifiedStage]:
 
 
 def _reached(job_dir: Path) -> StageName:
-    """Return the stage that a box was in which left no result, by the last event that names one."""
-    last: StageName = "import"
-    with_events = job_dir / EVENTS
-    lines = with_events.read_text("utf-8", "replace").splitlines() if with_events.is_file() else []
-    for line in lines:
-        try:
-            stage = json.loads(line).get("stage")
-        except (ValueError, AttributeError):
-            continue
-        last = next((name for name in _STAGES if name == stage), last)
-    return last
+    """Return the stage that a box was in which left no result, by the events that name one."""
+    entered = results.entered(job_dir / EVENTS)
+    return next((name for name in reversed(_STAGES) if name in entered), "import")

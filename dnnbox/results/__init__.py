@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnnbox.results.agreement import compare, kept_outputs, saved_outputs
-from dnnbox.results.collected import artifacts, failure, mappings, params
+from dnnbox.results.collected import artifacts, entered, failure, mappings, params
 from dnnbox.results.contracts import contract
 from dnnbox.results.measuring import measure, samples
 from dnnbox.results.profiling import profile
@@ -20,6 +20,7 @@ __all__ = [
     "compare",
     "compressed",
     "contract",
+    "entered",
     "failure",
     "judge",
     "keep_trace",

@@ -122,13 +122,13 @@ def failure(
     standard output. The texts are foreign: whoever shows them sanitises them first.
     """
     error = outcome.result.error if outcome.result else None
-    entered = _entered(events)
-    stage = (error.stage if error else "") or (entered[-1] if entered else "")
+    steps = entered(events)
+    stage = (error.stage if error else "") or (steps[-1] if steps else "")
     return {
         "schema": "dnnbox.failure/1",
         "job": outcome.job,
         "stage": text.visible(stage, 40),
-        "passed": [name for name in entered if name != stage],
+        "passed": [name for name in steps if name != stage],
         "kind": error.kind if error else "died",
         "detail": text.visible(error.detail, 2000) if error else "",
         "traceback": text.redact(error.traceback[-20_000:]) if error else "",
@@ -144,19 +144,19 @@ def failure(
     }
 
 
-def _entered(events: Path | None) -> list[str]:
+def entered(events: Path | None) -> list[str]:
     """Return the steps that a job says it entered, in order, each once; nothing where it says nothing readable."""
     if events is None or not events.is_file() or events.is_symlink() or events.stat().st_size > _EVENTS_BYTES:
         return []
-    entered: list[str] = []
+    found: list[str] = []
     for line in events.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             name = str(json.loads(line)["stage"])
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
-        if name and name != "done" and name not in entered and len(entered) < _MOST_STEPS:
-            entered.append(text.visible(name, 40))
-    return entered
+        if name and name != "done" and name not in found and len(found) < _MOST_STEPS:
+            found.append(text.visible(name, 40))
+    return found
 
 
 def _tail(path: Path | None) -> str:
