@@ -47,7 +47,7 @@ def solve(
         NetworkFailed: no channel was reached.
         EnvFailed: there is no solver, or no solution.
     """
-    remote = [name for name in channels if _folder(name) is None]
+    remote = [name for name in channels if folder_of(name) is None]
     if offline and remote:
         raise NetworkFailed(
             f"the conda channel {_shown(remote[0])} is on the network, and --offline is set", phase=phase
@@ -93,8 +93,8 @@ def install(
 def _check_folders(solution: CondaSolution) -> None:
     """Hold packages of channels on this machine against their hashes: the library takes those as they are."""
     for package in solution.packages:
-        folder = _folder(package.url)
-        if folder is not None and sha256_file(folder) != package.sha256:
+        file = folder_of(package.url)
+        if file is not None and sha256_file(file) != package.sha256:
             raise IntegrityFailed(
                 f"the conda package {package.name} {package.version} is not the one that was locked",
                 hint="index the channel again, then `--refresh`",
@@ -183,28 +183,28 @@ def _shown(name: str) -> str:
     return visible(redact(name), 80)
 
 
-def _folder(name: str) -> Path | None:
+def folder_of(name: str) -> Path | None:
     """Return the folder of a channel on this machine, else None."""
     parts = urlsplit(name)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    return Path(name) if name.startswith((".", "/", "~")) else None
+    return Path(name).expanduser() if name.startswith((".", "/", "~")) else None
 
 
 def _address(name: str) -> str:
-    folder = _folder(name)
-    return name if folder is None else folder.expanduser().resolve().as_uri()
+    folder = folder_of(name)
+    return name if folder is None else folder.resolve().as_uri()
 
 
 def _places(channels: Sequence[str]) -> dict[str, str]:
     """Return for each channel on this machine the relative folder that stands for it in the exported files."""
-    local = [_address(name) for name in channels if _folder(name) is not None]
+    local = [_address(name) for name in channels if folder_of(name) is not None]
     return {address: "./channel" if number == 0 else f"./channel-{number}" for number, address in enumerate(local)}
 
 
 def _public(name: str, places: Mapping[str, str]) -> str:
     """Return a channel as others may read it: relative for a folder, without credentials for a URL."""
-    if _folder(name) is not None:
+    if folder_of(name) is not None:
         return places[_address(name)]
     return without_credentials(name) if "://" in name else name
 

@@ -11,7 +11,6 @@ import json
 import os
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from dnnbox import catalog, codec, integrity, uv
 from dnnbox.environments import conda, gathering
@@ -61,10 +60,8 @@ def _question_key(spec: EnvSpec, channels: tuple[str, ...]) -> str:
 
 def _listing(channel: str) -> list[tuple[str, int, int]]:
     """Return what a channel on this machine looks like now: nobody waits a week for a change in a folder of his."""
-    parts = urlsplit(channel)
-    folder = Path(unquote(parts.path) if parts.scheme == "file" else channel).expanduser()
-    is_local = parts.scheme == "file" or channel.startswith((".", "/", "~"))
-    found = sorted(folder.glob("*/repodata.json")) if is_local else []
+    folder = conda.folder_of(channel)
+    found = sorted(folder.glob("*/repodata.json")) if folder is not None else []
     return [(path.parent.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
 
 
