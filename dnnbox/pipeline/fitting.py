@@ -42,8 +42,10 @@ def facts(prepared: Prepared, store: Store) -> fit.Machine:
 
 
 def chosen(gpus: tuple[machine.Gpu, ...], device: str, named: str) -> tuple[machine.Gpu, ...]:
-    """Return the GPUs that a run will use, by ``--gpus`` (numbers or UUIDs) or by the device's number; else all."""
-    names = gpu.named(named)[0] if named else tuple(filter(None, [device.partition(":")[2]]))
+    """Return the GPUs of a run, by ``--gpus`` (numbers, UUIDs, how many) or by the device's number; else all."""
+    names, count = gpu.named(named) if named else (tuple(filter(None, [device.partition(":")[2]])), 0)
+    if count > 0:  # the first ones
+        return gpus[:count]
     found = tuple(
         each for number, each in enumerate(gpus) if any(n == str(number) or each.uuid.startswith(n) for n in names)
     )
