@@ -22,7 +22,7 @@ from dnnbox.text import visible
 
 MAX_TENSORS = 1_000_000
 MAX_FINDINGS = 100
-_MAX_ELEMENTS = (1 << 63) - 1
+_MAX_SIZE = (1 << 63) - 1  # elements, or bytes of a storage
 
 
 class Match(NamedTuple):
@@ -109,12 +109,12 @@ class Reading:
         if tied_to:
             return
         elements = _count(shape)
-        if elements > _MAX_ELEMENTS:
+        stored = storage_bytes if storage_bytes is not None else size_bytes(dtype, elements)
+        if max(elements, stored) > _MAX_SIZE:
             if self.verdict != "dangerous":  # else the verdict must reach the user
                 raise Corrupt(f"tensor {visible(name, 120)} is larger than anything can be")
-            elements = 0
+            elements = stored = 0
         self._elements += elements
-        stored = storage_bytes if storage_bytes is not None else size_bytes(dtype, elements)
         self._storages[storage if storage is not None else len(self.tensors)] = stored
 
     def summary(self) -> TensorSummary:
@@ -140,7 +140,7 @@ def _count(shape: Sequence[int]) -> int:
     count = 0 if 0 in shape else 1
     for extent in shape:
         count *= extent
-        if count > _MAX_ELEMENTS:
+        if count > _MAX_SIZE:
             break
     return count
 

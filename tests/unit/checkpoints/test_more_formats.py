@@ -220,7 +220,8 @@ def test_shape__of_more_elements_than_there_can_be__is_corrupt(data: bytes, tmp_
 def test_shape__of_more_elements_in_a_dangerous_file__leaves_the_verdict() -> None:
     reading = Reading(verdict="dangerous")
     reading.add_tensor("w", "float32", [1 << 62] * 9)
-    assert reading.summary() == TensorSummary(1, 0, 0, {"float32": 1})
+    reading.add_tensor("v", "float32", [1], storage="0", storage_bytes=10**480)
+    assert reading.summary() == TensorSummary(2, 0, 0, {"float32": 2})
 
 
 PLAN = b"ftrt" + b"\0" * 40
