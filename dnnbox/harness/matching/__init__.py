@@ -54,7 +54,10 @@ def match_job(context: "Context") -> None:
 
     def last_moment() -> None:
         if answering.acquire(blocking=False):
-            context.leave(answer)
+            try:
+                context.leave(answer)
+            finally:
+                answering.release()  # still here: the search may have changed what was read, and ends by itself
 
     last = threading.Timer(wall_s * _LAST_SHARE - budget.spent()[1], last_moment)
     last.daemon = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dnnbox.harness.matching import compiler, standins
+from dnnbox.harness.matching import compiler, match_job, search, standins
 from dnnbox.harness.matching.budget import Budget
 from dnnbox.harness.matching.building import Builder, Fit
 from dnnbox.harness.matching.candidates import Call, Candidates
@@ -177,6 +178,30 @@ def test_budget__one_call__gets_no_more_than_is_left_on_the_clock() -> None:
 
     assert budget.seconds(60.0) <= 10.0
     assert budget.seconds(0.6) == pytest.approx(0.6)
+
+
+def test_match_job__last_moment_does_not_end_the_process__the_search_still_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    came = threading.Event()
+
+    class Slow:
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def run(self) -> None:
+            assert came.wait(10.0)
+
+        def answer(self) -> dict[str, Any]:
+            return {"matches": []}
+
+    monkeypatch.setattr(search, "Search", Slow)
+    request = types.SimpleNamespace(work={"plan": {}, "seconds": 0.05}, sys_path=[], checkpoint="w.pt")
+    context: Any = types.SimpleNamespace(request=request, fields={}, leave=lambda _: came.set(), enter=lambda _: None)
+
+    match_job(context)
+
+    assert context.fields["findings"] == {"match": {"matches": []}}
 
 
 def test_compiler__stand_in__is_left_alone_until_something_real_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
