@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dnnbox.records.run import RunOutcome
+from dnnbox.results import told
 
 Facts = Mapping[str, Any]
 
@@ -18,14 +19,14 @@ def energy(measured: Sequence[RunOutcome]) -> tuple[dict[str, Any] | None, dict[
     power = _mapping(outcome.settings.get("power"))
     window = _mapping(outcome.result.memory.get("energy_window"))
     sources = {str(name): facts for name, facts in _mapping(power.get("sources")).items() if isinstance(facts, Mapping)}
-    calls, items = _count(window, "calls"), _count(window, "items_per_call")
+    calls, items = told.whole(window.get("calls")), told.whole(window.get("items_per_call")) or 1
     if not sources or not calls:
         return None, {"energy": str(power.get("reason") or "the counters did not cover the calls of the model")}
     found: dict[str, Any] = {
         "window_s": round((window["end_ns"] - window["start_ns"]) / 1e9, 6),
         "calls": calls,
-        "items": calls * max(1, items),
-        "sources": {name: _source(facts, window, calls, max(1, items)) for name, facts in sources.items()},
+        "items": calls * items,
+        "sources": {name: _source(facts, window, calls, items) for name, facts in sources.items()},
     }
     if gpu := _mapping(power.get("gpu")):
         found["gpu"] = {name: value for name, value in gpu.items() if name != "process_vram_bytes"}
@@ -55,8 +56,3 @@ def process_memory(outcome: RunOutcome) -> dict[str, Any]:
 
 def _mapping(value: Any) -> Facts:
     return value if isinstance(value, Mapping) else {}
-
-
-def _count(facts: Facts, key: str) -> int:
-    value = facts.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

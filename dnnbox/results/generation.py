@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
 
 from dnnbox.records.measurements import Generation, Statistics
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import noise, statistics
+from dnnbox.results import noise, statistics, told
 from dnnbox.results.samples import ProcessSamples, read_all
 
 _STEP = "token_"
 _FIRST = ("preprocess", "prefill")
+_COUNTS = ("sequences", "new_tokens", "prompt_tokens")
 _MOST_TOKENS = 256
 
 
@@ -29,8 +29,7 @@ def generation(outcomes: Sequence[RunOutcome]) -> tuple[Generation | None, dict[
     first = [_first_ms(p) for p in processes]
     between = [list(chain.from_iterable(p.columns[name] for name in steps)) for p in processes]
     prefill, whole = [p.columns["prefill"] for p in processes], [p.total_ms for p in processes]
-    sequences, made = _whole(facts, "sequences"), _whole(facts, "new_tokens")
-    prompt = _whole(facts, "prompt_tokens")
+    sequences, made, prompt = (told.whole(facts.get(name)) or 0 for name in _COUNTS)
     found = Generation(
         processes=len(processes),
         runs=sum(p.facts.n for p in processes),
@@ -56,9 +55,9 @@ def _why_not(outcomes: Sequence[RunOutcome], asked: Sequence[RunOutcome]) -> str
         error = outcome.result.error if outcome.result is not None else None
         return error.detail[:300] if error else "the process did not survive it"
     for outcome in outcomes:
-        told = outcome.result.findings.get("generates") if outcome.result is not None else None
-        if isinstance(told, str) and told:
-            return told[:300]
+        said = outcome.result.findings.get("generates") if outcome.result is not None else None
+        if isinstance(said, str) and said:
+            return said[:300]
     return "it was not tried"
 
 
@@ -92,11 +91,6 @@ def _decode_ms(processes: Sequence[ProcessSamples], steps: Sequence[str]) -> flo
 
 def _rate(tokens: int, milliseconds: float) -> float | None:
     return round(1e3 * tokens / milliseconds, 6) if tokens and milliseconds > 0 else None
-
-
-def _whole(facts: Mapping[str, Any], key: str) -> int:
-    value = facts.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _tail_reasons(found: Generation) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from dnnbox.harness.protocol import RunResult
 from dnnbox.records.measurements import Memory, Statistics, Stats, Warm
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import definitions, energy, noise, statistics, throughput, variants
+from dnnbox.results import definitions, energy, noise, statistics, throughput, told, variants
 from dnnbox.results.cold import cold
 from dnnbox.results.generation import generation
 from dnnbox.results.samples import ProcessSamples, document, read_all
@@ -52,7 +52,7 @@ def measure(
     stats = Stats(
         quality=verdict,
         precision=str(effective.get("precision") or precision),
-        threads=_whole(effective.get("threads"), threads),
+        threads=told.whole(effective.get("threads")) or threads or None,
         batch=batch,
         cold=started,
         warm=warm,
@@ -106,10 +106,6 @@ def _refused(outcomes: Sequence[RunOutcome], batch: int) -> dict[str, str]:
             error = outcome.result.error if outcome.result else None
             found[f"throughput.batch_{size}"] = error.detail[:300] if error else "the process did not survive it"
     return found
-
-
-def _whole(value: Any, asked: int | None) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else asked or None
 
 
 def _by_batch(measured: Sequence[RunOutcome], batch: int) -> dict[int, list[RunOutcome]]:

@@ -10,6 +10,7 @@ from typing import Any
 from dnnbox import text
 from dnnbox.records.evaluation import Agreement, LabelledSet, MetricFigure, Quality
 from dnnbox.records.run import RunOutcome
+from dnnbox.results import told
 
 RESAMPLES = 1000
 _Z = 1.959963984540054
@@ -26,10 +27,10 @@ def quality(
     return Quality(
         dataset=_facts(dataset) if dataset else {},
         goal=dataset.goal if dataset else "",
-        n=int(_number(found.get("n")) or 0),
-        failed=int(_number(found.get("failed")) or 0),
+        n=int(told.real(found.get("n")) or 0),
+        failed=int(told.real(found.get("failed")) or 0),
         failures=tuple(_plain(item) for item in _list(found.get("failures"))[:10] if isinstance(item, Mapping)),
-        seconds=_number(found.get("seconds")),
+        seconds=told.real(found.get("seconds")),
         figures=tuple(figure for item in _list(found.get("figures")) if (figure := _figure(item)) is not None),
         agreement=agreement,
         notes=tuple(
@@ -73,20 +74,15 @@ def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
-
-
 def _figure(item: Any) -> MetricFigure | None:
     if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
         return None
     interval, method = _interval(item)
-    hits = _number(item.get("hits"))
+    hits = told.real(item.get("hits"))
     return MetricFigure(
         name=text.visible(item["name"], 60),
-        value=_number(item.get("value")),
-        n=int(_number(item.get("n")) or 0),
+        value=told.real(item.get("value")),
+        n=int(told.real(item.get("n")) or 0),
         interval=interval,
         interval_method=method,
         unit=text.visible(str(item.get("unit") or ""), 20),
@@ -99,10 +95,10 @@ def _figure(item: Any) -> MetricFigure | None:
 
 
 def _interval(item: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]:
-    hits, n = _number(item.get("hits")), _number(item.get("n"))
+    hits, n = told.real(item.get("hits")), told.real(item.get("n"))
     if hits is not None and n:
         return wilson(int(hits), int(n)), "Wilson's interval of a share"
-    values = [number for one in _list(item.get("values")) if (number := _number(one)) is not None]
+    values = [number for one in _list(item.get("values")) if (number := told.real(one)) is not None]
     if len(values) > 1:
         return _drawn([(value, 1.0) for value in values]), f"{RESAMPLES} seeded bootstrap samples of the items"
     pairs = [_pair(one) for one in _list(item.get("pairs"))]
@@ -110,7 +106,7 @@ def _interval(item: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]
     if len(usable) > 1:
         return _drawn(usable), f"{RESAMPLES} seeded bootstrap samples of the items"
     given = _list(item.get("interval"))
-    low, high = (_number(given[0]), _number(given[1])) if len(given) == 2 else (None, None)
+    low, high = (told.real(given[0]), told.real(given[1])) if len(given) == 2 else (None, None)
     if low is not None and high is not None and low <= high:
         return (low, high), "seeded bootstrap samples of the items, drawn in the box"
     return None, "no interval: too few items, or the metric gives no value for each"
@@ -119,7 +115,7 @@ def _interval(item: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]
 def _pair(one: Any) -> tuple[float, float] | None:
     if not isinstance(one, list) or len(one) != 2:
         return None
-    top, bottom = _number(one[0]), _number(one[1])
+    top, bottom = told.real(one[0]), told.real(one[1])
     return (top, bottom) if top is not None and bottom is not None else None
 
 

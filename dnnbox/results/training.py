@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from dnnbox import text
 from dnnbox.records.evaluation import TrainingCheck
 from dnnbox.records.run import RunOutcome
+from dnnbox.results import told
 
 _DEFINITIONS = {
     "losses": "the loss of one batch before each step; the same batch every time, labels made up and seeded",
@@ -39,11 +39,11 @@ def training(outcome: RunOutcome | None, *, wanted: bool, reason: str = "") -> T
         loss=_word(found, "loss"),
         precision=_word(found, "precision"),
         device=_word(found, "device"),
-        losses=tuple(_number(value) for value in _list(found.get("losses"))[:1000]),
+        losses=tuple(told.real(value) for value in _list(found.get("losses"))[:1000]),
         without_gradient=tuple(text.visible(str(name), 120) for name in _list(found.get("without_gradient"))[:20]),
         zero_gradient=tuple(text.visible(str(name), 120) for name in _list(found.get("zero_gradient"))[:20]),
         memory={
-            name: size / 2**20 if (size := _number(sizes.get(name.replace("_mib", "_bytes")))) is not None else None
+            name: size / 2**20 if (size := told.real(sizes.get(name.replace("_mib", "_bytes")))) is not None else None
             for name in ("host_peak_mib", "vram_peak_mib")
         },
         definitions=_DEFINITIONS,
@@ -57,8 +57,8 @@ _COUNTS = ("batch", "steps", "trained_weights", "frozen_weights", "parameters", 
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, Any]:
-    reals = {name: _number(found.get(name)) for name in _REALS}
-    return {**reals, **{name: int(_number(found.get(name)) or 0) for name in _COUNTS}}
+    reals = {name: told.real(found.get(name)) for name in _REALS}
+    return {**reals, **{name: int(told.real(found.get(name)) or 0) for name in _COUNTS}}
 
 
 def _list(value: Any) -> list[Any]:
@@ -67,11 +67,6 @@ def _list(value: Any) -> list[Any]:
 
 def _word(found: Mapping[str, Any], name: str) -> str:
     return text.visible(str(found.get(name) or ""), 200)
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
 
 
 def _check(item: Any) -> dict[str, Any]:
