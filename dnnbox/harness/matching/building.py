@@ -285,8 +285,8 @@ def shapes_of(module: Any) -> Shapes:
 
 def named_shapes(tensors: Dict[str, Any]) -> Shapes:
     """Return shapes by names in the older spelling of parametrizations; as they are where that makes two the same."""
-    found = {canonical(name): tuple(value.shape) for name, value in tensors.items() if hasattr(value, "shape")}
     plain = {name: tuple(value.shape) for name, value in tensors.items() if hasattr(value, "shape")}
+    found = {canonical(name): shape for name, shape in plain.items()}
     return found if len(found) == len(plain) else plain
 
 

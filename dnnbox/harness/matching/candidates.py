@@ -217,9 +217,8 @@ class Candidates:
         hits = {id(values): sum(name in values for name in used) for _, values in pool}
         most = max(hits.values(), default=0)
         for where, values in sorted(pool, key=lambda entry: -hits[id(entry[1])])[:_MOST_SETS]:
-            if (
-                hits[id(values)] * 2 > most
-            ):  # the rest is filled in by name and ends where these do, one build at a time
+            # The rest is filled in by name and ends where these do, one build at a time.
+            if hits[id(values)] * 2 > most:
                 yield {"$settings": values}, where
         merged: Dict[str, Any] = {}
         for _, values in reversed(pool):

@@ -91,18 +91,19 @@ class Search:
         return self._wanted[view["name"]]
 
     def _recipes(self, entry: Dict[str, Any]) -> None:
-        found, read = 0, set()  # type: ignore[var-annotated]
+        found = 0
+        fitted: Set[Tuple[str, str]] = set()
         with self.budget.uncounted():
             calls = sorted(self.candidates.of_class(entry), key=lambda call: call.order)
         with self.budget.part(max(8.0, self.budget.cpu_left_s * 0.35)):
             for call in calls:
                 if not self.budget.goes_on() or found >= _MOST_STRICT:
                     return
-                if (call.callee, call.origin) in read and "$path" in repr(call.kwargs):
+                if (call.callee, call.origin) in fitted and "$path" in repr(call.kwargs):
                     continue  # the same file, which was taken as a mapping already
                 settled, fit = self._settled(entry, call)
                 if fit is not None:
-                    read.add((call.callee, call.origin))
+                    fitted.add((call.callee, call.origin))
                     self.starts.append((fit.score, len(self.starts), settled, entry))
                     found += fit.strict
 
