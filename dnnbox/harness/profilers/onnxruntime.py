@@ -7,6 +7,7 @@ import os
 import shutil
 from typing import Any, Dict, List, Optional, Set
 
+from ..arrays import count
 from . import Profiler, peaks
 
 _KERNEL = "_kernel_time"
@@ -170,20 +171,13 @@ def flops_of(details: Dict[str, Any]) -> Optional[int]:
     if not inputs or not outputs:
         return None
     if name in ("Gemm", "FusedGemm") and len(outputs[0]) == 2:
-        return 2 * _count(inputs[0]) * outputs[0][1]
+        return 2 * count(inputs[0]) * outputs[0][1]
     if name in _PRODUCTS:
-        return 2 * _count(outputs[0]) * (inputs[0][-1] if inputs[0] else 1)
+        return 2 * count(outputs[0]) * (inputs[0][-1] if inputs[0] else 1)
     if len(inputs) < 2:
         return None
     if name in ("Conv", "FusedConv", "NhwcFusedConv"):
-        return 2 * _count(outputs[0]) * _count(inputs[1][1:])
+        return 2 * count(outputs[0]) * count(inputs[1][1:])
     if name == "ConvTranspose":
-        return 2 * _count(inputs[0]) * _count(inputs[1][1:])
+        return 2 * count(inputs[0]) * count(inputs[1][1:])
     return None
-
-
-def _count(shape: List[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= int(size)
-    return total
