@@ -209,9 +209,8 @@ def _memory(measured: Sequence[RunOutcome], everything: Sequence[RunResult]) -> 
     figures.pop("vram_process_peak_bytes", None)  # the driver's word, so the host's to bring
     if outcome is not None:
         figures |= energy.process_memory(outcome)
-        if isinstance(
-            charged := outcome.settings.get("memory_peak_bytes"), int
-        ):  # the host sees the group from outside
+        charged = outcome.settings.get("memory_peak_bytes")  # the host sees the group from outside
+        if isinstance(charged, int):
             figures["cgroup_peak_bytes"] = charged
     memory = Memory(**{name: _mib(figures, key) for name, key in _MEMORY.items()})
     on_gpu = any(
