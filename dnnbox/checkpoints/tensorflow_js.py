@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dnnbox.checkpoints import plain
-from dnnbox.checkpoints.base import Match, Reading
+from dnnbox.checkpoints.base import MAX_TENSORS, Match, Reading
 from dnnbox.checkpoints.dtypes import size_bytes
 from dnnbox.checkpoints.folders import config, describe, peek
 from dnnbox.checkpoints.opening import Folder, shown
@@ -20,7 +20,6 @@ from dnnbox.text import visible
 _MODEL = "model.json"
 _SIGNED = {"DT_FLOAT": "float32", "DT_INT32": "int32", "DT_BOOL": "bool", "DT_STRING": "string", "DT_INT64": "int64",
            "DT_HALF": "float16", "DT_DOUBLE": "float64", "DT_UINT8": "uint8"}  # fmt: skip
-_MAX_WEIGHTS = 1_000_000
 _MAX_PORTS = 200
 
 
@@ -62,8 +61,8 @@ def _group(folder: Folder, group: Mapping[str, Any], reading: Reading) -> None:
         elements = 1
         for extent in shape:
             elements *= extent
-        if len(reading.tensors) >= _MAX_WEIGHTS:
-            raise Corrupt(f"{_MODEL} lists more than {_MAX_WEIGHTS} weights")
+        if len(reading.tensors) >= MAX_TENSORS:
+            raise Corrupt(f"{_MODEL} lists more than {MAX_TENSORS} weights")
         reading.add_tensor(plain.text(weight.get("name"), 1000), stored, shape)
         needed += size_bytes(stored, elements)
         is_known = is_known and bool(size_bytes(stored, elements) or not elements)
