@@ -167,11 +167,15 @@ def _prefix(data: Bytes) -> int:
 def _before_an_engine(data: Bytes, reading: Reading) -> None:
     """Keep what the exporter says of an engine: task, class names, image size."""
     length = _prefix(data)
-    if length:
-        reading.metadata.update(
-            plain.mapping(plain.bounded(plain.loads(data.read(4, length), "the engine's metadata")))
-        )
-        reading.scanned.append("the exporter's metadata before the engine")
+    if not length:
+        return
+    try:
+        said = plain.loads(data.read(4, length), "the engine's metadata")
+    except Corrupt as error:  # the verdict must reach the user
+        reading.not_scanned.append(error.what)
+        return
+    reading.metadata.update(plain.mapping(plain.bounded(said)))
+    reading.scanned.append("the exporter's metadata before the engine")
 
 
 class OtherFolders:

@@ -282,6 +282,12 @@ def test_tensorrt__metadata_before_the_plan__gives_task_and_labels(tmp_path: Pat
     assert (inspection.io_hints.task, inspection.io_hints.labels) == ("object-detection", ("cat", "dog"))
 
 
+def test_tensorrt__broken_metadata_before_the_plan__is_dangerous_all_the_same(tmp_path: Path) -> None:
+    inspection = inspect(write(tmp_path, struct.pack("<I", 2) + b"{]" + PLAN, "m.engine"))
+    assert inspection.verdict == "dangerous"
+    assert any("is not JSON" in item for item in inspection.not_scanned)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
