@@ -109,8 +109,10 @@ eval-source: setup ## match bare weights with their sources: PAIRS=DIR SOURCES=D
 	.venv/bin/python benchmarks/source_matching.py --pairs $(PAIRS) --sources $(SOURCES) --python $(ENV)/bin/python \
 		--record benchmarks/results/source_matching.json
 
+# OBSERVED: a folder that keeps what was seen imported; filled if it is empty, else read.
 eval-dependencies: setup .venv-peers/.made ## derived packages against real imports, pipreqs and fawltydeps beside: PAIRS= SOURCES= ENV=
 	.venv/bin/python benchmarks/source_dependencies.py --pairs $(PAIRS) --sources $(SOURCES) --python $(ENV)/bin/python \
+		$(if $(OBSERVED),--observed $(OBSERVED)) \
 		--pipreqs ".venv-peers/bin/python benchmarks/peers_pipreqs.py" \
 		--fawltydeps ".venv-peers/bin/fawltydeps --list-imports --code" --record benchmarks/results/source_dependencies.json
 

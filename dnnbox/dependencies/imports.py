@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,35 +111,63 @@ def _parsed(path: Path) -> ast.Module | None:
 
 def _collect(walk: _Walk, path: Path, place: str, body: Iterable[ast.stmt], *, lazy: bool) -> None:
     """Note the imports of statements; at a module's top level those inside functions wait until they are reached."""
-    for node, optional, inner in _imports(body, optional=False, lazy=lazy):
+    for node, guard, inner in _imports(body, "", lazy=lazy):
         if inner and not lazy:
             continue
         for names, level in _modules(node):
             own = [found for name in names if (found := _own_files(walk.root, path, name, level)) is not None]
-            walk.queue.extend(file for files in own for file in files)
+            if guard != _DISPENSABLE:
+                walk.queue.extend(file for files in own for file in files)
             if not own and level == 0 and _is_foreign(names[0]):
                 known = next((name for name in names if catalog.import_to_distribution(name)), names[0])
-                walk.imports.append(Import(known, f"{place}:{node.lineno}", optional, lazy))
+                walk.imports.append(Import(known, f"{place}:{node.lineno}", bool(guard), lazy))
+
+
+_DISPENSABLE, _REPLACED = "dispensable", "replaced"
+"""How an import is guarded: the code does without what it brings, or imports something else in its place."""
 
 
 def _imports(
-    body: Iterable[ast.stmt], *, optional: bool, lazy: bool
-) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
-    """Yield every import statement with whether it is guarded and whether it waits for a call."""
+    body: Iterable[ast.stmt], guard: str, *, lazy: bool
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, str, bool]]:
+    """Yield every import statement with how it is guarded, if it is, and whether it waits for a call."""
     for node in body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node, optional, lazy
+            yield node, guard, lazy
         elif isinstance(node, ast.If) and _never_runs(node.test):
-            yield from _imports(node.orelse, optional=optional, lazy=lazy)
+            yield from _imports(node.orelse, guard, lazy=lazy)
         elif isinstance(node, (ast.Try, ast.TryStar)):
-            guarded = optional or any(_catches_import(handler) for handler in node.handlers)
-            yield from _imports(node.body, optional=guarded, lazy=lazy)
-            for block in (*(handler.body for handler in node.handlers), node.orelse, node.finalbody):
-                yield from _imports(block, optional=guarded, lazy=lazy)
+            around = guard or _guard(node, lazy=lazy)
+            for block in (node.body, *(handler.body for handler in node.handlers), node.orelse, node.finalbody):
+                yield from _imports(block, around, lazy=lazy)
         else:
             function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            around = guard or (_DISPENSABLE if _suppresses(node) else "")
             for block in _blocks(node):
-                yield from _imports(block, optional=optional, lazy=lazy or function)
+                yield from _imports(block, around, lazy=lazy or function)
+
+
+def _guard(node: ast.Try | ast.TryStar, *, lazy: bool) -> str:
+    """Return how a statement guards the imports in it.
+
+    A handler that raises again guards nothing, save in a function: "please install …" is said there of one choice.
+    """
+    catching = [handler for handler in node.handlers if _catches_import(handler)]
+    if not any(lazy or not isinstance(handler.body[-1], ast.Raise) for handler in catching):
+        return ""
+    imports = (each for handler in catching for part in handler.body for each in ast.walk(part))
+    return _REPLACED if any(isinstance(each, (ast.Import, ast.ImportFrom)) for each in imports) else _DISPENSABLE
+
+
+def _suppresses(node: ast.stmt) -> bool:
+    """Tell whether a statement is ``with suppress(ImportError):``, of contextlib."""
+    calls = [item.context_expr for item in node.items] if isinstance(node, ast.With) else []
+    return any(
+        isinstance(call, ast.Call)
+        and ast.unparse(call.func).rpartition(".")[2] == "suppress"
+        and any(_names_import_error(argument) for argument in call.args)
+        for call in calls
+    )
 
 
 def _blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
@@ -156,9 +184,11 @@ def _never_runs(test: ast.expr) -> bool:
 
 
 def _catches_import(handler: ast.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
-    text = ast.unparse(handler.type)
+    return handler.type is None or _names_import_error(handler.type)
+
+
+def _names_import_error(node: ast.expr) -> bool:
+    text = ast.unparse(node)
     return any(name in text for name in ("ImportError", "ModuleNotFoundError", "Exception"))
 
 
@@ -241,8 +271,11 @@ def _declared_name(top: str, declared: Mapping[str, str]) -> str | None:
     return name if name in declared else None
 
 
-def _is_needed(found: Iterable[Import]) -> bool:
-    return any(not item.optional for item in found)
+def _is_needed(found: Sequence[Import]) -> bool:
+    """Tell whether one of the imports is needed; what is guarded at one place may be missing when a function asks."""
+    must = [item for item in found if not item.optional]
+    is_guarded_once = any(item.optional for item in found)
+    return any(not item.lazy for item in must) or (bool(must) and not is_guarded_once)
 
 
 def _requirement(name: str, found: list[Import]) -> Requirement:

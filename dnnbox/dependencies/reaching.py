@@ -73,7 +73,16 @@ def _mentioned(body: list[ast.stmt], *, top: bool = False) -> Iterator[str]:
                 yield node.attr  # or a function of a module
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
             yield from (node.value, f".{node.value}")  # getattr(module, "name"), registries
-        waiting.extend(_parts(node) if top else ast.iter_child_nodes(node))
+        waiting.extend(_parts(node) if top else _children(node))
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes inside one, save the words that a dictionary is keyed by: a table of addresses calls nothing."""
+    if isinstance(node, ast.Dict):
+        yield from (key for key in node.keys if key is not None and not isinstance(key, ast.Constant))
+        yield from node.values
+    else:
+        yield from ast.iter_child_nodes(node)
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
@@ -81,4 +90,4 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         yield from (*node.decorator_list, *node.args.defaults, *(part for part in node.args.kw_defaults if part))
     else:
-        yield from ast.iter_child_nodes(node)
+        yield from _children(node)

@@ -22,7 +22,13 @@ class Fact:
     weight: float
     where: str
 
+    @property
+    def on_request(self) -> bool:
+        """Whether it stands below a switch, ``if self.legacy:``, of which nothing here says that it is on."""
+        return _SWITCH in self.where
 
+
+_SWITCH = "?"
 _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("mean", re.compile(r"(?i)^(.*_)?(pixel_|image_|rgb_)?means?$")),
     ("std", re.compile(r"(?i)^(.*_)?(pixel_|image_|rgb_)?stds?$")),
@@ -86,7 +92,9 @@ class _Reader:
                 # What is done only in training says so in the condition.
                 test = ast.unparse(node.test)
                 yield from self._expressions(node.test, where)
-                yield from self.read(node.body, f"{where}.{test[:60]}" if not test.startswith("not ") else where)
+                switch = _SWITCH if isinstance(node.test, (ast.Name, ast.Attribute)) else ""
+                inner = where if test.startswith("not ") else f"{where}.{test[:60]}{switch}"
+                yield from self.read(node.body, inner)
                 yield from self.read(node.orelse, where)
             else:
                 yield from self._statement(node, where)
@@ -126,11 +134,7 @@ class _Reader:
                 yield from self._call(node, where)
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _is(node.right, 255):
                 yield Fact("scale", "1/255", node.lineno, _WEIGHTS["constant"], where)
-            elif (
-                isinstance(node, ast.Subscript)
-                and isinstance(node.slice, _ORDERING)
-                and re.search(r"::-1|\[2, 1, 0\]|\(2, 1, 0\)", ast.unparse(node.slice))
-            ):
+            elif isinstance(node, ast.Subscript) and _turns(node.slice):
                 yield Fact("flip", True, node.lineno, _WEIGHTS["constant"], where)
 
     def _named(self, name: str, node: ast.expr, line: int, weight: float, where: str) -> Iterator[Fact]:
@@ -234,6 +238,12 @@ class _Reader:
         word = ast.unparse(node).rpartition(".")[2].removeprefix("INTER_").strip("'\"").lower()
         if word in _FILTERS:
             yield Fact("interpolation", _FILTERS[word], node.lineno, weight, where)
+
+
+def _turns(index: ast.expr) -> bool:
+    """Tell whether an index turns the order of channels around; ``[:, ::-1]`` mirrors a picture."""
+    text = ast.unparse(index).strip("()").replace(" ", "") if isinstance(index, _ORDERING) else ""
+    return text != ":,::-1" and bool(re.search(r"::-1|\[2,1,0\]|^2,1,0$", text))
 
 
 def _is(node: ast.expr, number: int) -> bool:

@@ -15,6 +15,7 @@ from dnnbox.walk import read_head
 
 _FOR_USE = re.compile(r"(?i)(test|val|eval|infer|predict|demo|preproc|transform|image2tensor|main)")
 _FOR_TRAINING = re.compile(r"(?i)(train|augment|jitter|mosaic|mixup|label|mask2|sal_?obj)")
+_FOR_SHOW = re.compile(r"(?i)(logger|wandb|tensorboard|mlflow|plot|draw)")
 _WANTED = frozenset(("mean", "std", "size"))
 _FAR, _NEAR = 8.0, 1.0
 _MARGIN = 0.75
@@ -110,7 +111,10 @@ def _choice(field: str, items: Sequence[tuple[float, Fact, str]]) -> Constant:
 
 
 def _channels(by_field: Mapping[str, Sequence[tuple[float, Fact, str]]]) -> Constant | None:
-    """Return the order of channels: Pillow reads RGB; OpenCV reads BGR, which is turned around or not."""
+    """Return the order of channels: Pillow reads RGB; OpenCV reads BGR, which is turned around or not.
+
+    What is turned only to be shown says nothing, and what a switch turns is a choice.
+    """
     readers = by_field.get("reader", ())
     stated = by_field.get("channels", ())
     if stated and (not readers or stated[0][0] > readers[0][0]):
@@ -118,11 +122,13 @@ def _channels(by_field: Mapping[str, Sequence[tuple[float, Fact, str]]]) -> Cons
     if not readers:
         return None
     score, reader, path = readers[0]
-    flips = by_field.get("flip", ())
+    every = [item for item in by_field.get("flip", ()) if not _FOR_SHOW.search(f"{item[2]} {item[1].where}")]
+    flips = [item for item in every if not item[1].on_request]
     if reader.value == "PIL":
         mixed = next((item for item in readers if item[1].value == "cv2" and score - item[0] < _MARGIN), None)
         others = (("BGR", f"{mixed[2]}:{mixed[1].line}"),) if mixed and not flips else ()
         return Constant("channels", "RGB", f"{path}:{reader.line}", score, others)
     if flips:
         return Constant("channels", "RGB", f"{flips[0][2]}:{flips[0][1].line}", score)
-    return Constant("channels", "BGR", f"{path}:{reader.line}", score)
+    switched = tuple(("RGB", f"{item[2]}:{item[1].line}") for item in every[:1])
+    return Constant("channels", "BGR", f"{path}:{reader.line}", score, switched)

@@ -53,6 +53,10 @@ def test_external_imports__file_and_line__in_the_place(tmp_path: Path) -> None:
         ("def forward(x):\n    import cv2\n", False, True),
         ("class A:\n    def f(self):\n        with x:\n            import cv2\n", False, True),
         ("if True:\n    import cv2\n", False, False),
+        ("with contextlib.suppress(ImportError):\n    import cv2\n", True, False),
+        ("with suppress(ValueError):\n    import cv2\n", False, False),
+        ("try:\n    import cv2\nexcept ImportError:\n    raise SystemError('install it')\n", False, False),
+        ("def f():\n    try:\n        import cv2\n    except ImportError:\n        raise\n", True, True),
     ],
 )
 def test_external_imports__where_it_stands__optional_or_lazy(
@@ -106,6 +110,35 @@ def test_requirements_of__known_unknown_and_declared__only_what_somebody_vouches
     assert [r.name for r in required] == ["opencv-python-headless", "pillow", "vendorlib"]
     assert required[0].evidence[0].source == "model.py:1"
     assert [(e.source, "strange_name" in e.claim) for e in strangers] == [("model.py:3", True)]
+
+
+def test_external_imports__own_file_that_may_fail__is_not_followed(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        model="try: from notes import show\nexcept: pass\ntry: from fast import f\nexcept ImportError: import slow\n",
+        notes="import nbconvert\n",
+        fast="import einops\n",
+        slow="import scipy\n",
+    )
+
+    assert modules(tmp_path, "model.py") == ["einops", "scipy"]
+
+
+def test_external_imports__table_keyed_by_a_functions_name__does_not_reach_it(tmp_path: Path) -> None:
+    write(tmp_path, model="ADDRESSES = {'tiny': 'https://example.org'}\n\n\ndef tiny():\n    import tabulate\n")
+
+    assert external_imports(tmp_path, ["model.py"], names={"Net"}) == ()
+
+
+@pytest.mark.parametrize(("line", "needed"), [("def f(): import cv2", False), ("import cv2", True)])
+def test_requirements_of__guarded_at_one_place__not_needed_by_a_function(
+    line: str, needed: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, model=f"try: import cv2\nexcept ImportError: cv2 = None\n{line}\n")
+
+    required, _ = requirements_of(external_imports(tmp_path, ["model.py"]), {})
+
+    assert bool(required) is needed
 
 
 def test_requirements_of__optional_only__left_out(tmp_path: Path) -> None:

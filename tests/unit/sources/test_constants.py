@@ -36,6 +36,8 @@ def found(root: Path, model: str = "net.py", **files: str) -> dict[str, Constant
         ("x = Image.open(path).convert('RGB')", "channels", "RGB"),
         ("x = cv2.imread(path)", "channels", "BGR"),
         ("x = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)", "channels", "RGB"),
+        ("x = cv2.imread(path)[:, ::-1]", "channels", "BGR"),
+        ("x = cv2.imread(path)\ndef plot_it(x):\n    return x[:, :, ::-1]", "channels", "BGR"),
         ("x = cv2.imread(path)[:, :, ::-1]", "channels", "RGB"),
         ("SAMPLE_RATE = 16000", "sample_rate", 16000),
         ("enc = tiktoken.get_encoding('gpt2')", "tokenizer", "gpt2"),
@@ -68,6 +70,12 @@ def test_constants_of__two_values_alike__is_ambiguous_and_shows_both(tmp_path: P
     mean = found(tmp_path, predict=script)["mean"]
     assert mean.ambiguous
     assert mean.others == (([0.2, 0.2, 0.2], "predict.py:3"),)
+
+
+def test_constants_of__channels_turned_by_a_switch__is_ambiguous(tmp_path: Path) -> None:
+    script = "import net\nx = cv2.imread(path)\nif options.legacy:\n    x = x[::-1, :, :]\n"
+    channels = found(tmp_path, predict=script)["channels"]
+    assert (channels.value, channels.others) == ("BGR", (("RGB", "predict.py:4"),))
 
 
 def test_constants_of__imported_constant__is_followed_to_its_file(tmp_path: Path) -> None:
