@@ -11,7 +11,8 @@ the search where the catalogue has no such family or its adapter does not load. 
 adapter that was written is imported, built, loaded strictly and called twice in a box of its own. A row says whether
 the right class was taken, with the arguments that truth names, and where the true class stands in a miss's skeleton.
 Where a pair's file holds made-up weights on which the model divides by zero, the search's own made-up ones tell
-whether the output is finite. ``--record`` keeps the rows by name, so that the set can be measured in parts.
+whether the output is finite. ``--record`` keeps the rows by name, each with the commit that was measured, so that the
+set can be measured in parts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -65,6 +67,7 @@ class Way:
     complete: bool = True
     stand_ins: Sequence[str] = ()
     why: str = ""
+    code: str = ""  # the commit of dnnbox that was measured
 
 
 @dataclass
@@ -236,6 +239,14 @@ def measure(pair: Pair, sources_dir: Path, tiers: str, known: Mapping[str, Any])
     return ways
 
 
+def measured_code() -> str:
+    """Return the commit of this checkout, with ``-dirty`` where dnnbox's files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True)
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "dnnbox"], check=False).returncode
+    return commit.stdout.strip() + ("-dirty" if changed else "")
+
+
 def attempted(action: Callable[[], Way]) -> Way:
     """Return what the action returns; what dnnbox refuses is a failed way."""
     try:
@@ -302,7 +313,7 @@ def main() -> int:
     parser.add_argument("--missing", action="store_true", help="only what the record does not hold yet")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
-    rows = known_rows(options.record)
+    rows, code = known_rows(options.record), measured_code()
     for folder in sorted(options.pairs.iterdir()):
         known = set(rows.get(folder.name, ())) if options.missing else set[str]()
         if not (folder / "truth.json").is_file() or known >= WANTED[options.tier]:
@@ -310,7 +321,10 @@ def main() -> int:
         if options.only and not any(part in folder.name for part in options.only):
             continue
         pair = read_pair(folder, options.sources.absolute(), options.python.absolute(), options.seconds)
-        ways = measure(pair, options.sources.absolute(), options.tier, rows.get(folder.name, {}))
+        before = rows.get(folder.name, {})
+        ways = measure(pair, options.sources.absolute(), options.tier, before)
+        for kind in WANTED[options.tier]:
+            ways[kind].code = code
         rows[folder.name] = {kind: asdict(way) for kind, way in ways.items()}
         for kind, way in ways.items():
             print(line(folder.name, kind, way), flush=True)
