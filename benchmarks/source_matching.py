@@ -107,6 +107,7 @@ def searched(pair: Pair) -> Way:
     plan = matching.search_plan(pair.roots, pair.inspection)
     way.plan_seconds = round(time.monotonic() - start, 2)
     work = {"plan": plan, "entry": pair.inspection.entry, "seconds": search_seconds(pair.seconds)}
+    work["memory_bytes"] = LIMITS.memory_bytes
     outcome = job(pair, pair.roots, request_of(pair, "match", pair.roots, work=work), (), pair.seconds)
     way.box_seconds = round(outcome.wall_s, 2)
     error = boxes.error_of(outcome, LIMITS, pair.seconds)

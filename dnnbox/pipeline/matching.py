@@ -102,7 +102,12 @@ def _asked(
             seed=prepared.options.seed,
             threads=prepared.options.threads,
             sys_path=[box.path(root.resolve())],
-            work={"plan": plan, "entry": prepared.inspection.entry, "seconds": search_seconds(limit_s)},
+            work={
+                "plan": plan,
+                "entry": prepared.inspection.entry,
+                "seconds": search_seconds(limit_s),
+                "memory_bytes": limits_of(prepared).memory_bytes,
+            },
         )
         job_dir = experiment.outputs / "jobs" / "00-match"
         job_dir.mkdir(parents=True, exist_ok=True)
@@ -128,7 +133,7 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
     A class that the entry scripts import goes before one that they do not; recipes before arguments from shapes.
 
     Raises:
-        AdapterNeeded: nothing fits, or two classes fit equally well and their outputs differ.
+        AdapterNeeded: nothing fits, only a part does, or two classes fit equally well and their outputs differ.
     """
     if not matches:
         raise AdapterNeeded(
@@ -138,6 +143,12 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
         )
     ordered = sorted(matches, key=_trust)
     best = ordered[0]
+    if whole := best.get("part_of"):
+        raise AdapterNeeded(
+            f"{visible(str(best['class']), 80)} fits a part of the tensors; {visible(str(whole), 100)} may hold all",
+            hint="complete scripts/adapter.py with the whole model, or keep the part, and continue with `--adapter`",
+            phase="match",
+        )
     different = [other for other in ordered[1:] if _may_differ(other, best)]
     rivals = [o for o in different if o["class"] != best["class"] and _trust(o)[:3] == _trust(best)[:3]]
     if rivals:

@@ -8,7 +8,7 @@ building   plain values → a module without weights; how well it fits
 candidates the calls to try
 solving    arguments from shapes
 forwarding inputs that a module takes
-budget     what all of it may cost
+budget     what all of it may cost; ``room``: in memory
 comparing  equal weights and inputs for what fits
 search     the order of it all
 =========  ==============================================================================
@@ -28,10 +28,12 @@ _LAST_SHARE = 0.96  # of the wall time: then the answer so far is written, whate
 def match_job(context: "Context") -> None:
     """Run the search that ``work["plan"]`` describes; the answer goes into the result's findings.
 
-    ``work["seconds"]`` is what it may take on the clock. A search that hangs in compiled code is left behind: what was
+    ``work["seconds"]`` is what it may take on the clock, ``work["memory_bytes"]`` what the box has.
+    A search that hangs in compiled code is left behind: what was
     found before stands in the result.
     """
     from .budget import WALL_SECONDS, Budget
+    from .room import bounded
     from .search import Search
 
     context.enter("match")
@@ -63,7 +65,8 @@ def match_job(context: "Context") -> None:
     last.daemon = True
     last.start()
     try:
-        search.run()
+        with bounded(int(request.work.get("memory_bytes") or 0)):
+            search.run()
         answering.acquire()  # where the last moment has come first, the process ends here
     finally:
         last.cancel()

@@ -14,6 +14,7 @@ from .importing import Source, file_of
 _PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
+_MOST_COMMANDED = 2  # recipes of one function that command lines are applied to
 _MOST_FIELDS = 80
 _WIDTHS = (
     "dim",
@@ -74,6 +75,8 @@ class Candidates:
         self.checkpoint = os.path.basename(checkpoint).lower()
         self.sets = [("the checkpoint", values) for values in said]
         self.sets += [(config["where"], inner) for config in plan["configs"] for inner in _nested(config["values"], 0)]
+        self.commands = [(command["where"], command["values"]) for command in plan.get("commands", ())]
+        self.sets += self.commands
         self.tables = [
             (table["where"], {name: values[0] for name, values in table["values"].items() if values})
             for table in plan["tables"]
@@ -95,13 +98,21 @@ class Candidates:
             function = self._resolved(callee)
             if function is None:
                 continue
-            for recipe in recipes:
-                for call in self._completed(callee, function, self._named(function, recipe), recipe["where"]):
-                    yield call
+            for call in self._of_recipes(callee, function, recipes):
+                yield call
             for call in self._from_sets(callee, function):
                 yield call
             if not recipes:
                 for call in self._completed(callee, function, {}, "defaults"):
+                    yield call
+
+    def _of_recipes(self, callee: str, function: Any, recipes: List[Dict[str, Any]]) -> Iterator[Call]:
+        for number, recipe in enumerate(recipes):
+            given = self._named(function, recipe)
+            for call in self._completed(callee, function, given, recipe["where"]):
+                yield call
+            if number < _MOST_COMMANDED:
+                for call in self._commanded(callee, function, given):
                     yield call
 
     def _resolved(self, callee: str) -> Any:
@@ -138,6 +149,15 @@ class Candidates:
         for filled, where in self._fillings(callee, function, gaps):
             yield Call(callee, dict(given, **filled), where or origin, order + 1)
 
+    def _commanded(self, callee: str, function: Any, given: Dict[str, Any]) -> Iterator[Call]:
+        """Yield the call with the options that a command line gives together in place of the scripts' defaults."""
+        known = signature_of(function)
+        for where, values in self.commands:
+            shared = {name: value for name, value in values.items() if name in known}
+            if len(shared) > 1 and any(given.get(name) != value for name, value in shared.items()):
+                for call in self._completed(callee, function, dict(given, **shared), where):
+                    yield call
+
     def _fillings(
         self, callee: str, function: Any, gaps: List[inspect.Parameter]
     ) -> Iterator[Tuple[Dict[str, Any], str]]:
@@ -147,10 +167,20 @@ class Candidates:
         for gap in gaps:
             for value, where in self._structured(callee, function, gap):
                 yield dict(rest, **{gap.name: value}), where
+        for filled, where in self._mostly(gaps, rest):
+            yield filled, where
         yield rest, ""
         if any(value is None for value in rest.values()):
             for number, flat in ((0, False), (0, True), (1, True)):
                 yield {gap.name: self._begun(gap, rest[gap.name], number, flat) for gap in gaps}, "begun from shapes"
+
+    def _mostly(self, gaps: List[inspect.Parameter], rest: Dict[str, Any]) -> Iterator[Tuple[Dict[str, Any], str]]:
+        """Yield sets that hold most of what is required but not all; the solver finds the others."""
+        for where, values in self.sets:
+            shared = {gap.name: values[gap.name] for gap in gaps if gap.name in values}
+            if max(2, 0.5 * len(gaps)) <= len(shared) < len(gaps):
+                others = {gap.name: self._begun(gap, rest[gap.name], 0, False) for gap in gaps}
+                yield dict(others, **shared), where
 
     def _begun(self, gap: inspect.Parameter, value: Any, number: int, flat: bool) -> Any:
         """Return a value to begin with for a parameter of which nothing is known, by its annotation and name."""
@@ -213,7 +243,7 @@ class Candidates:
 
     def _of_settings(self, used: List[str]) -> Iterator[Tuple[Any, str]]:
         """Yield the sets that hold most of the names that are read, then all settings of the source together."""
-        pool = self.sets + self.tables
+        pool = self._pool(used)
         hits = {id(values): sum(name in values for name in used) for _, values in pool}
         most = max(hits.values(), default=0)
         for where, values in sorted(pool, key=lambda entry: -hits[id(entry[1])])[:_MOST_SETS]:
@@ -224,6 +254,15 @@ class Candidates:
         for _, values in reversed(pool):
             merged.update(values)
         yield {"$settings": {name: merged[name] for name in used if name in merged}}, "all settings of the source"
+
+    def _pool(self, used: List[str]) -> List[Tuple[str, Dict[str, Any]]]:
+        """Return all sets; what a command line gives goes over the defaults of the options that hold most names."""
+        pool = self.sets + self.tables
+        base = max(self.tables, key=lambda table: sum(name in table[1] for name in used), default=None)
+        given = [(where, values) for where, values in self.commands if any(name in values for name in used)]
+        if base is not None:
+            pool = [(where, dict(base[1], **values)) for where, values in given] + pool
+        return pool
 
     def _dataclasses(self, function: Any, gap: inspect.Parameter) -> List[Any]:
         annotation = gap.annotation

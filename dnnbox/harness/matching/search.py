@@ -19,6 +19,7 @@ _MOST_STRICT = 4  # for each class
 _SOLVED_STARTS = 6
 _SETTING_TRIES = 25
 _MOST_TIMES, _MOST_MORE = 4, 500  # tensors of a build, beside those of the checkpoint
+_LEAST_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.1  # a class for all tensors goes before one for a part of them
 
 
 class Match:
@@ -153,10 +154,21 @@ class Search:
             except (Exception, SystemExit) as error:  # foreign code
                 self.errors["%s: %s: %s" % (call.callee, type(error).__name__, str(error)[:160])] += 1
                 continue
+            view, fit, access = self._fuller(view, made, fit, access)
             if fit is not None and fit.strict:
                 self._keep(entry, call, access, view, accessed(made, access))
             return fit
         return None
+
+    def _fuller(
+        self, view: Dict[str, Any], made: Any, fit: Optional[Fit], access: str
+    ) -> Tuple[Dict[str, Any], Optional[Fit], str]:
+        """Return the view that a build fits: a function that builds a part may return what holds the part."""
+        for fuller in self.plan["views"][: self.plan["views"].index(view)]:
+            other, way = best_fit(self.wanted(fuller), made)
+            if other is not None and other.strict:
+                return fuller, other, way
+        return view, fit, access
 
     def _keep(self, entry: Dict[str, Any], call: Call, access: str, view: Dict[str, Any], module: Any) -> None:
         match = Match(entry, call, access, view, type(module))
@@ -239,6 +251,7 @@ class Search:
             "access": match.access,
             "prefix": match.view["prefix"],
             "left_out": match.view["left_out"],
+            "part_of": self._whole_of(match.view),
             "origin": match.call.origin,
             "order": match.call.order,
             "arguments": match.arguments,
@@ -247,6 +260,14 @@ class Search:
             "group": match.group,
             "finite": match.finite,
         }
+
+    def _whole_of(self, view: Dict[str, Any]) -> str:
+        """Return the class that explains what a view leaves out as well, were that more than a loss or the like."""
+        if view["left_out"] <= _MOST_LEFT_OUT * (view["left_out"] + view["count"]):
+            return ""
+        whole = [e for e in self.plan["classes"] if self.views[e["view"]]["left_out"] == 0]
+        best = max(whole, key=lambda e: float(e["score"]), default=None)
+        return str(best["ref"]) if best is not None and best["score"] >= _LEAST_OF_WHOLE else ""
 
     def _start_as_json(self, start: Tuple[float, int, Call, Dict[str, Any]]) -> Dict[str, Any]:
         score, _, call, entry = start

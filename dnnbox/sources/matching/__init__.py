@@ -1,7 +1,7 @@
 """From a state dict and a source tree to ways of building the model, read from the source without importing it.
 
 ========  ====================================================================================
-reading   files → syntax trees, examples in documents, configurations
+reading   files → syntax trees, examples in documents, configurations; ``commands``: options of command lines
 classes   what each module class holds by name; ``external``: what library classes hold
 ranking   which class explains the names of a state dict
 values    what an expression may be worth

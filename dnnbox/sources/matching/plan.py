@@ -36,6 +36,7 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
         more = read_tree(root)
         tree.modules += [module for module in more.modules if module.document or module.path not in tree.by_path]
         tree.configs += more.configs
+        tree.commands += more.commands
         tree.__dict__.pop("by_path", None)
     classes = Classes(tree)
     views = views_of(inspection)
@@ -96,6 +97,7 @@ def _plan(
         "modules": _importable(tree),
         "tables": [{"where": path, "values": values} for path, values in tables.items()],
         "configs": list(_configs(tree)),
+        "commands": [{"where": each.path, "values": _jsonable(each.values)} for each in tree.commands],
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
     }
     return _bounded(plan)

@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dnnbox.sources.matching.commands import commands
 from dnnbox.syntax import parse
 from dnnbox.walk import Budget, folders, read_head
 
 _LARGEST_CODE_BYTES, _LARGEST_CONFIG_BYTES, _LARGEST_NOTEBOOK_BYTES = 2 << 20, 256 << 10, 4 << 20
-_MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS = 3_000, 600, 200
+_MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS, _MOST_COMMANDS = 3_000, 600, 200, 60
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*\{?\.?([\w+-]*)")
 _LITERAL = re.compile(r"^(\s*)(?:\.\. (?:code|code-block|sourcecode)::\s*(?:python3?|py|ipython)?\s*|.*[^:\s.]?::\s*)$")
 _LANGUAGES = ("", "python", "python3", "py", "pycon", "ipython")
@@ -58,7 +59,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Config:
-    """One configuration file, parsed into plain values."""
+    """One configuration file, parsed into plain values, or the options of one command line."""
 
     path: str
     values: Mapping[str, Any]
@@ -71,6 +72,7 @@ class Tree:
     root: Path
     modules: list[Module] = field(default_factory=list)
     configs: list[Config] = field(default_factory=list)
+    commands: list[Config] = field(default_factory=list)
     truncated: bool = False
 
     @cached_property
@@ -115,11 +117,21 @@ def _add(tree: Tree, file: Path, path: str) -> None:
             tree.modules.append(module_of(path, parsed))
     elif suffix in (".md", ".rst", ".ipynb") and len(tree.modules) < _MOST_MODULES:
         limit = _LARGEST_NOTEBOOK_BYTES if suffix == ".ipynb" else _LARGEST_CONFIG_BYTES
-        tree.modules.extend(_examples(path, (read_head(file, limit) or b"").decode("utf-8", "replace")))
+        text = (read_head(file, limit) or b"").decode("utf-8", "replace")
+        tree.modules.extend(_examples(path, text))
+        _add_commands(tree, path, text if suffix != ".ipynb" else "")
+    elif suffix == ".sh":
+        _add_commands(tree, path, (read_head(file, _LARGEST_CONFIG_BYTES) or b"").decode("utf-8", "replace"))
     elif suffix in (".yaml", ".yml", ".json") and len(tree.configs) < _MOST_CONFIGS:
         data = read_head(file, _LARGEST_CONFIG_BYTES + 1) or b""
         if len(data) <= _LARGEST_CONFIG_BYTES and (values := _plain(data, suffix)):
             tree.configs.append(Config(path, values))
+
+
+def _add_commands(tree: Tree, path: str, text: str) -> None:
+    for line, options in commands(text):
+        if len(tree.commands) < _MOST_COMMANDS and all(options != known.values for known in tree.commands):
+            tree.commands.append(Config(f"{path}:{line}", options))
 
 
 def module_of(path: str, tree: ast.Module, *, document: bool = False) -> Module:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from dnnbox.harness import memory
 from dnnbox.harness.matching import compiler, match_job, search, standins
 from dnnbox.harness.matching.budget import Budget
 from dnnbox.harness.matching.building import Builder, Fit
 from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
+from dnnbox.harness.matching.room import bounded
 from dnnbox.harness.matching.solving import Solver
 from dnnbox.harness.matching.weights import Shapes
 
@@ -261,3 +263,78 @@ def test_candidates__dataclass__defaults_are_there_for_the_solver(tmp_path: Path
 
     made = calls[0].kwargs["config"]["$call"]
     assert made[2] == {"width": 8, "sides": {"$tuple": [3, 4]}}
+
+
+def _calls(plan: dict[str, Any], function: Any, recipes: list[dict[str, Any]] | None = None) -> list[Call]:
+    """Return the calls for ``function`` as ``net.py:Net``."""
+    candidates = _candidates(plan, "w.pt")
+    module = types.ModuleType("net")
+    vars(module)["Net"] = function
+    candidates.source._known["net.py"] = module
+    return list(candidates.of_class({"ref": "net.py:Net", "recipes": recipes or []}))
+
+
+def test_candidates__command_line__goes_over_the_defaults_of_the_options() -> None:
+    def net(args: Any) -> None:
+        raise NotImplementedError
+
+    calls = _calls(
+        {
+            "uses": {"net.py:Net": {"args": ["kind", "width"]}},
+            "tables": [{"where": "train.py", "values": {"kind": [None], "width": [64], "lr": [0.1]}}],
+            "commands": [{"where": "README.md:7", "values": {"kind": "deep", "seed": 1}}],
+        },
+        net,
+    )
+
+    held = {call.origin: call.kwargs["args"] for call in reversed(calls)}
+    settings = {origin: value["$settings"] for origin, value in held.items() if isinstance(value, dict)}
+    assert settings["README.md:7"] == {"kind": "deep", "width": 64, "lr": 0.1, "seed": 1}
+
+
+def test_candidates__command_line__changes_what_a_script_gives() -> None:
+    def net(width: int, depth: int, bias: bool = True) -> None:
+        raise NotImplementedError
+
+    recipe = {"callee": "net.py:Net", "how": "call", "where": "train.py:9", "args": [8, 2], "kwargs": {"bias": False}}
+    calls = _calls({"commands": [{"where": "run.sh:3", "values": {"width": 410, "depth": 16}}]}, net, [recipe])
+
+    found = {call.origin: call.kwargs for call in reversed(calls)}
+    assert found["train.py:9"] == {"width": 8, "depth": 2, "bias": False}
+    assert {"width": 410, "depth": 16, "bias": False} in [call.kwargs for call in calls]
+
+
+def test_candidates__configuration_that_lacks_one_argument__leaves_it_to_the_solver() -> None:
+    def net(n_vocab: int, hidden: int, layers: int) -> None:
+        raise NotImplementedError
+
+    plan = {"configs": [{"where": "base.json", "values": {"model": {"hidden": 192, "layers": 6}}, "file": True}]}
+
+    assert {"n_vocab": 16, "hidden": 192, "layers": 6} in [call.kwargs for call in _calls(plan, net)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts as Linux does")
+def test_bounded__more_than_the_box_has__fails_like_any_other_call() -> None:
+    room = 64 << 20
+
+    with bounded(int((memory.status()["VmRSS"] + room) / 0.8)):
+        with pytest.raises(MemoryError):
+            bytearray(8 * room)
+        assert len(bytearray(room // 8)) == room // 8
+
+    assert len(bytearray(8 * room)) == 8 * room
+
+
+def test_fuller__function_for_a_part_returns_the_whole__fits_all_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = [{"name": "whole", "prefix": ""}, {"name": "base", "prefix": "base."}]
+    wanted: dict[str, Shapes] = {"whole": {"base.w": (2,)}, "base": {"w": (2,)}}
+    found = object.__new__(search.Search)
+    found.plan = {"views": views}
+    monkeypatch.setattr(found, "wanted", lambda view: wanted[view["name"]], raising=False)
+    monkeypatch.setattr(search, "best_fit", lambda shapes, made: (Fit(shapes, made), ""))
+
+    view, fit, _ = found._fuller(views[1], {"base.w": (2,)}, Fit(wanted["base"], {"base.w": (2,)}), "")
+
+    assert view["name"] == "whole"
+    assert fit is not None
+    assert fit.strict

@@ -66,6 +66,11 @@ def test_decide__two_classes_that_nobody_could_run__asks() -> None:
         decide([_match("a", group=-1), _match("b", group=-1)])
 
 
+def test_decide__part_of_a_class_that_was_not_built__asks() -> None:
+    with pytest.raises(AdapterNeeded, match=r"encoder fits a part .* net\.py:Net may hold all"):
+        decide([_match("encoder", left_out=40, part_of="net.py:Net")])
+
+
 @pytest.mark.parametrize("limit_s", [5.0, 60.0, 600.0])
 def test_search_seconds__any_limit__leaves_time_to_answer(limit_s: float) -> None:
     assert 0 < search_seconds(limit_s) < limit_s
