@@ -102,7 +102,7 @@ def _description(message: Message, reading: Reading) -> None:
 
 def _feature(message: Message) -> IoField:
     name, dtype = "", ""
-    shape: tuple[int, ...] = ()
+    shape: tuple[int, ...] | None = None
     for field in message.fields():
         if field.number == 1:
             name = message.text(field, 200)
@@ -110,7 +110,7 @@ def _feature(message: Message) -> IoField:
             kinds = message.message(field)
             for kind in kinds.fields():
                 if kind.number in _SCALARS:
-                    dtype = _SCALARS[kind.number]
+                    dtype, shape = _SCALARS[kind.number], ()
                 elif kind.number in (_IMAGE, _ARRAY) and kind.is_bytes:
                     dtype, shape = _tensor(kinds, kind)
     return IoField(name, shape, dtype, "observed", "description")

@@ -143,5 +143,5 @@ def _ports(model: Mapping[str, Any], side: str) -> tuple[IoField, ...]:
         item = tensors.get(str(link.get("right_tensor_id")), {})
         name = f"{side}_{link.get('left_tensor_id', len(found))}"[:200]
         shape, dtype = plain.extents(item.get("size", [])), _dtype(item) if item else ""
-        found.append(IoField(name, shape, dtype, "observed", "graph"))
+        found.append(IoField(name, shape or None, dtype, "observed", "graph"))
     return tuple(found)

@@ -90,7 +90,7 @@ def _port(name: str, shapes: dict[str, tuple[str, str]], settings: list[str]) ->
     sizes = dict(item.split("=", 1) for item in settings if "=" in item)
     if not extents:
         extents = tuple(int(sizes[key]) for key in ("2", "1", "0") if sizes.get(key, "").isdecimal())
-    return IoField(name[:200], extents, _TYPES.get(kind, kind), "observed", "graph")
+    return IoField(name[:200], extents or None, _TYPES.get(kind, kind), "observed", "graph")
 
 
 class Mnn:
@@ -120,7 +120,7 @@ class Mnn:
             if about is not None and len(inputs) < _MAX_PORTS:
                 dims = about.numbers(0, limit=32)
                 named = tuple(f"axis_{axis}" if extent < 0 else extent for axis, extent in enumerate(dims))
-                inputs.append(IoField(operator.text(3)[:200], named, "", "observed", "graph"))
+                inputs.append(IoField(operator.text(3)[:200], named or None, "", "observed", "graph"))
         outputs = tuple(IoField(name[:200], source="graph") for name in net.texts(_MNN_OUTPUTS, _MAX_PORTS))
         reading.io_hints = IoHints(tuple(inputs), outputs)
         reading.scanned.append("names")

@@ -107,7 +107,7 @@ def configuration(config: Any, reading: Reading, where: str) -> None:
             reading.find("danger", "lambda-layer", where, f"the Lambda layer {visible(name, 80)} holds Python code")
         elif kind == "InputLayer":
             shape = settings.get("batch_shape", settings.get("batch_input_shape"))
-            inputs.append(IoField(name, _shape(name, shape), _dtype(settings), "declared", where))
+            inputs.append(IoField(name, _shape(name, shape) or None, _dtype(settings), "declared", where))
         elif plain.text(layer.get("registered_name")) and layer.get("module", "") in (None, ""):
             custom.append(plain.text(layer.get("registered_name"), 200))
         elif (module := plain.text(layer.get("module"), 200)) and module.partition(".")[0] not in ("keras", "builtins"):

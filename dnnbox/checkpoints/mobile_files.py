@@ -104,7 +104,7 @@ def _ports(tensors: list[Table], numbers: tuple[int, ...]) -> tuple[IoField, ...
         name = tensor.text(3)
         extents = tensor.numbers(7) or tensor.numbers(0)
         shape = tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(extents))
-        found.append(IoField(name, shape, _name(_TFLITE, tensor.number(1, "b")), "observed", "graph"))
+        found.append(IoField(name, shape or None, _name(_TFLITE, tensor.number(1, "b")), "observed", "graph"))
     return tuple(found)
 
 
@@ -189,7 +189,7 @@ def _values(names: list[str], values: dict[str, Table]) -> tuple[IoField, ...]:
         kind = values[name].table(2) if name in values else None
         tensor = kind.table(2) if kind and kind.number(1, "B") == 1 else None
         shape = tensor.table(1) if tensor else None
-        extents = tuple(_extent(part, f"{name}_{axis}") for axis, part in enumerate(shape.tables(0))) if shape else ()
+        extents = tuple(_extent(part, f"{name}_{axis}") for axis, part in enumerate(shape.tables(0))) if shape else None
         found.append(IoField(name, extents, _name(_ORT, tensor.number(0)) if tensor else "", "observed", "graph"))
     return tuple(found)
 

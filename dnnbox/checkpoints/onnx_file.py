@@ -236,31 +236,31 @@ def _sparse(message: Message) -> _Tensor:
 
 def _value(message: Message) -> IoField:
     name, dtype = "", ""
-    shape: tuple[int | str, ...] = ()
+    shape: tuple[int | str, ...] | None = None
     for item in message.fields():
         if item.number == 1:
             name = message.text(item, 500)
         elif item.number == 2 and item.is_bytes:
             dtype, shape = _type(message.message(item))
     # A dimension without a name may vary on its own: it must not share a name with another value's.
-    named = tuple(extent if extent != "" else f"{name}_{axis}" for axis, extent in enumerate(shape))
-    return IoField(name, named, dtype, "observed", "the graph")
+    named = tuple(extent if extent != "" else f"{name}_{axis}" for axis, extent in enumerate(shape or ()))
+    return IoField(name, None if shape is None else named, dtype, "observed", "the graph")
 
 
-def _type(message: Message) -> tuple[str, tuple[int | str, ...]]:
-    """Return type and shape of a TypeProto; sequences, maps and optionals are named."""
+def _type(message: Message) -> tuple[str, tuple[int | str, ...] | None]:
+    """Return type and shape of a TypeProto; sequences, maps and optionals are named and have no shape."""
     kinds = {4: "sequence", 5: "map", 9: "optional", 8: "sparse tensor"}
     for item in message.fields():
         if item.number == 1 and item.is_bytes:
             return _tensor_type(message.message(item))
         if item.number in kinds:
-            return kinds[item.number], ()
-    return "", ()
+            return kinds[item.number], None
+    return "", None
 
 
-def _tensor_type(message: Message) -> tuple[str, tuple[int | str, ...]]:
+def _tensor_type(message: Message) -> tuple[str, tuple[int | str, ...] | None]:
     dtype = ""
-    shape: tuple[int | str, ...] = ()
+    shape: tuple[int | str, ...] | None = None
     for item in message.fields():
         if item.number == 1:
             dtype = dtype_name(item.value)

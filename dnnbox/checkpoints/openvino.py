@@ -104,7 +104,7 @@ def _field(facts: dict[str, str], body: str, side: str) -> IoField:
     sizes = [int(size) for size in _DIMENSION.findall(port)]
     shape = tuple(f"{name}_{axis}" if size < 0 else size for axis, size in enumerate(sizes[:64]))
     precision = about.get("precision", "").lower()
-    return IoField(name, shape, _DTYPES.get(precision, precision[:40]), "observed", "the graph")
+    return IoField(name, shape or None, _DTYPES.get(precision, precision[:40]), "observed", "the graph")
 
 
 def _weights(data: Bytes, needed: int, reading: Reading) -> None:

@@ -110,7 +110,7 @@ def _port(operator: Object) -> IoField:
          if item.get("N") == "name"), "",
     )  # fmt: skip
     named = tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(shape))
-    return IoField(name, named, dtype, "observed", "program")
+    return IoField(name, named or None, dtype, "observed", "program")
 
 
 class PaddleParameters:

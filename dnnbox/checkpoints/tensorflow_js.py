@@ -83,7 +83,7 @@ def _ports(fields: Any) -> tuple[IoField, ...]:
         sizes = plain.mappings(plain.mapping(facts.get("tensorShape")).get("dim"))
         shape = tuple(_extent(size.get("size"), f"{name}_{axis}"[:200]) for axis, size in enumerate(sizes[:64]))
         dtype = plain.text(facts.get("dtype"), 40)
-        found.append(IoField(name[:200], shape, _SIGNED.get(dtype, dtype), "observed", "signature"))
+        found.append(IoField(name[:200], shape or None, _SIGNED.get(dtype, dtype), "observed", "signature"))
     return tuple(found)
 
 

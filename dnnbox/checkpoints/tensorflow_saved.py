@@ -157,7 +157,7 @@ def _tensor(entry: Message) -> IoField:
                 elif part.number == 3 and part.is_bytes:
                     shape = _shape(facts.message(part))
     named = tuple(f"{name}_{axis}" if extent == -1 else extent for axis, extent in enumerate(shape))
-    return IoField(name, named, dtype, "observed", "saved_model.pb")
+    return IoField(name, named or None, dtype, "observed", "saved_model.pb")
 
 
 def _shape(message: Message) -> tuple[int | str, ...]:

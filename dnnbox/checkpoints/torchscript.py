@@ -188,7 +188,7 @@ def _signature(top_class: _Class, reading: Reading) -> None:
         "arguments": [{"name": a.name, "type": a.type, "default": a.default} for a in arguments],
         "returns": returns,
     }
-    inputs = tuple(IoField(a.name, (), _dtype(a.type), "declared", where) for a in arguments)
+    inputs = tuple(_field(a.name, a.type, where) for a in arguments)
     reading.io_hints = IoHints(inputs=inputs, outputs=_outputs(returns, where))
 
 
@@ -216,8 +216,10 @@ def _argument(piece: str) -> Argument:
     return Argument(name.strip()[:200], kind.strip()[:300], default.strip()[:200])
 
 
-def _dtype(kind: str) -> str:
-    return _SCALARS.get(kind, "" if kind == "Tensor" else kind)
+def _field(name: str, kind: str, where: str) -> IoField:
+    """Return what a type says: a number has no dimensions, a tensor of any shape is only a tensor."""
+    dtype = _SCALARS.get(kind, "" if kind == "Tensor" else kind)
+    return IoField(name, () if kind in _SCALARS else None, dtype, "declared", where)
 
 
 def _outputs(returns: str, where: str) -> tuple[IoField, ...]:
@@ -226,8 +228,8 @@ def _outputs(returns: str, where: str) -> tuple[IoField, ...]:
     if returns.startswith("Tuple[") and returns.endswith("]"):
         arguments, _ = parse_signature(f"self, {returns[6:-1]})")
         kinds = [argument.name for argument in arguments]
-        return tuple(IoField(f"output_{n}", (), _dtype(kind), "declared", where) for n, kind in enumerate(kinds))
-    return (IoField("output", (), _dtype(returns), "declared", where),)
+        return tuple(_field(f"output_{n}", kind, where) for n, kind in enumerate(kinds))
+    return (_field("output", returns, where),)
 
 
 def _with_traced(hints: IoHints, values: object) -> IoHints:

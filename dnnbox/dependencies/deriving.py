@@ -168,7 +168,7 @@ def _options(runtime: str, inspection: Inspection, identity: Identity, source: S
 def _field(item: IoField) -> dict[str, Any]:
     return {
         "name": item.name,
-        "shape": list(item.shape),
+        "shape": list(item.shape or ()),
         "dtype": item.dtype,
         "status": item.status,
         "source": item.source,

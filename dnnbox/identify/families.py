@@ -81,8 +81,8 @@ def silero_graph(inspection: Inspection) -> Candidate | None:
     outputs = {field.name for field in inspection.io_hints.outputs}
     stateful = {"input", "state"} <= set(inputs) <= {"input", "state", "sr"} and {"output", "stateN"} <= outputs
     sequence = set(inputs) == {"input", "h", "c"} and "speech_probs" in outputs
-    state = inputs["state" if stateful else "h"].shape if stateful or sequence else ()
-    if not inspection.format.startswith("onnx") or len(state) != 3 or state[-1] != 128:
+    state = inputs["state" if stateful else "h"].shape if stateful or sequence else None
+    if not inspection.format.startswith("onnx") or state is None or len(state) != 3 or state[-1] != 128:
         return None
     arguments = dict(SILERO_ARGUMENTS) | ({"form": "sequence"} if sequence else {})
     evidence = (

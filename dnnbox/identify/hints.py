@@ -96,7 +96,7 @@ def io_hints(inspection: Inspection, candidate: Candidate | None) -> IoHints:
 def shaped(own: tuple[IoField, ...], implied: tuple[IoField, ...]) -> tuple[IoField, ...]:
     """Return the checkpoint's own fields, with the implied shape where one of the same name declares none."""
     known = {field.name: field for field in implied}
-    return tuple(known[f.name] if not f.shape and f.name in known else f for f in own)
+    return tuple(known[f.name] if f.shape is None and f.name in known else f for f in own)
 
 
 def implied_by(inspection: Inspection, candidate: Candidate) -> IoHints:

@@ -243,9 +243,10 @@ def _fits(file: Path, content: Content, io: IoHints) -> bool:
 
 
 def _array_fits(content: Content, wanted: IoField) -> bool:
+    shape = wanted.shape or ()
     return (
-        len(content.shape) == len(wanted.shape) > 0
-        and all(isinstance(n, str) or n == m for n, m in zip(wanted.shape, content.shape, strict=True))
+        len(content.shape) == len(shape) > 0
+        and all(isinstance(n, str) or n == m for n, m in zip(shape, content.shape, strict=True))
         and content.dtype == wanted.dtype
     )
 

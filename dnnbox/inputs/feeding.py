@@ -40,7 +40,7 @@ def obstacle(runtime: str, modality: str, inspection: Inspection, io: IoHints) -
         return f"only an adapter can say how {modality} files become this model's tensors"
     if runtime == "transformers":
         return _without_processor(modality, inspection)
-    if modality == "image" and (len(io.inputs) > 1 or any(len(item.shape) not in (0, 4) for item in io.inputs)):
+    if modality == "image" and (len(io.inputs) > 1 or any(item.shape and len(item.shape) != 4 for item in io.inputs)):
         return "the model has no single image input"
     return ""
 

@@ -55,10 +55,13 @@ class TensorSummary:
 
 @dataclass(frozen=True)
 class IoField:
-    """One input or output of the model. ``shape``: ints, or names for dimensions that may vary; () = not known."""
+    """One input or output of the model.
+
+    ``shape``: ints, or names for dimensions that may vary; () is a scalar, None is not known.
+    """
 
     name: str
-    shape: tuple[int | str, ...] = ()
+    shape: tuple[int | str, ...] | None = None
     dtype: str = ""
     status: FieldStatus = "observed"
     source: str = ""

@@ -57,7 +57,7 @@ class _Side:
         hint = self._hint(record, place)
         status, source = {"dtype": record.status}, {"dtype": record.source or "the run"}
         shape = _merged(record, hint)
-        is_declared = hint is not None and shape == tuple(hint.shape) and hint.status != "observed"
+        is_declared = hint is not None and shape == hint.shape and hint.status != "observed"
         status["shape"] = hint.status if hint is not None and is_declared else record.status
         source["shape"] = (hint.source if hint is not None and is_declared else record.source) or "the run"
         layout = _layout(shape, self.modality)
@@ -79,10 +79,10 @@ class _Side:
 
 
 def _declared(hint: IoField) -> ContractField:
-    known = {"shape": bool(hint.shape), "dtype": bool(hint.dtype)}
+    known = {"shape": hint.shape is not None, "dtype": bool(hint.dtype)}
     return ContractField(
         name=hint.name,
-        shape=tuple(hint.shape),
+        shape=hint.shape or (),
         dtype=hint.dtype,
         status={name: hint.status for name, is_known in known.items() if is_known},
         source={name: hint.source for name, is_known in known.items() if is_known and hint.source},
@@ -91,10 +91,10 @@ def _declared(hint: IoField) -> ContractField:
 
 def _merged(record: TensorRecord, hint: IoField | None) -> tuple[int | str, ...]:
     observed: tuple[int | str, ...] = tuple(size if isinstance(size, int) else str(size) for size in record.shape)
-    if hint is None or len(hint.shape) != len(observed):
+    if hint is None or hint.shape is None or len(hint.shape) != len(observed):
         return observed
     is_possible = all(isinstance(said, str) or said == seen for said, seen in zip(hint.shape, observed, strict=True))
-    return tuple(hint.shape) if is_possible else observed
+    return hint.shape if is_possible else observed
 
 
 def _layout(shape: Sequence[int | str], modality: str) -> str | None:

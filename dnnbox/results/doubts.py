@@ -65,9 +65,10 @@ def _size(value: Any) -> tuple[int, int] | None:
 
 def _declared_size(inspection: Inspection) -> tuple[int, int] | None:
     for hint in inspection.io_hints.inputs:
-        sides = _sides(tuple(hint.shape))
+        shape = hint.shape or ()
+        sides = _sides(shape)
         if sides is not None and hint.status != "assumed":
-            high, wide = hint.shape[sides[0]], hint.shape[sides[1]]
+            high, wide = shape[sides[0]], shape[sides[1]]
             if isinstance(high, int) and isinstance(wide, int):
                 return high, wide
     return None

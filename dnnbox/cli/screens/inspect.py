@@ -240,10 +240,15 @@ def _contract(look: Look, inspection: Inspection) -> list[str]:
 
 
 def _io(role: str, item: IoField) -> tuple[Cell, str, Cell]:
-    shape = f"[{', '.join(visible(str(size), 30) for size in item.shape)}]" if item.shape else "shape not known"
-    text = " ".join(filter(None, (visible(item.name, 40), shape, visible(item.dtype, 20))))
+    text = " ".join(filter(None, (visible(item.name, 40), _shape(item.shape), visible(item.dtype, 20))))
     source = ", ".join(filter(None, (item.status, _place(item.source))))
     return Cell(role, "quiet"), text, Cell(source, _STATUS_STYLE[item.status] or "quiet")
+
+
+def _shape(shape: Sequence[int | str] | None) -> str:
+    if shape is None:
+        return "shape not known"
+    return f"[{', '.join(visible(str(size), 30) for size in shape)}]" if shape else "scalar"
 
 
 def _place(source: str) -> str:
@@ -265,7 +270,7 @@ def not_known(inspection: Inspection) -> tuple[str, ...]:
     labels = "classification" in hints.task and not hints.labels
     gaps = {
         "architecture": inspection.identity.unknown and inspection.format not in _OWN_GRAPH,
-        "input shape": not hints.inputs or any(not item.shape for item in hints.inputs),
+        "input shape": not hints.inputs or any(item.shape is None for item in hints.inputs),
         "outputs": not hints.outputs,
         "class names": labels,
         "licence": not inspection.licence,

@@ -65,6 +65,12 @@ def write(tmp_path: Path, data: bytes) -> Path:
     return path
 
 
+def test_onnx__scalar_and_no_shape__are_told_apart(tmp_path: Path) -> None:
+    no_shape = block(1, "any") + block(2, block(1, number(1, 1)))
+    inspection = inspect(write(tmp_path, model(NODE, block(11, value("rate", [])), block(11, no_shape))))
+    assert [(f.name, f.shape) for f in inspection.io_hints.inputs] == [("rate", ()), ("any", None)]
+
+
 def test_onnx__good__is_described(tmp_path: Path) -> None:
     inspection = inspect(write(tmp_path, GOOD))
     assert (inspection.format, inspection.verdict) == ("onnx", "no-code")
