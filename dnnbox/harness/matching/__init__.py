@@ -7,7 +7,7 @@ weights    the checkpoint's tensors, and what else it says
 building   plain values → a module without weights; how well it fits
 candidates the calls to try
 solving    arguments from shapes
-forwarding inputs that a module takes
+forwarding inputs that a module takes; ``arguments``: one of them
 budget     what all of it may cost; ``room``: in memory
 comparing  equal weights and inputs for what fits
 search     the order of it all

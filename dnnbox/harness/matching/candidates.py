@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import os
 import sys
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .building import signature_of
 from .importing import Source, file_of
@@ -16,6 +16,7 @@ _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
 _MOST_COMMANDED = 2  # recipes of one function that command lines are applied to
 _MOST_FIELDS = 80
+_FEW_GAPS = 3
 _WIDTHS = (
     "dim",
     "width",
@@ -34,6 +35,7 @@ _WIDTHS = (
     "out",
 )
 _LISTS = ("depths", "dims", "layers", "num_blocks", "block_config", "channels", "filters", "num_heads")
+_WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".tar", ".safetensors")
 _FILE_NAMES = (
     "cfg",
     "config",
@@ -128,13 +130,13 @@ class Candidates:
         found = dict(zip(names, recipe["args"]))
         found.update(recipe["kwargs"])
         any_name = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-        return {k: v for k, v in found.items() if (k in parameters or any_name) and not _unknown(v)}
+        known = {k: v for k, v in found.items() if (k in parameters or any_name) and not _unknown(v)}
+        return {k: v for k, v in known.items() if not _is_weights(v) or _is_required(parameters.get(k))}
 
     def _completed(self, callee: str, function: Any, given: Dict[str, Any], origin: str) -> Iterator[Call]:
         """Yield the call with each required parameter filled in every way that is known."""
         parameters = signature_of(function)
-        if "pretrained" in parameters:
-            given = dict(given, pretrained=False)
+        given = dict(given, **_without_pretraining(parameters, given))
         gaps = [
             p
             for p in parameters.values()
@@ -171,8 +173,16 @@ class Candidates:
             yield filled, where
         yield rest, ""
         if any(value is None for value in rest.values()):
-            for number, flat in ((0, False), (0, True), (1, True)):
-                yield {gap.name: self._begun(gap, rest[gap.name], number, flat) for gap in gaps}, "begun from shapes"
+            begun = [
+                {gap.name: self._begun(gap, rest[gap.name], number, flat) for gap in gaps}
+                for number, flat in ((0, False), (0, True), (1, True))
+            ]
+            unknown = [name for name, value in rest.items() if value is None]
+            several = [{name: [2] * 4 for name in unknown if _is_plural(name)}]
+            if len(unknown) <= _FEW_GAPS:
+                several += [{name: [begun[0][name]] * length} for name in unknown for length in (4, 5)]
+            for filled in begun + [dict(begun[0], **lists) for lists in several if lists]:
+                yield filled, "begun from shapes"
 
     def _mostly(self, gaps: List[inspect.Parameter], rest: Dict[str, Any]) -> Iterator[Tuple[Dict[str, Any], str]]:
         """Yield sets that hold most of what is required but not all; the solver finds the others."""
@@ -292,15 +302,36 @@ class Candidates:
             shared = {name: values[name] for name in known if name in values}
             if shared and all(n in shared for n in required) and len(shared) >= min(2, len(known)):
                 order = 0 if where == "the checkpoint" else 2
-                yield Call(
-                    callee, dict(shared, **({"pretrained": False} if "pretrained" in known else {})), where, order
-                )
+                yield Call(callee, dict(shared, **_without_pretraining(parameters, shared)), where, order)
         name = next((n for n in known if n in _FILE_NAMES), None)
         if name is not None and required in ([], [name]):
             for config in self._configs(self.plan["uses"].get(callee, {}).get(name, [])):
                 yield Call(callee, {name: config["values"]}, config["where"], 2)
                 if config["file"]:
                     yield Call(callee, {name: {"$path": config["where"]}}, config["where"], 2)
+
+
+def _without_pretraining(parameters: Dict[str, inspect.Parameter], given: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the switches for somebody's weights, off."""
+    found = {}
+    for name, parameter in parameters.items():
+        value = given.get(name, parameter.default)
+        if name == "pretrained" or ("pretrain" in name and isinstance(value, bool)):
+            found[name] = False
+    return found
+
+
+def _is_plural(name: str) -> bool:
+    return name.endswith("s") and not name.endswith("ss") and not name.startswith(("n_", "num", "is_"))
+
+
+def _is_weights(value: Any) -> bool:
+    """Tell whether a value names a file of weights: the checkpoint brings them."""
+    return isinstance(value, str) and value.lower().endswith(_WEIGHTS)
+
+
+def _is_required(parameter: Optional[inspect.Parameter]) -> bool:
+    return parameter is not None and parameter.default is parameter.empty
 
 
 NOT_PLAIN = object()

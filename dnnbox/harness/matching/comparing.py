@@ -113,7 +113,8 @@ def resized(spec: Dict[str, Any]) -> List[Dict[str, Any]]:
             dtype, shape, high = value["$tensor"]
             sides = [max(8, side - _SIZE_STEP) for side in shape[2:]]
             return {"$tensor": [dtype, shape[:2] + sides, high]}
-        return value
+        is_mapping = isinstance(value, dict) and not any(key.startswith("$") for key in value)
+        return {key: other(item) for key, item in value.items()} if is_mapping else value
 
     changed = dict(spec, args=[other(value) for value in spec["args"]])
     return [changed] if changed["args"] != spec["args"] else []

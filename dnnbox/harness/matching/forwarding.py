@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import itertools
-import textwrap
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from .arguments import SIDES, TEXT, Guess, argument, tensor
 from .building import at_most
 
 SECONDS = 60.0  # of one forward pass
 _MOST_INFINITE = 3
-_TEXT = (
-    "text",
-    "tokens",
-    "token",
-    "idx",
-    "ids",
-    "input_ids",
-    "caption",
-    "captions",
-    "prompt",
-    "src",
-    "tgt",
-    "tokenized_text",
-)
-_MEL = ("mel", "mels", "spect", "spec", "spectrogram")
-_FLAGS = (
-    "return_loss",
-    "train",
-    "training",
-    "multimask_output",
-    "return_features",
-    "return_attn",
-    "test_mode",
-    "return_all",
-)
 _METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
-SIDES = (64, 224, 256, 128, 32, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
 _LENGTHS = (1024, 3000, 128, 16000, 20)
 
 Spec = Dict[str, Any]
-
-
-def tensor(dtype: str, shape: List[int], high: int = 0) -> Dict[str, Any]:
-    """Return the plain form of a made-up tensor; ``high``: the number of tokens."""
-    return {"$tensor": [dtype, shape, high]}
 
 
 def made(value: Any, seed: int = 0) -> Any:
@@ -209,7 +177,7 @@ def _of_signature(module: Any, method: str) -> Iterator[Spec]:
         return
     layers = _first_layers(module)
     for guess in _ladder(module, layers, needed[0].name):
-        args = [_argument(module, layers, p, guess, place, function) for place, p in enumerate(needed)]
+        args = [argument(module, layers, p, guess, place, function) for place, p in enumerate(needed)]
         yield {
             "method": method,
             "args": args,
@@ -219,12 +187,9 @@ def _of_signature(module: Any, method: str) -> Iterator[Spec]:
         }
 
 
-Guess = Tuple[str, List[int], str, int]
-
-
 def _ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:
     """Yield shapes to try for the main input."""
-    if (name in _TEXT or layers["kind"] == "embedding") and layers["tokens"]:
+    if (name in TEXT or layers["kind"] == "embedding") and layers["tokens"]:
         for length in _token_lengths(module):
             yield "int64", [1, length], "ids of the first embedding", layers["tokens"]
     if layers["kind"] == "conv1d" or layers["mel"]:
@@ -317,68 +282,3 @@ _KINDS = {
     "GRU": "recurrent",
     "RNN": "recurrent",
 }
-
-
-def _argument(
-    module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any
-) -> Any:
-    """Return a plain value for one parameter, by its annotation, its use and its name."""
-    name, annotation = p.name, str(p.annotation)
-    dtype, shape, _, high = guess
-    keys = _item_keys(function, name)
-    if keys:
-        side = shape[-1] if len(shape) == 4 else SIDES[0]
-        return [{key: _item(key, shape[1] if len(shape) == 4 else 3, side) for key in keys}]
-    if annotation in ("<class 'bool'>", "bool") or name in _FLAGS:
-        return False
-    if name in _TEXT and layers["tokens"]:
-        lengths = [getattr(module, n, None) for n in ("context_length",)]
-        length = next((v for v in lengths if isinstance(v, int)), 16)
-        return tensor("int64", [1, shape[1] if dtype == "int64" and place == 0 else length], layers["tokens"])
-    if name in _MEL and layers["mel"] and dtype != "int64":
-        return tensor("float32", [1, layers["mel"], shape[-1]])
-    if "mask" in name and place:
-        return None
-    if name in ("t", "timestep", "timesteps", "sigma", "noise_level"):
-        return tensor("int64", [1], 100)
-    if annotation in ("<class 'int'>", "int"):
-        return 1
-    return tensor(dtype, list(shape), high)
-
-
-def _item_keys(function: Any, name: str) -> List[str]:
-    """Return the keys that a method reads from the items of a list, always: ``for x in batch: x["image"]``."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return []
-    items = {
-        target.id
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.For, ast.comprehension))
-        for target, source in _pairs(node)
-        if isinstance(target, ast.Name) and isinstance(source, ast.Name) and source.id == name
-    }
-    keys: Dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in items:
-            key = getattr(node.slice, "value", None)
-            key = getattr(key, "value", key)
-            if isinstance(key, str):
-                keys[key] = None
-    tested = {n.left.value for n in ast.walk(tree) if isinstance(n, ast.Compare) and isinstance(n.left, ast.Constant)}
-    return [key for key in keys if key not in tested]
-
-
-def _pairs(node: Any) -> List[Tuple[Any, Any]]:
-    """Return (loop variable, what it runs over), through ``zip``."""
-    source, target = node.iter, node.target
-    if isinstance(source, ast.Call) and getattr(source.func, "id", "") == "zip" and isinstance(target, ast.Tuple):
-        return list(zip(target.elts, source.args))
-    return [(target, source)]
-
-
-def _item(key: str, channels: int, side: int) -> Any:
-    if "size" in key:
-        return {"$tuple": [side, side]}
-    return tensor("float32", [channels, side, side])

@@ -25,6 +25,7 @@ class Source:
         self.lacking: List[str] = []
         self.errors: List[str] = []
         self.notes: List[str] = []
+        self.bare: Dict[str, str] = {}
         self._known: Dict[str, Any] = {}
         for root in reversed(self.roots):
             if root in sys.path:
@@ -44,7 +45,7 @@ class Source:
         """Import a file of the tree, or a module of a library; an import that failed once fails again at once."""
         if place not in self._known:
             try:
-                self._known[place] = self._import(place)
+                self._known[place] = self._import_somehow(place)
             except (Exception, SystemExit) as error:
                 self._known[place] = error
                 self.errors.append("import of %s: %s: %s" % (place, type(error).__name__, str(error)[:200]))
@@ -59,6 +60,41 @@ class Source:
             return place
         name = place[:-3].replace("/", ".")
         return name[: -len(".__init__")] if name.endswith(".__init__") else name
+
+    def _import_somehow(self, place: str) -> Any:
+        """Import a file; where its packages' own imports fail, without them: the file may need little of that."""
+        try:
+            return self._import(place)
+        except (Exception, SystemExit):
+            folders = self._packages(place)
+            if set(folders) <= set(self.bare):
+                raise
+            self._forget()
+            standins.bare_packages(folders)
+            try:
+                found = self._import(place)
+            except (Exception, SystemExit):
+                for name in set(folders) - set(self.bare):
+                    sys.modules.pop(name, None)
+                self._forget()
+                raise
+            self.bare.update(folders)
+            return found
+
+    def _packages(self, place: str) -> Dict[str, str]:
+        """Return the packages around a file that have an ``__init__.py``, with their folders."""
+        parts = place.split("/")[:-1] if place.endswith(".py") else []
+        found = {}
+        for end in range(1, len(parts) + 1):
+            for root in self.roots:
+                folder = os.path.join(root, *parts[:end])
+                if os.path.isfile(os.path.join(folder, "__init__.py")):
+                    found[".".join(parts[:end])] = folder
+        return found
+
+    def helped(self, error: BaseException) -> bool:
+        """Tell whether a build that lacked a module may be tried again: it is on the path now, or stood in for."""
+        return isinstance(error, ImportError) and self._help(error, "")
 
     def _import(self, place: str) -> Any:
         name = self.dotted(place)
@@ -77,10 +113,8 @@ class Source:
                     raise
                 self._forget()
             except Exception as error:
-                # A check of versions at import: the packages themselves tell soon enough whether they do.
-                if type(error).__name__ not in _VERSION_CHECKS or "version checks" in standins.NOTED:
+                if not _lenient(error):
                     raise
-                standins.without_version_checks()
                 self._forget()
         raise ImportError("%s: too many modules are missing" % name)
 
@@ -147,11 +181,22 @@ class Source:
 
     def relative_paths(self) -> List[str]:
         """Return the folders on the path, relative to the first root; other roots as they are."""
-        found = []
-        for path in self.paths:
-            relative = os.path.relpath(path, self.roots[0])
-            found.append("." if relative == "." else path if relative.startswith("..") else relative)
-        return found
+        return [self.relative(path) for path in self.paths]
+
+    def relative(self, path: str) -> str:
+        """Return a path relative to the first root, or as it is where it lies outside."""
+        relative = os.path.relpath(path, self.roots[0])
+        return path if relative.startswith("..") else relative
+
+
+def _lenient(error: Exception) -> bool:
+    """Take a check of versions at import away that failed; the packages themselves tell soon enough whether they do."""
+    noted = len(standins.NOTED)
+    if type(error).__name__ in _VERSION_CHECKS and "version checks" not in standins.NOTED:
+        standins.without_version_checks()
+    elif isinstance(error, (AttributeError, TypeError)) and "NoneType" in str(error):
+        standins.without_cuda_version()
+    return len(standins.NOTED) > noted
 
 
 def file_of(module: Any, roots: Sequence[str]) -> Optional[str]:

@@ -18,6 +18,7 @@ _LOOK_FURTHER_SECONDS = 12.0
 _MOST_STRICT = 4  # for each class
 _SOLVED_STARTS = 6
 _SETTING_TRIES = 25
+_IMPORT_TRIES = 4
 _MOST_TIMES, _MOST_MORE = 4, 500  # tensors of a build, beside those of the checkpoint
 _LEAST_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.1  # a class for all tensors goes before one for a part of them
 
@@ -146,7 +147,7 @@ class Search:
         self.tries += 1
         for meta in (True, False):
             try:
-                made = builder.build(call.callee, call.kwargs, call.args, meta=meta)
+                made = self._built(builder, call, meta)
                 fit, access = best_fit(wanted, made)
             except (TooLong, TooLarge) as error:
                 self.errors["%s: %s" % (call.callee, error)] += 1
@@ -159,6 +160,16 @@ class Search:
                 self._keep(entry, call, access, view, accessed(made, access))
             return fit
         return None
+
+    def _built(self, builder: Builder, call: Call, meta: bool) -> Any:
+        """Build; a module that is imported only now, and is not there, is stood in for as at any import."""
+        for _ in range(_IMPORT_TRIES):
+            try:
+                return builder.build(call.callee, call.kwargs, call.args, meta=meta)
+            except ImportError as error:
+                if not self.source.helped(error):
+                    raise
+        return builder.build(call.callee, call.kwargs, call.args, meta=meta)
 
     def _fuller(
         self, view: Dict[str, Any], made: Any, fit: Optional[Fit], access: str
@@ -235,6 +246,7 @@ class Search:
             "lacking": self.source.lacking,
             "replaced": list(standins.NOTED),
             "paths": self.source.relative_paths(),
+            "bare": {name: self.source.relative(folder) for name, folder in sorted(self.source.bare.items())},
         }
 
     def _as_json(self, match: Match) -> Dict[str, Any]:
@@ -250,6 +262,7 @@ class Search:
             "kwargs": match.call.kwargs,
             "access": match.access,
             "prefix": match.view["prefix"],
+            "view": match.view["name"],
             "left_out": match.view["left_out"],
             "part_of": self._whole_of(match.view),
             "origin": match.call.origin,

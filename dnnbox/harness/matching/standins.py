@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 import types
 from typing import Any, Dict, List, Optional, Sequence
 
 NOTED: List[str] = []
+_POINTER = b"version https://git-lfs"
 
 
 class Anything:
@@ -32,6 +34,9 @@ class Anything:
     def __getitem__(self, key: Any) -> Any:
         return Anything()
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
     def __iter__(self) -> Any:
         return iter(())
 
@@ -49,7 +54,17 @@ class Anything:
 
 
 class NoWeights(dict):  # type: ignore[type-arg]
-    """Stands for weights that would be downloaded: whoever loads them loads nothing, strictly or not."""
+    """Stands for weights that would be downloaded or are not here: who loads them loads nothing, strictly or not."""
+
+    def __missing__(self, key: Any) -> "NoWeights":
+        return NoWeights()
+
+    def __delitem__(self, key: Any) -> None:
+        self.pop(key)
+
+    def pop(self, key: Any, *_: Any) -> Any:
+        """Return what is there, or no weights."""
+        return dict.pop(self, key, NoWeights())
 
 
 class _Meta(type):
@@ -123,6 +138,14 @@ def stand_in(names: Sequence[str], attributes: Sequence[str] = ()) -> None:
             setattr(module, name, _class(name) if name[:1].isupper() else Anything())
 
 
+def bare_packages(folders: Dict[str, str]) -> None:
+    """Let modules be imported without what their packages do at import; ``folders``: package → folder."""
+    for name, folder in sorted(folders.items()):
+        if name not in sys.modules:
+            package = sys.modules[name] = types.ModuleType(name)
+            package.__path__ = [folder]
+
+
 def without_version_checks() -> None:
     """Let a source go on that asks at import for distributions which only its training needs."""
     import importlib.metadata
@@ -156,11 +179,14 @@ def quiet_builds() -> None:
 
         return replaced
 
+    load = torch.load
+    torch.load = lambda f, *a, **k: loads("torch.load", lambda *_: NoWeights())() if _is_absent(f) else load(f, *a, **k)
     torch.hub.load_state_dict_from_url = loads("torch.hub.load_state_dict_from_url", lambda *a: NoWeights())
+    vars(importlib.import_module("torch.utils.model_zoo"))["load_url"] = torch.hub.load_state_dict_from_url
     load_state_dict = torch.nn.Module.load_state_dict
     torch.nn.Module.load_state_dict = (  # type: ignore[method-assign]
-        lambda self, state, *a, **k: ([], []) if isinstance(state, NoWeights) else load_state_dict(self, state, *a, **k)  # type: ignore[assignment]
-    )
+        lambda self, state, *a, **k: load_state_dict(self, state, *a, **k) if len(state) else ([], [])  # type: ignore[assignment]
+    )  # what was picked from no weights is none either
     torch.hub.download_url_to_file = loads("torch.hub.download_url_to_file", lambda *a: None)
     if not torch.cuda.is_available():
         torch.nn.Module.cuda = lambda self, *a, **k: _noted("Module.cuda", self)  # type: ignore[method-assign,assignment]
@@ -172,6 +198,28 @@ def quiet_builds() -> None:
         to_tensor = torch.Tensor.to
         torch.Tensor.to = lambda self, *a, **k: to_tensor(self, *_cpu(a), **_cpu(k))  # type: ignore[method-assign,assignment]
     _quiet_hub()
+
+
+def _is_absent(file: Any) -> bool:
+    """Tell whether a file of weights is not there, or only the text that stands for it in large file storage."""
+    if not isinstance(file, (str, os.PathLike)):
+        return False
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(len(_POINTER)) == _POINTER
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def without_cuda_version() -> None:
+    """Let a source go on that asks at import for the version of CUDA that torch was built with, where it has none."""
+    import torch
+
+    if torch.version.cuda is None:
+        torch.version.cuda = "0.0"  # type: ignore[assignment,unused-ignore]
+        _note("torch.version.cuda")
 
 
 def _cpu(arguments: Any) -> Any:

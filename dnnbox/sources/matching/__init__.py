@@ -4,7 +4,7 @@
 reading   files → syntax trees, examples in documents, configurations; ``commands``: options of command lines
 classes   what each module class holds by name; ``external``: what library classes hold
 ranking   which class explains the names of a state dict
-values    what an expression may be worth
+values    what an expression may be worth; ``bindings``: what names are bound to
 recipes   how the source itself builds a class
 settings  options, configurations, words that arguments are compared with
 naming    the quick part: which classes may be meant

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from dnnbox.sources.matching.bindings import parameters
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
 from dnnbox.sources.matching.reading import Module, Tree, walk
-from dnnbox.sources.matching.values import Evaluator, Value, parameters
+from dnnbox.sources.matching.values import Evaluator, Value
 
 How = Literal["call", "factory"]
 _MOST_COMBINATIONS = 24

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dnnbox.sources.matching.bindings import assignments
 from dnnbox.sources.matching.classes import called, last_name
 from dnnbox.sources.matching.reading import Module, Tree
-from dnnbox.sources.matching.values import Unknown, assignments, encoded
+from dnnbox.sources.matching.values import Unknown, encoded
 
 _FEWEST_SETTINGS = 4
 _MOST_CHOICES = 24

@@ -6,9 +6,9 @@ import ast
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
+from dnnbox.sources.matching.bindings import parameters
 from dnnbox.sources.matching.classes import Classes, ClassInfo, lineage
 from dnnbox.sources.matching.reading import Tree, walk
-from dnnbox.sources.matching.values import parameters
 
 _READERS = frozenset(("get", "getattr", "hasattr"))
 _MOST_NAMES = 200

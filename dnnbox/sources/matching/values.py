@@ -11,14 +11,17 @@ import ast
 import itertools
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+from dnnbox.sources.matching.bindings import assignments, defaults, kept_on_self
 from dnnbox.sources.matching.classes import called, last_name
 from dnnbox.sources.matching.reading import Module, Tree
 
 Value = Any
 _MOST_VALUES = 16
 _MOST_COMBINATIONS = 24
+_MOST_HELD = 4
 _DEEPEST = 7
 _LARGEST_POWER = 1 << 40
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -184,7 +187,26 @@ class Evaluator:
         dotted = ast.unparse(base)
         if dotted.startswith(("nn.", "torch.")) or dotted in ("nn", "torch"):
             return [{"$ref": f"{dotted.replace('nn', 'torch.nn', 1) if dotted[:2] == 'nn' else dotted}:{node.attr}"}]
-        return self._option(node.attr, module)
+        try:
+            return self._option(node.attr, module)
+        except Unknown:
+            return self._held(node.attr, depth)
+
+    def _held(self, name: str, depth: int) -> list[Value]:
+        """Return what objects of the tree keep under that name, ``self.name = …``, where it is plain."""
+        values: list[Value] = []
+        for module, node in self._attributes.get(name, ())[:_MOST_HELD]:
+            try:
+                values += [v for v in self._values(node, module, None, depth) if v not in values and _is_plain(v)]
+            except (Unknown, ArithmeticError, TypeError, ValueError):
+                continue
+        if not values:
+            raise Unknown
+        return values
+
+    @cached_property
+    def _attributes(self) -> dict[str, list[tuple[Module, ast.expr]]]:
+        return kept_on_self(self.tree)
 
     def _of_subscript(
         self, node: ast.Subscript, module: Module, function: ast.FunctionDef | None, depth: int
@@ -294,6 +316,13 @@ def _calculated(action: Callable[[Any, Any], Any], left: Value, right: Value) ->
     return action(left, right)
 
 
+def _is_plain(value: Value) -> bool:
+    """Tell whether a value is one, or a list of some: an array counts, another object does not."""
+    if isinstance(value, dict) and "$call" in value:
+        return value["$call"][0].get("$ref", "") in ("numpy:array", "np:array")
+    return is_known(value) and not is_reference(value)
+
+
 def encoded(value: object) -> Value:
     """Return a Python literal as JSON; raises Unknown for what has no form here (bytes, sets, complex numbers)."""
     if value is None or isinstance(value, (bool, int, str)):
@@ -309,61 +338,4 @@ def encoded(value: object) -> Value:
     raise Unknown
 
 
-def assignments(body: Sequence[ast.stmt]) -> dict[str, list[ast.expr]]:
-    """Return what is assigned to plain names, in order, under any condition, in loops over literals too."""
-    found: dict[str, list[ast.expr]] = {}
-    for statement in body:
-        for node in _below(statement):
-            if isinstance(node, ast.Assign):
-                for target in node.targets:
-                    _bind(found, target, node.value)
-            elif isinstance(node, ast.AnnAssign) and node.value is not None:
-                _bind(found, node.target, node.value)
-            elif isinstance(node, ast.For) and isinstance(node.iter, (ast.List, ast.Tuple)):
-                for element in node.iter.elts:
-                    _bind(found, node.target, element)
-    return found
-
-
-def _below(statement: ast.stmt) -> Iterator[ast.AST]:
-    """Yield a statement and those inside it, without the bodies of other functions and classes."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return
-    yield statement
-    for name in ("body", "orelse", "finalbody"):
-        for child in getattr(statement, name, ()):
-            if isinstance(child, ast.stmt):
-                yield from _below(child)
-    for handler in getattr(statement, "handlers", ()):
-        for child in handler.body:
-            yield from _below(child)
-
-
-def _bind(found: dict[str, list[ast.expr]], target: ast.expr, value: ast.expr) -> None:
-    if isinstance(target, ast.Name):
-        found.setdefault(target.id, []).append(value)
-    elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
-        for one, part in zip(target.elts, value.elts, strict=False):
-            _bind(found, one, part)
-
-
-def defaults(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the parameters that have a default, with it."""
-    arguments = function.args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    for argument, default in zip(
-        positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True
-    ):
-        yield argument.arg, default
-    for argument, each in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        if each is not None:
-            yield argument.arg, each
-
-
-def parameters(function: ast.FunctionDef) -> list[str]:
-    """Return the names of a function's parameters, without ``self``."""
-    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
-    return [name for name in names if name not in ("self", "cls")]
-
-
-__all__ = ["Evaluator", "Unknown", "Value", "assignments", "defaults", "encoded", "is_known", "last_name", "parameters"]
+__all__ = ["Evaluator", "Unknown", "Value", "encoded", "is_known", "last_name"]

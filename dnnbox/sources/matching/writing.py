@@ -93,20 +93,27 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
 def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
     lines = []
     folders = [path for path in answer["paths"] if path != "." and not path.startswith("/")]
-    if folders or code.needs_root:
+    bare = {name: folder for name, folder in answer.get("bare", {}).items() if not folder.startswith("/")}
+    if folders or bare or code.needs_root:
         anchor = str(match["ref"]).partition(":")[0]
         lines += ["import os", "import sys", ""]
         lines += [f"root = next(p for p in sys.path if os.path.isfile(os.path.join(p, {anchor!r})))"]
         for folder in folders:
             lines.append(f"sys.path.append(os.path.join(root, {folder!r}))")
-    if answer["stand_ins"] or answer["lacking"] or answer["replaced"]:
+    if answer["stand_ins"] or answer["lacking"] or answer["replaced"] or bare:
         code.imports.pop("from dnnbox_harness.matching import standins", None)
         lines += ["from dnnbox_harness.matching import standins", ""]
         if answer["stand_ins"] or answer["lacking"]:
             lines.append("# Imported by the source, not installed, and not needed for the forward pass:")
             lines.append(f"standins.stand_in({list(answer['stand_ins'])!r}, {list(answer['lacking'])!r})")
+        if bare:
+            places = ", ".join(f"{name!r}: os.path.join(root, {folder!r})" for name, folder in bare.items())
+            lines.append("# Packages whose own imports fail, while the model's file needs nothing of them:")
+            lines.append(f"standins.bare_packages({{{places}}})")
         if "version checks" in answer["replaced"]:
             lines.append("standins.without_version_checks()")
+        if "torch.version.cuda" in answer["replaced"]:
+            lines.append("standins.without_cuda_version()")
         if answer["replaced"]:
             lines.append(f"standins.quiet_builds()  # it would call {', '.join(answer['replaced'])[:_LINE]}")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import threading
 import types
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from dnnbox.harness import memory
-from dnnbox.harness.matching import compiler, match_job, search, standins
+from dnnbox.harness.matching import arguments, comparing, compiler, match_job, search, standins
 from dnnbox.harness.matching.budget import Budget
 from dnnbox.harness.matching.building import Builder, Fit
 from dnnbox.harness.matching.candidates import Call, Candidates
@@ -338,3 +339,110 @@ def test_fuller__function_for_a_part_returns_the_whole__fits_all_tensors(monkeyp
     assert view["name"] == "whole"
     assert fit is not None
     assert fit.strict
+
+
+def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> None:
+    def forward(data: Any, batch: Any) -> Any:
+        if "mask" in data:
+            return data["mask"]
+        return data["image"], [one["size"] for one in batch]
+
+    parameters = list(inspect.signature(forward).parameters.values())
+    layers = {"tokens": 0, "mel": 0}
+    made = [arguments.argument(None, layers, p, ("float32", [1, 1, 64, 48], "", 0), 0, forward) for p in parameters]
+
+    assert made == [{"image": {"$tensor": ["float32", [1, 1, 64, 48], 0]}}, [{"size": {"$tuple": [48, 48]}}]]
+    resized = comparing.resized({"method": "", "args": made[:1], "kwargs": {}})
+    assert resized[0]["args"] == [{"image": {"$tensor": ["float32", [1, 1, 60, 44], 0]}}]
+
+
+def test_candidates__files_of_weights_and_lists__are_left_out_and_begun() -> None:
+    def net(sources: Any, checkpoint: str | None = None, width: int = 4) -> None:
+        raise NotImplementedError
+
+    recipe = {"callee": "net.py:Net", "args": [], "kwargs": {"checkpoint": "w/tiny.pt", "width": 8}, "where": "a.py:1"}
+    calls = _calls({}, net, [{**recipe, "how": "call"}])
+
+    assert all("checkpoint" not in call.kwargs for call in calls)
+    assert {"sources": [2, 2, 2, 2], "width": 8} in [call.kwargs for call in calls]
+
+
+def test_is_absent__missing_file_and_pointer__are_and_real_weights_are_not(tmp_path: Path) -> None:
+    pointer, real = tmp_path / "pointer.pth", tmp_path / "real.pth"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    real.write_bytes(b"PK\x03\x04")
+
+    assert [standins._is_absent(file) for file in (tmp_path / "no.pth", pointer, real, object())] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_no_weights__whatever_is_asked_of_them__is_no_weights() -> None:
+    weights = standins.NoWeights()
+
+    del weights["head"]
+
+    assert isinstance(weights["model"]["ema"], standins.NoWeights)
+    assert isinstance(weights.pop("optimizer"), standins.NoWeights)
+    assert weights == {}
+
+
+def test_source__version_of_cuda_that_torch_lacks__is_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch: Any = types.ModuleType("torch")
+    torch.version = types.SimpleNamespace(cuda=None)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(standins, "NOTED", [])
+    (tmp_path / "asks_for_cuda.py").write_text("import torch\n\nMAJOR = int(torch.version.cuda.split('.')[0])\n")
+
+    assert Source([str(tmp_path)], {}).module("asks_for_cuda.py").MAJOR == 0
+    assert standins.NOTED == ["torch.version.cuda"]
+
+
+def test_source__package_that_breaks_at_import__is_left_out_around_its_file(tmp_path: Path) -> None:
+    package = tmp_path / "broken_pack"
+    (package / "parts").mkdir(parents=True)
+    (package / "__init__.py").write_text("assert False, 'another version of something is wanted'\n")
+    (package / "parts" / "__init__.py").write_text("")
+    (package / "parts" / "net.py").write_text("from ..base import WIDTH\n")
+    (package / "base.py").write_text("WIDTH = 7\n")
+    (package / "worse.py").write_text("raise ValueError('by itself')\n")
+    source = Source([str(tmp_path)], {})
+
+    assert source.module("broken_pack/parts/net.py").WIDTH == 7
+    assert source.bare == {"broken_pack": str(package), "broken_pack.parts": str(package / "parts")}
+    assert source.relative(source.bare["broken_pack"]) == "broken_pack"
+    with pytest.raises(ImportError, match="by itself"):
+        source.module("broken_pack/worse.py")
+
+
+def test_source__module_whose_own_import_fails__keeps_its_packages(tmp_path: Path) -> None:
+    package = tmp_path / "whole_pack"
+    package.mkdir()
+    (package / "__init__.py").write_text("KEPT = 1\n")
+    (package / "bad.py").write_text("raise ValueError\n")
+    source = Source([str(tmp_path)], {})
+
+    with pytest.raises(ImportError):
+        source.module("whole_pack/bad.py")
+
+    assert source.bare == {}
+    assert source.module("whole_pack/__init__.py").KEPT == 1
+
+
+def test_built__module_that_only_the_build_asks_for__is_stood_in() -> None:
+    found = object.__new__(search.Search)
+    found.source = Source(["/nowhere"], {})
+    builder: Any = types.SimpleNamespace(build=lambda *_, **__: importlib.import_module("nowhere_d.losses").weight)
+
+    assert isinstance(found._built(builder, Call("net.py:Net", {}, "test", 0), True), standins.Anything)
+    assert found.source.missing == ["nowhere_d"]
+
+
+def test_candidates__switches_for_somebodys_weights__are_off() -> None:
+    def net(bb_pretrained: bool = True, pretrained: str = "imagenet", pretrain_size: int = 224) -> None:
+        raise NotImplementedError
+
+    assert _calls({}, net)[0].kwargs == {"bb_pretrained": False, "pretrained": False}

@@ -66,6 +66,12 @@ def test_decide__two_classes_that_nobody_could_run__asks() -> None:
         decide([_match("a", group=-1), _match("b", group=-1)])
 
 
+def test_decide__class_for_all_names__goes_before_one_for_which_a_prefix_is_cut() -> None:
+    best, _ = decide([_match("inner", view="encoder", group=1), _match("outer", view="whole", distance=3)])
+
+    assert best["class"] == "outer"
+
+
 def test_decide__part_of_a_class_that_was_not_built__asks() -> None:
     with pytest.raises(AdapterNeeded, match=r"encoder fits a part .* net\.py:Net may hold all"):
         decide([_match("encoder", left_out=40, part_of="net.py:Net")])

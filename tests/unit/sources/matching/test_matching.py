@@ -124,6 +124,25 @@ def test_possible__expression__gives_its_values(code: str, values: list[object])
     assert _value(code) == values
 
 
+def test_calls__attribute_of_another_object__is_what_that_object_keeps(tmp_path: Path) -> None:
+    parts = """
+import numpy as np
+class Encoder:
+    def __init__(self):
+        self.widths = np.array([4, 8])
+        self.other = make(self)
+"""
+    use = "from nets import Net\nmodel = Net(models['encoder'].widths)\nsecond = Net(models['encoder'].other)\n"
+    classes, recipes = _recipes(_tree(tmp_path, nets=_NETS, parts=parts, use=use))
+
+    found = recipes.calls(classes.by_name["Net"][0])
+
+    assert [recipe.args for recipe in found] == [
+        ({"$call": [{"$ref": "numpy:array"}, [[4, 8]], {}]},),
+        ({"$unknown": "models['encoder'].other"},),
+    ]
+
+
 def test_is_known__unknown_inside__is_not() -> None:
     assert is_known([1, {"a": {"$tuple": [2]}}])
     assert not is_known([1, {"a": {"$unknown": "x"}}])

@@ -1,0 +1,114 @@
+"""One argument of a forward pass, made up from its annotation, its name, and how the method uses it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import Any, Dict, List, Set, Tuple
+
+TEXT = (
+    "text",
+    "tokens",
+    "token",
+    "idx",
+    "ids",
+    "input_ids",
+    "caption",
+    "captions",
+    "prompt",
+    "src",
+    "tgt",
+    "tokenized_text",
+)
+_MEL = ("mel", "mels", "spect", "spec", "spectrogram")
+_FLAGS = (
+    "return_loss",
+    "train",
+    "training",
+    "multimask_output",
+    "return_features",
+    "return_attn",
+    "test_mode",
+    "return_all",
+)
+SIDES = (64, 224, 256, 128, 32, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
+
+Guess = Tuple[str, List[int], str, int]
+
+
+def tensor(dtype: str, shape: List[int], high: int = 0) -> Dict[str, Any]:
+    """Return the plain form of a made-up tensor; ``high``: the number of tokens."""
+    return {"$tensor": [dtype, shape, high]}
+
+
+def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
+    """Return a plain value for one parameter, by its annotation, its use and its name."""
+    name, annotation = p.name, str(p.annotation)
+    dtype, shape, _, high = guess
+    side, channels = (shape[-1], shape[1]) if len(shape) == 4 else (SIDES[0], 3)
+    own, of_items = _keys(function, name)
+    if of_items:
+        return [{key: _item(key, [channels, side, side]) for key in of_items}]
+    if own:
+        return {key: _item(key, list(shape)) for key in own}
+    if annotation in ("<class 'bool'>", "bool") or name in _FLAGS:
+        return False
+    if name in TEXT and layers["tokens"]:
+        lengths = [getattr(module, n, None) for n in ("context_length",)]
+        length = next((v for v in lengths if isinstance(v, int)), 16)
+        return tensor("int64", [1, shape[1] if dtype == "int64" and place == 0 else length], layers["tokens"])
+    if name in _MEL and layers["mel"] and dtype != "int64":
+        return tensor("float32", [1, layers["mel"], shape[-1]])
+    if "mask" in name and place:
+        return None
+    if name in ("t", "timestep", "timesteps", "sigma", "noise_level"):
+        return tensor("int64", [1], 100)
+    if annotation in ("<class 'int'>", "int"):
+        return 1
+    return tensor(dtype, list(shape), high)
+
+
+def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
+    """Return the keys that a method reads from a parameter, whatever comes, and from its items: ``for x in batch``."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return [], []
+    items = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.For, ast.comprehension))
+        for target, source in _pairs(node)
+        if isinstance(target, ast.Name) and isinstance(source, ast.Name) and source.id == name
+    }
+    compared = (node.left for node in ast.walk(tree) if isinstance(node, ast.Compare))
+    tested = {left.value for left in compared if isinstance(left, ast.Constant)}
+    found = [[key for key in _read(tree, names) if key not in tested] for names in ({name}, items)]
+    return found[0], found[1]
+
+
+def _read(tree: ast.AST, names: Set[str]) -> List[str]:
+    """Return the words by which something of these names is subscripted, in order."""
+    keys: Dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in names:
+            key = getattr(node.slice, "value", None)
+            key = getattr(key, "value", key)  # before Python 3.9 an index lies between
+            if isinstance(key, str) and isinstance(node.ctx, ast.Load):
+                keys[key] = None
+    return list(keys)
+
+
+def _pairs(node: Any) -> List[Tuple[Any, Any]]:
+    """Return (loop variable, what it runs over), through ``zip``."""
+    source, target = node.iter, node.target
+    if isinstance(source, ast.Call) and getattr(source.func, "id", "") == "zip" and isinstance(target, ast.Tuple):
+        return list(zip(target.elts, source.args))
+    return [(target, source)]
+
+
+def _item(key: str, shape: List[int]) -> Any:
+    if "size" in key:
+        return {"$tuple": shape[-2:]}
+    return tensor("float32", shape)

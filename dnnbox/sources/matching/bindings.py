@@ -1,0 +1,81 @@
+"""What names are bound to: by assignments, as parameters, on ``self``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from dnnbox.sources.matching.reading import Module, Tree
+
+
+def assignments(body: Sequence[ast.stmt]) -> dict[str, list[ast.expr]]:
+    """Return what is assigned to plain names, in order, under any condition, in loops over literals too."""
+    found: dict[str, list[ast.expr]] = {}
+    for statement in body:
+        for node in _below(statement):
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    _bind(found, target, node.value)
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                _bind(found, node.target, node.value)
+            elif isinstance(node, ast.For) and isinstance(node.iter, (ast.List, ast.Tuple)):
+                for element in node.iter.elts:
+                    _bind(found, node.target, element)
+    return found
+
+
+def _below(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Yield a statement and those inside it, without the bodies of other functions and classes."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return
+    yield statement
+    for name in ("body", "orelse", "finalbody"):
+        for child in getattr(statement, name, ()):
+            if isinstance(child, ast.stmt):
+                yield from _below(child)
+    for handler in getattr(statement, "handlers", ()):
+        for child in handler.body:
+            yield from _below(child)
+
+
+def _bind(found: dict[str, list[ast.expr]], target: ast.expr, value: ast.expr) -> None:
+    if isinstance(target, ast.Name):
+        found.setdefault(target.id, []).append(value)
+    elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
+        for one, part in zip(target.elts, value.elts, strict=False):
+            _bind(found, one, part)
+
+
+def defaults(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the parameters that have a default, with it."""
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    for argument, default in zip(
+        positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True
+    ):
+        yield argument.arg, default
+    for argument, each in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if each is not None:
+            yield argument.arg, each
+
+
+def parameters(function: ast.FunctionDef) -> list[str]:
+    """Return the names of a function's parameters, without ``self``."""
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    return [name for name in names if name not in ("self", "cls")]
+
+
+def kept_on_self(tree: Tree) -> dict[str, list[tuple[Module, ast.expr]]]:
+    """Return what objects of the tree keep, ``self.name = …``, by name; what only passes an argument on is left out."""
+    found: dict[str, list[tuple[Module, ast.expr]]] = {}
+    for module in tree.modules:
+        for node in module.nodes:
+            if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Name):
+                for target in node.targets:
+                    if isinstance(target, ast.Attribute) and _is_self(target.value):
+                        found.setdefault(target.attr, []).append((module, node.value))
+    return found
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
