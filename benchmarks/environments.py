@@ -1,16 +1,19 @@
 """Measures making environments from a warm cache against what people do by hand, and what the warm path costs.
 
-    .venv/bin/python benchmarks/environments.py [--part onnxruntime|torch|container]… [--repeat N] [--record FILE]
+    .venv/bin/python benchmarks/environments.py [--part onnxruntime|torch|container]… [--repeat N] [--jobs N]
+        [--record FILE]
 
-Paired: each round makes both, one after the other. All sides have every wheel on this machine, and all end with
-compiled files. Against `python -m venv` and pip with the same lock; against `docker build`; a job in a container
-against `docker run … python -c 'import onnxruntime'`. Prints a line per part and merges it into FILE; wall seconds.
+Paired: each round makes both, one after the other, in turns first; what an earlier one left to the disk is written
+before. All sides have every wheel on this machine, and all end with compiled files. Against `python -m venv` and pip
+with the same lock; against `docker build`; a job in a container against `docker run … python -c 'import onnxruntime'`.
+Prints a line per part and merges it into FILE; wall seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
@@ -21,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,10 +58,27 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def taking_turns(number: int, ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds of both; every other pair begins with theirs, so that a drift of the machine cancels out."""
+    taken = {}
+    for name, call in (("ours", ours), ("theirs", theirs))[:: 1 if number % 2 == 0 else -1]:
+        os.sync()
+        taken[name] = seconds(call)
+    return taken["ours"], taken["theirs"]
+
+
 def spread(values: list[float], digits: int = 3) -> dict[str, float]:
-    """Return the median and the range."""
-    return {"median": round(statistics.median(values), digits), "min": round(min(values), digits),
-            "max": round(max(values), digits), "n": len(values)}  # fmt: skip
+    """Return the median, its 95 % interval by the sign test where there are enough values for one, and the range."""
+    ordered, n = sorted(values), len(values)
+    left = max((k for k in range(n // 2) if tail(n, k) <= 0.025), default=None)
+    interval = {} if left is None else {"low": round(ordered[left], digits), "high": round(ordered[-1 - left], digits)}
+    return {"median": round(statistics.median(values), digits), **interval, "min": round(ordered[0], digits),
+            "max": round(ordered[-1], digits), "n": n}  # fmt: skip
+
+
+def tail(n: int, k: int) -> float:
+    """Return the chance that no more than ``k`` of ``n`` values lie below the true median."""
+    return float(sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
 
 
 def ratios(theirs: list[float], ours: list[float]) -> dict[str, float]:
@@ -105,9 +126,11 @@ def venv_part(runtime: str, repeat: int, folder: Path) -> dict[str, object]:
     ours, theirs = [], []
     for number in range(repeat):
         store.remove(target)
-        ours.append(seconds(realise))
-        theirs.append(seconds(lambda number=number: with_pip(spec, lock, folder / f"pip-{number}")))  # type: ignore[misc]
-        shutil.rmtree(folder / f"pip-{number}")
+        place = folder / f"pip-{number}"
+        own, other = taking_turns(number, realise, partial(with_pip, spec, lock, place))
+        ours.append(own)
+        theirs.append(other)
+        shutil.rmtree(place)
     warm = [1e3 * seconds(realise) for _ in range(50)]
     again = [
         1e3 * seconds(lambda: environments.resolve(spec, store, offline=True, progress=Silent())) for _ in range(50)
@@ -122,7 +145,7 @@ def venv_part(runtime: str, repeat: int, folder: Path) -> dict[str, object]:
     }
 
 
-def container_part(repeat: int, folder: Path) -> dict[str, object]:
+def container_part(repeat: int, jobs_wanted: int, folder: Path) -> dict[str, object]:
     """Return the same for a container's environment and `docker build`, and what one warm job costs."""
     store = Store(folder / "store")
     spec, lock = locked("onnxruntime", store, python=boxes.image_python("docker", IMAGE, store=store))
@@ -136,12 +159,13 @@ def container_part(repeat: int, folder: Path) -> dict[str, object]:
     ours, theirs = [], []
     for number in range(repeat):
         store.remove(target)
-        ours.append(seconds(make))
         name = f"dnnbox-bench-{os.getpid()}-{number}"
         build = ["docker", "build", "-q", "--no-cache", "--network", "none", "-t", name, str(context)]
-        theirs.append(seconds(lambda build=build: subprocess.run(build, check=True, capture_output=True)))  # type: ignore[misc]
+        own, other = taking_turns(number, make, partial(subprocess.run, build, check=True, capture_output=True))
+        ours.append(own)
+        theirs.append(other)
         subprocess.run(["docker", "rmi", "-f", name], check=True, capture_output=True)
-    jobs, plain = warm_jobs(made, target, store, 4 * repeat, folder)
+    jobs, plain = warm_jobs(made, target, store, jobs_wanted, folder)
     return {
         "packages": len(lock.packages),
         "dnnbox_s": spread(ours),
@@ -181,17 +205,18 @@ def warm_jobs(made: str, target: Path, store: Store, repeat: int, folder: Path) 
     place = str(Path(made).parent.parent)
     plain = ["docker", "run", "--rm", "--network", "none", "-v", f"{target}:{place}:ro", IMAGE, made, "-c", IMPORT]
     ours, theirs = [], []
-    for _ in range(repeat + 1):  # the first of each imports the SDK and fills the page cache
-        ours.append(seconds(job))
-        theirs.append(seconds(lambda: subprocess.run(plain, check=True, capture_output=True)))
-    return ours[1:], theirs[1:]
+    for number in range(repeat + 2):  # the first imports the SDK and fills the page cache
+        own, other = taking_turns(number, job, partial(subprocess.run, plain, check=True, capture_output=True))
+        ours.append(own)
+        theirs.append(other)
+    return ours[2:], theirs[2:]
 
 
 def record(file: Path, rows: dict[str, dict[str, object]]) -> None:
     """Merge the parts into the file, each with the day and the machine that it was taken on."""
     kept = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     facts = {"taken": datetime.now(UTC).strftime("%Y-%m-%d"), "cores": os.cpu_count(), "machine": platform.machine(),
-             "load_15min": round(os.getloadavg()[2], 1)}  # fmt: skip
+             "load_5min": round(os.getloadavg()[1], 1)}  # fmt: skip
     for name, row in rows.items():
         kept[name] = {**facts, **row}
     file.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n", "utf-8")
@@ -200,14 +225,15 @@ def record(file: Path, rows: dict[str, dict[str, object]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--part", action="append", choices=(*RUNTIMES, "container"))
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=5, help="pairs of environments")
+    parser.add_argument("--jobs", type=int, default=40, help="pairs of warm jobs")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
     rows: dict[str, dict[str, object]] = {}
     for part in options.part or (*RUNTIMES, "container"):
         with tempfile.TemporaryDirectory(prefix="dnnbox-bench-") as folder:
             if part == "container":
-                rows[part] = container_part(options.repeat, Path(folder))
+                rows[part] = container_part(options.repeat, options.jobs, Path(folder))
             else:
                 rows[part] = venv_part(RUNTIMES[part], options.repeat, Path(folder))
         print(part, json.dumps(rows[part]))

@@ -19,14 +19,19 @@ _REFUSALS = (
 
 
 @contextmanager
-def host_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission and a disk that fails into their own errors."""
+def host_errors(path: Path, hint: str = "") -> Iterator[None]:
+    """Turn a full disk, a missing permission and a disk that fails into their own errors.
+
+    ``hint`` says where else one may write, for what does not lie in an experiment.
+    """
     try:
         yield
     except OSError as error:
         told = host_error(error, path.name)
         if told is None:
             raise
+        if hint and isinstance(told, HostPermission):
+            told.hint = hint
         raise told from error
 
 

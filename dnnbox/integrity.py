@@ -29,7 +29,7 @@ def vouch(folder: Path, known: Mapping[str, str] | None = None, *, every: bool =
     ``known`` has sums by relative path that were taken before, when the file was made. ``every``: also of what wheels
     vouch for, because the lists that conda's packages bring do not always tell what lies there.
     """
-    recorded, sums = {} if every else _recorded(folder), known or {}
+    recorded, sums = set() if every else {name for name, _ in _rows(folder)}, known or {}
     names = [name for name in _files(folder) if name not in recorded]
     lines = [f"{sums.get(name) or _state(folder / name)}  {name}\n" for name in names]
     (folder / SUMS).write_text("".join(sorted(lines)), "utf-8", errors="surrogateescape")
@@ -80,18 +80,26 @@ def _state(path: Path) -> str:
 
 def _recorded(folder: Path) -> dict[str, str]:
     """Return the files that the wheels vouch for, with sha256 in hex."""
-    found: dict[str, str] = {}
+    return {name: _hex(digest) for name, digest in _rows(folder)}
+
+
+def _rows(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files that the wheels vouch for, with sha256 as it stands there."""
     for record in sorted(folder.glob("lib/python3*/site-packages/*.dist-info/RECORD")):
         if record.parents[2].is_symlink():  # conda's lib/python3.1, which is another name for the same files
             continue
-        site = record.parent.parent.relative_to(folder)
+        site = record.parent.parent.relative_to(folder).as_posix()
         with suppress(csv.Error, UnicodeDecodeError):
             for row in csv.reader(record.read_text("utf-8").splitlines()):
-                if len(row) >= 2 and row[1].startswith("sha256="):
-                    name = os.path.normpath(site / row[0])
-                    if not name.startswith(("..", "/")):
-                        found[name] = _hex(row[1].removeprefix("sha256="))
-    return found
+                if len(row) >= 2 and row[1].startswith("sha256=") and not row[0].startswith("/"):
+                    name = _normal(f"{site}/{row[0]}")
+                    if not name.startswith(".."):
+                        yield name, row[1].removeprefix("sha256=")
+
+
+def _normal(path: str) -> str:
+    """Return a path without detours. Most have none, and there are tens of thousands."""
+    return os.path.normpath(path) if "/." in path or "//" in path else path
 
 
 def _hex(text: str) -> str:

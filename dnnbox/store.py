@@ -25,6 +25,9 @@ from dnnbox.files import expanded, host_errors, write_atomic
 
 MARKER = ".dnnbox-entry.json"
 _SCHEMA = 1
+ELSEWHERE = "set DNNBOX_HOME to a folder that you may write"
+"""The way out for whoever may not write to the store."""
+
 _WITNESSES = 12
 """How many of the largest files are checked by size on every use; all of them would cost more than a run's start."""
 
@@ -132,7 +135,7 @@ class Store:
         # Not the process id alone: in containers that share a store everybody may be number 1.
         part = target if in_place else target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
         try:
-            with host_errors(target):
+            with host_errors(target, ELSEWHERE):
                 part.mkdir()
                 build(part)
                 _mark(part, target.name)
@@ -249,7 +252,7 @@ def _unmarked(folder: Path) -> tuple[Path, ...]:
 
 def _open_lock(target: Path) -> int:
     folder = target.parent / ".locks"
-    with host_errors(folder):
+    with host_errors(folder, ELSEWHERE):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Lock files are never removed: a second process could hold the old one while a third makes it anew.
@@ -257,7 +260,7 @@ def _open_lock(target: Path) -> int:
         except (NotADirectoryError, FileExistsError) as error:
             raise HostPermission(
                 f"the store cannot be made: a part of its path is not a folder ({error.strerror})",
-                hint="set DNNBOX_HOME to a folder that you may write",
+                hint=ELSEWHERE,
             ) from error
 
 
@@ -329,7 +332,7 @@ def _remove(path: Path) -> None:
     """
     doomed = path.parent / f".{path.name.lstrip('.')}.{secrets.token_hex(4)}.gone"
     try:
-        with host_errors(path):
+        with host_errors(path, ELSEWHERE):
             path.rename(doomed)
     except FileNotFoundError:
         return

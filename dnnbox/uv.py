@@ -151,12 +151,12 @@ def for_container(indexes: Indexes, *, offline: bool, cache_dir: str, locked: bo
 
 def local_folders(indexes: Indexes) -> tuple[Path, ...]:
     """Return the find-links folders on this machine, each once and only those that are there."""
-    found = (_local(place) for place in indexes.find_links)
+    found = (local_path(place) for place in indexes.find_links)
     return tuple(dict.fromkeys(path for path in found if path is not None and path.is_dir()))
 
 
-def _local(place: str) -> Path | None:
-    """Return the path of a find-links entry, None for one on the network."""
+def local_path(place: str) -> Path | None:
+    """Return the path of an index or a find-links entry, None for one on the network."""
     parts = urlsplit(place)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -167,7 +167,7 @@ def _moved(indexes: Indexes, folders: Mapping[str, str]) -> Indexes:
     """Return the indexes with local find-links folders replaced by where the container sees them."""
     places = []
     for place in indexes.find_links:
-        path = _local(place)
+        path = local_path(place)
         if path is None:
             places.append(place)
         elif str(path) in folders:
@@ -289,6 +289,11 @@ _REFUSED = re.compile(r"permission denied|read-only file system", re.IGNORECASE)
 _PHASE = "environment"
 
 
+def is_network(output: str) -> bool:
+    """Return whether a tool's words say that something was not reached."""
+    return _NETWORK.search(output) is not None
+
+
 def failure(output: str, what: str, *, offline: bool = False) -> DnnboxError:
     """Return the error for uv's words: which exit code, one clear line, the way out.
 
@@ -306,9 +311,11 @@ def failure(output: str, what: str, *, offline: bool = False) -> DnnboxError:
     if _OFFLINE.search(output):
         hint = "run once without `--offline`" if offline else "the network is switched off (UV_OFFLINE)"
         return NetworkFailed(f"{what}: not everything is cached", hint=hint, phase=_PHASE, details={"uv": reason})
-    if "No solution found" not in output and _NETWORK.search(output):
+    if "No solution found" not in output and is_network(output):
         return _network_failed(output, what)
     hint = "loosen a constraint, choose another Python, or add an index"
+    if "not found in the package registry" in output:
+        hint = "is it the right index? dnnbox takes those of its settings, of uv and of pip"
     return EnvFailed(f"{what}: {reason}", hint=hint, phase=_PHASE)
 
 

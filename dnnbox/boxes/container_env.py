@@ -31,7 +31,7 @@ from dnnbox.files import host_errors
 from dnnbox.process import Completed
 from dnnbox.records.environment import EnvSpec, Indexes, Limits, Lock, Mount
 from dnnbox.scratch import scratch
-from dnnbox.store import Store
+from dnnbox.store import ELSEWHERE, Store
 
 _UV = "/dnnbox/uv"
 _LOCK = "/dnnbox/dnnbox.lock.txt"
@@ -73,7 +73,7 @@ def make_container_env(
     target = _target(store, lock, facts.id)
     if not store.verified(target):
         # Made before the mount is, else the engine would make it, as root.
-        with host_errors(store.container_root):
+        with host_errors(store.container_root, ELSEWHERE):
             store.uv_cache.mkdir(parents=True, exist_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
         with Session(engine) as session, _lock_file(lock) as lock_file:

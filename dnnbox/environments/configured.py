@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from dnnbox import uv
 from dnnbox.errors import Usage
 from dnnbox.records.environment import Indexes, Workspace
+from dnnbox.text import visible
 
 
 def indexes_of(workspace: Workspace) -> Indexes:
@@ -37,6 +38,24 @@ def indexes_of(workspace: Workspace) -> Indexes:
         constraints=_unique(constraints),
         ca_bundle=str(settings.get("ca-bundle", "")) or _pip_certificates(pip),
     )
+
+
+def refuse_missing(indexes: Indexes) -> None:
+    """Refuse what is configured on this machine and not there: uv would say that a package does not exist.
+
+    Raises:
+        Usage: an index, a find-links folder or the bundle of certificates is not there.
+    """
+    places = [("find-links", place) for place in indexes.find_links]
+    places += [("the index", url) for url in (indexes.default, *indexes.extra, *indexes.pinned.values()) if url]
+    for what, place in places:
+        folder = uv.local_path(place)
+        if folder is not None and not folder.expanduser().exists():
+            hint = "mend it where it is configured: dnnbox's settings, uv's or pip's variables and files"
+            raise Usage(f"{what} {visible(place, 120)} is no URL and is not on this machine", hint=hint, phase="plan")
+    if indexes.ca_bundle and not Path(indexes.ca_bundle).is_file():
+        name = visible(indexes.ca_bundle, 120)
+        raise Usage(f"the bundle of certificates {name} is not there", hint="mend `ca-bundle`", phase="plan")
 
 
 def _pip_certificates(pip: Mapping[str, str]) -> str:

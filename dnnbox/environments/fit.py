@@ -99,6 +99,8 @@ def _disk(machine: Machine, need: Need) -> FitCheck:
     wanted = UNPACKED * need.download_bytes
     fits = machine.disk_free_bytes > wanted + _SPARE_BYTES
     text = f"{_gb(machine.disk_free_bytes)} free, about {_gb(wanted)} needed"
+    if machine.disk_free_bytes > wanted:
+        text += "" if fits else f" and {_gb(_SPARE_BYTES)} to spare"
     fix = "free space with `dnnbox clean`, or set DNNBOX_HOME to a larger disk"
     return FitCheck("disk", "ok" if fits else "failed", text, "" if fits else fix)
 

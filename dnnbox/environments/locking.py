@@ -8,6 +8,7 @@ import os
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from dnnbox.events import Progress
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.records.environment import EnvSpec, Lock, LockedPackage
 from dnnbox.scratch import scratch
-from dnnbox.store import Store
+from dnnbox.store import ELSEWHERE, Store
 
 MAX_AGE_S = 7 * 86400
 """Older locks are resolved anew where the network is there, so that "latest" stays true."""
@@ -61,8 +62,6 @@ def resolve(
             f"the index was not reached; using the versions resolved on {known.resolved_utc[:10]} ({error.what})"
         )
         return known
-    with host_errors(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(file, codec.dumps(replace(lock, packages=tuple(replace(p, cached=False) for p in lock.packages))))
     return replace(lock, packages=_with_cached(lock.packages, store))
 
@@ -108,9 +107,7 @@ def _with_cached(packages: tuple[LockedPackage, ...], store: Store) -> tuple[Loc
 
 
 def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, patient: bool, log: Path | None) -> Lock:
-    with host_errors(store.lock_dir):
-        store.lock_dir.mkdir(parents=True, exist_ok=True)
-    with scratch(store.lock_dir) as project:
+    with _project(store) as project:
         output = project / "pylock.toml"
         write_project(spec, project)
         argv = uv.compile_argv(project, output, python=spec.python, platform=spec.platform, upgrade=refresh)
@@ -124,6 +121,15 @@ def _resolved(spec: EnvSpec, store: Store, *, offline: bool, refresh: bool, pati
         if ended.returncode != 0:
             raise _explained(uv.failure(ended.stderr, _what(spec), offline=offline), spec, offline=offline)
         return _checked(lock_of(spec, tomllib.loads(output.read_text("utf-8"))), spec)
+
+
+@contextmanager
+def _project(store: Store) -> Iterator[Path]:
+    """Yield an empty folder beside the locks: uv looks for configuration above a project, and the store holds none."""
+    with host_errors(store.lock_dir, ELSEWHERE):
+        store.lock_dir.mkdir(parents=True, exist_ok=True)
+        with scratch(store.lock_dir) as folder:
+            yield folder
 
 
 def _what(spec: EnvSpec) -> str:

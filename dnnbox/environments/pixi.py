@@ -13,10 +13,11 @@ from typing import Any
 from dnnbox import process, uv
 from dnnbox.environments.configured import read_toml
 from dnnbox.environments.exports.base import without_credentials
-from dnnbox.errors import EnvFailed
+from dnnbox.errors import DnnboxError, EnvFailed, NetworkFailed
 from dnnbox.files import write_atomic
 from dnnbox.records.dependencies import Requirement
 from dnnbox.records.environment import EnvSpec, Workspace
+from dnnbox.text import redact, visible
 
 _TIMEOUT_S = 3600.0
 
@@ -117,15 +118,25 @@ def _change(
         ended = process.run(argv, timeout_s=_TIMEOUT_S, env=environ)
         uv.log_transcript(log, argv, ended)
         if ended.returncode != 0:
-            from dnnbox.text import visible
-
-            last = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise EnvFailed(f"pixi could not install {names}: {visible(last)}", phase="environment")
+            raise _failed(ended, names, offline)
     except BaseException:
         _restore(saved)
         _reinstall(argv, saved[lock], environ, log)
         raise
     _keep(record_dir, {path: path.read_bytes() if path.exists() else None for path in saved}, "after")
+
+
+def _failed(ended: process.Completed, names: str, offline: bool) -> DnnboxError:
+    """Return the error for pixi's words; the last line that is none of its drawings or hints says why."""
+    if ended.timed_out:
+        return NetworkFailed(f"pixi took longer than {_TIMEOUT_S / 60:g} minutes for {names}", phase="environment")
+    lines = [line.strip(" \t×│├╰─▶·") for line in ended.stderr.splitlines()]
+    last = next((line for line in reversed(lines) if line and not line.startswith("help:")), "no reason given")
+    what = f"pixi could not install {names}: {visible(redact(last), 200)}"
+    if not uv.is_network(ended.stderr):
+        return EnvFailed(what, hint="the log holds all that it said", phase="environment")
+    hint = "run once without `--offline`" if offline else "check network, proxy, channels and indexes"
+    return NetworkFailed(what, hint=hint, phase="environment")
 
 
 def _reinstall(argv: list[str], lock: bytes | None, environ: Mapping[str, str] | None, log: Path | None) -> None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dnnbox import catalog, process, uv
-from dnnbox.environments.configured import indexes_of
+from dnnbox.environments.configured import indexes_of, refuse_missing
 from dnnbox.environments.torch_build import local_wheels, wanted_build, with_torch
 from dnnbox.errors import EnvFailed
 from dnnbox.records.dependencies import Dependencies
@@ -47,6 +47,7 @@ def plan(
     lines = tuple(sorted(set(_replaced(wanted, spec.replace.get(device, {})))))
     platform = platform or platform_of_host()
     indexes = indexes_of(workspace)
+    refuse_missing(indexes)
     for line in (*lines, *indexes.constraints):
         _refuse_direct(line)
     needs_torch = spec.torch_family or any(_name(line) in ("torch", "torchvision", "torchaudio") for line in lines)

@@ -22,7 +22,7 @@ from dnnbox.errors import NetworkFailed
 from dnnbox.events import Progress
 from dnnbox.files import host_errors, write_atomic
 from dnnbox.records.environment import CondaSolution, EnvSpec, Lock, Workspace
-from dnnbox.store import Store
+from dnnbox.store import ELSEWHERE, Store
 
 MANIFEST = ".dnnbox-pixi"
 """The folder in the environment that holds its pixi.toml and pixi.lock."""
@@ -46,7 +46,7 @@ def conda_part(spec: EnvSpec, workspace: Workspace, store: Store, *, offline: bo
         if known is None:
             raise
         return known
-    with host_errors(file):
+    with host_errors(file, ELSEWHERE):
         file.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(file, codec.dumps(solution))
     return solution

@@ -254,6 +254,22 @@ def test_install_current__pixi_stand_in__manifest_changed_or_put_back(
         assert (tmp_path / "record" / "pixi-before.toml").read_text() == PIXI
 
 
+def test_install_current__pixi_does_not_reach_the_channel__is_network_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = pixi_workspace(tmp_path)
+    said = "  × failed to fetch repodata\n  ╰─▶ error sending request for url (https://c/noarch)\n  help: try again"
+    pretend_pixi(tmp_path / "bin", f"printf '%s' '{said}' >&2; exit 1", monkeypatch)
+    (tmp_path / "record").mkdir()
+    wanted = Dependencies("adapter", (Requirement("timm"),))
+
+    with pytest.raises(NetworkFailed, match="could not install timm: error sending request") as caught:
+        install_current(workspace, wanted, spec_of(tmp_path), tmp_path / "record", offline=True)
+
+    assert "--offline" in caught.value.hint
+    assert Path(workspace.manifest).read_text() == PIXI
+
+
 def test_install_current__pixi_fails_offline__putting_back_is_offline_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

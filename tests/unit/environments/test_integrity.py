@@ -53,6 +53,32 @@ def test_doctor__whole_store__is_ok(environment: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "path"),
+    [("/etc/passwd", ""), ("../../../../outside", ""), ("beta/../alpha/./extra.txt", "alpha/extra.txt")],
+)
+def test_recorded__absolute_outside_or_with_detours__vouches_for_what_it_leads_to(
+    tmp_path: Path, row: str, path: str
+) -> None:
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    (site / "alpha-1.0.dist-info").mkdir(parents=True)
+    (site / "alpha-1.0.dist-info" / "RECORD").write_text(
+        f"{row},sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+    )
+    (site / "alpha").mkdir()
+    (site / "alpha" / "extra.txt").touch()
+    (site / "etc").mkdir()
+    (site / "etc" / "passwd").touch()
+
+    integrity.vouch(tmp_path)
+
+    listed = [line.rpartition("  ")[2] for line in (tmp_path / integrity.SUMS).read_text().splitlines()]
+    prefix = "lib/python3.11/site-packages"
+    assert (f"{prefix}/alpha/extra.txt" in listed) is not bool(path)
+    assert f"{prefix}/etc/passwd" in listed
+    assert list(integrity.differences(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
     "pattern",
     [
         "lib/python3*/site-packages/alpha/__init__.py",

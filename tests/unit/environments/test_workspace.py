@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dnnbox.environments import detect
-from dnnbox.environments.configured import indexes_of
+from dnnbox.environments.configured import indexes_of, refuse_missing
 from dnnbox.errors import Usage
-from dnnbox.records.environment import Workspace
+from dnnbox.records.environment import Indexes, Workspace
 
 
 def make_venv(folder: Path) -> Path:
@@ -207,3 +208,33 @@ def test_indexes_of__constraint_file_is_missing__usage(tmp_path: Path, monkeypat
 
     with pytest.raises(Usage, match=r"gone\.txt"):
         indexes_of(Workspace(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"find_links": ("/nowhere/wheels",)}, "find-links /nowhere/wheels"),
+        ({"find_links": ("file:///nowhere/wheels",)}, "find-links file:///nowhere/wheels"),
+        ({"default": "not a url"}, "the index not a url"),
+        ({"extra": ("/nowhere/simple",)}, "the index /nowhere/simple"),
+        ({"pinned": {"torch": "/nowhere/torch"}}, "the index /nowhere/torch"),
+        ({"ca_bundle": "/nowhere/ca.pem"}, "certificates /nowhere/ca.pem"),
+    ],
+)
+def test_refuse_missing__configured_and_not_there__is_usage(named: dict[str, Any], said: str) -> None:
+    with pytest.raises(Usage, match=said) as caught:
+        refuse_missing(Indexes(**named))
+
+    assert "mend" in caught.value.hint
+
+
+def test_refuse_missing__there_or_on_the_network__is_fine(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    refuse_missing(
+        Indexes(
+            default="https://host/simple",
+            extra=(tmp_path.as_uri(),),
+            find_links=(str(tmp_path), "https://host/links"),
+            ca_bundle=str(tmp_path / "ca.pem"),
+        )
+    )
