@@ -15,7 +15,7 @@ from typing import Callable, Optional
 _STARTED_NS = time.monotonic_ns()
 _INTERPRETER_NS = time.process_time_ns()  # CPU time so far is what it took to start Python
 
-from . import failures, jobs, tools  # noqa: E402 - the time above is the start of the harness, before its imports
+from . import failures, jobs, probe, tools  # noqa: E402 - the time above is the start of the harness, before its imports
 from .events import Progress  # noqa: E402
 from .session import Context  # noqa: E402
 from .protocol import REQUEST, RESULT, ProtocolError, RunError, RunRequest, RunResult, read, write  # noqa: E402
@@ -66,6 +66,7 @@ def _run(request: RunRequest, run_dir: str) -> RunResult:
             jobs.run(context)
         except (Exception, SystemExit) as raised:  # foreign code runs in there, and may even call sys.exit
             error = failures.explain(raised, context.stage)
+            context.fields.setdefault("machine", probe.machine(request.device))
         progress.show("done")
     return _result(context, error)
 

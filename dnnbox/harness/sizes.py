@@ -81,7 +81,7 @@ def _tries(
     for label, places in dimensions:
         first, place = places[0]
         now = base[first][place]
-        wanted = BATCHES if label == "batch" else sorted({max(1, now // 2), now + 1, now * 3 // 2, now * 2} - {now})
+        wanted = BATCHES if label == "batch" else sorted({max(1, now // 2), now, now + 1, now * 3 // 2, now * 2})
         for size in wanted:
             shapes = {name: list(shape) for name, shape in base.items()}
             for name, at in places:

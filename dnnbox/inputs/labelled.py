@@ -38,7 +38,10 @@ def labelled(path: Path, *, task: str = "", has_own: bool = False, seed: int = 0
         raise NotReadable(f"--dataset `{visible(path.name, 80)}` does not exist", hint=_FORMS, phase="inputs")
     try:
         found = _read(path, task, has_own=has_own)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        what = f"--dataset `{visible(path.name, 80)}` is no text in UTF-8"
+        raise NotReadable(what, hint="save the table as UTF-8", phase="inputs") from error
+    except (OSError, csv.Error) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise NotReadable(f"--dataset `{visible(path.name, 80)}`: {visible(why, 120)}", phase="inputs") from error
     return _sampled(found, seed)
@@ -100,7 +103,7 @@ def _folders(root: Path, *, has_own: bool) -> LabelledSet:
     if plain:
         raise Usage(
             f"--dataset `{visible(root.name, 80)}` holds files but no folder per class, so no label is known",
-            hint=f"{_FORMS}; without labels, `--metrics FILE.py` can judge",
+            hint="give a folder per class, a CSV file or COCO's JSON; without labels, `--metrics FILE.py` judges",
             phase="inputs",
         )
     raise _unknown(root)
@@ -129,33 +132,41 @@ class _Columns:
 
 
 def _table(path: Path, task: str, *, has_own: bool) -> LabelledSet:
-    if path.stat().st_size > _MOST_BYTES:
-        raise Usage(f"--dataset `{visible(path.name, 80)}` is larger than 512 MiB", hint="give a part", phase="inputs")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        head = file.readline()
-        delimiter = "\t" if "\t" in head and "," not in head else ";" if ";" in head and "," not in head else ","
-        file.seek(0)
-        lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
-    if not lines:
-        raise _unknown(path)
-    header = [name.strip() for name in lines[0]]
+    header, lines = _lines(path)
     columns = _columns([name.lower() for name in header])
     if columns is None and len(header) >= 2 and (path.parent / header[0]).is_file():
+        lines.insert(0, (1, header))
         header, columns = ["path", "label", *header[2:]], _Columns("path", "", "", "label")
-        lines.insert(0, header)
     if columns is None:
         raise Usage(
             f"--dataset `{visible(path.name, 80)}` has the columns {visible(', '.join(header), 120)}",
             hint="name them path and label (or text and label; a, b and score for pairs)",
             phase="inputs",
         )
+    if not lines:
+        raise Usage(f"--dataset `{visible(path.name, 80)}` has a header and no rows", hint=_FORMS, phase="inputs")
     names = [name.lower() for name in header]
-    records = [dict(zip(names, line, strict=False)) for line in lines[1:]]
-    rows = [_row(path.parent, record, columns, number) for number, record in enumerate(records, 2)]
+    records = [(line, dict(zip(names, cells, strict=False))) for line, cells in lines]
+    rows = [_row(path.parent, record, columns, line) for line, record in records]
     goal = "own" if has_own and not columns.label else _goal(rows, columns, task, path)
-    rows = [_judged(row, goal, path.parent) for row in rows]
+    rows = [_judged(row, goal, path.parent, line) for row, (line, _) in zip(rows, records, strict=True)]
     classes = tuple(sorted({str(row["label"]) for row in rows})) if goal == "classes" else ()
     return LabelledSet(str(path.parent), path.name, "csv", goal, tuple(rows), classes)
+
+
+def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the first row of a table, and the others with their line numbers; empty lines are left out."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise Usage(f"--dataset `{visible(path.name, 80)}` is larger than 512 MiB", hint="give a part", phase="inputs")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        head = file.readline()
+        delimiter = "\t" if "\t" in head and "," not in head else ";" if ";" in head and "," not in head else ","
+        file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        lines = [(reader.line_num, cells) for cells in reader if cells]
+    if not lines:
+        raise _unknown(path)
+    return [name.strip() for name in lines[0][1]], lines[1:]
 
 
 def _columns(names: Sequence[str]) -> _Columns | None:
@@ -170,6 +181,9 @@ def _columns(names: Sequence[str]) -> _Columns | None:
 
 def _row(root: Path, record: Mapping[str, str], columns: _Columns, line: int) -> dict[str, Any]:
     row: dict[str, Any] = {"label": record.get(columns.label, "").strip()} if columns.label else {}
+    if columns.label and not row["label"]:
+        hint = f"fill the column {visible(columns.label, 40)}, or take the line out"
+        raise Usage(f"line {line} of the dataset has no label", hint=hint, phase="inputs")
     if not columns.path:
         row["text"] = record.get(columns.text, "")
         if columns.other:
@@ -229,16 +243,17 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _judged(row: Mapping[str, Any], goal: str, root: Path) -> dict[str, Any]:
+def _judged(row: Mapping[str, Any], goal: str, root: Path, line: int) -> dict[str, Any]:
     """Return a row with its label where the judge looks for it."""
     changed = dict(row)
     if goal in ("masks", "pictures"):
-        changed["mask" if goal == "masks" else "target"] = str(_inside(root, str(changed.pop("label")), 0))
+        changed["mask" if goal == "masks" else "target"] = str(_inside(root, str(changed.pop("label")), line))
     elif goal == "transcripts":
         changed["transcript"] = changed.pop("label")
     elif goal in ("numbers", "pairs"):
         if not _is_number(str(changed["label"])):
-            raise Usage(f"the label `{visible(str(changed['label']), 40)}` is no number", phase="inputs")
+            what = f"line {line} of the dataset: the label `{visible(str(changed['label']), 40)}` is no number"
+            raise Usage(what, hint="write it as digits with a point", phase="inputs")
         changed["label"] = float(changed["label"])
     return changed
 

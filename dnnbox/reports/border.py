@@ -60,13 +60,23 @@ def _fields(title: str, fields: Sequence[ContractField]) -> Table:
             code(field.name),
             code(words.shape(field.shape)),
             code(field.dtype),
-            data(", ".join(filter(None, (field.layout, field.colour_order))) or numbers.MISSING),
+            data(_order(field) or numbers.MISSING),
             data(_range(field)),
             _chip(field.status.get("shape", "assumed"), field.source.get("shape", "")),
         )
         for field in fields
     )
     return Table(title, columns, rows, say("{title}", title=title), kind="stack")
+
+
+def _order(field: ContractField) -> str:
+    """Return layout and order of colours, each with how it is known where that is not how the shape is."""
+    shape = field.status.get("shape", "assumed")
+    told = []
+    for name, value in (("layout", field.layout), ("colour_order", field.colour_order)):
+        status = field.status.get(name, shape)
+        told.append(f"{value} ({status})" if value and status != shape else value)
+    return ", ".join(filter(None, told))
 
 
 def _range(field: ContractField) -> str:

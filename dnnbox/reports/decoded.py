@@ -69,7 +69,7 @@ def _title(entry: Mapping[str, Any], name: str, records: Sequence[Mapping[str, A
     best = first.get("label", first.get("class"))
     count = numbers.count(len(records))
     if kind == "classes" and best is not None:
-        return say("{name}: {best}", name=of or "Best class", best=best)
+        return say("{name}: {best}", name=_begun(of) or "Best class", best=best)
     if kind == "tensor":
         return say("Values of {output}", output=entry.get("output", "the output"))
     if kind == "similarity":
@@ -78,11 +78,18 @@ def _title(entry: Mapping[str, Any], name: str, records: Sequence[Mapping[str, A
         return say("“{prompt}” goes on", prompt=entry.get("prompt", of))
     if kind == "picture":
         return say("What it made of {name}", name=of or "the input")
+    if kind == "segmentation" and records:
+        return say("{n} in {name}", n=numbers.counted(len(records), "class", "classes"), name=of or "the input")
     if things := _things(entry):
         number, noun = (count, things[0 if len(records) == 1 else 1]) if records else ("No", things[1])
         return say("{n} {noun} in {name}", n=number, noun=noun, name=of or "the input")
     words = _kind(entry)
     return say("{kind}: {name}", kind=words, name=of) if of else data(words)
+
+
+def _begun(name: str) -> str:
+    """Return a name as the first word of a title: a file is called as it is, our own words begin large."""
+    return f"{name[:1].upper()}{name[1:]}" if name.startswith(("the ", "item ")) else name
 
 
 def _things(entry: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -120,7 +120,7 @@ def _pictures(outputs: Outputs, root: Path, names: Sequence[str]) -> list[_Shown
                 Picture(
                     artifact.path,
                     data(_title(artifact, what)),
-                    code(of) if of in names else data(of) if of else NOTHING,
+                    code(of) if of in names else data(f"({of})") if of else NOTHING,
                     f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}",
                     f"picture-{len(found) + 1}.{kind}",
                     is_wide=what == "pair",

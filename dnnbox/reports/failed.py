@@ -44,8 +44,7 @@ def title(outputs: Outputs) -> Prose:
     """Return the error's meaning as the finding; where the model itself raised, what it was doing."""
     started = "Ran, but did not finish" if outputs.has_run else "Did not run"
     if stage(outputs) in _AFTER_RUNNING:
-        reason = cause(outputs).rpartition(": ")[2] if stage(outputs) == "check" else cause(outputs)
-        return say("Ran, but its output cannot be used: {reason}", reason=reason)
+        return say("Ran, but its output cannot be used: {reason}", reason=_reason(outputs))
     doing = words.DOING.get(stage(outputs), "")
     if doing and _kind(outputs).name == errors.RunFailed.name:
         return say(started + ": {doing} failed", doing=doing)
@@ -74,7 +73,12 @@ def told(outputs: Outputs) -> Prose:
     doing = words.DOING.get(stage(outputs), "")
     if not doing:
         return marked(_sentence(cause(outputs)))
-    return say("It stopped while {doing}: {cause}.", doing=_gerund(doing), cause=marked(cause(outputs)))
+    return say("It stopped while {doing}: {cause}.", doing=_gerund(doing), cause=marked(_reason(outputs)))
+
+
+def _reason(outputs: Outputs) -> str:
+    """Return the cause; of a check of the output without the check's own name, which its words say again."""
+    return cause(outputs).rpartition(": ")[2] if stage(outputs) == "check" else cause(outputs)
 
 
 def _gerund(doing: str) -> str:

@@ -80,10 +80,11 @@ def duration_interval(milliseconds: float | None, interval: tuple[float, float] 
 
 
 def duration_like(milliseconds: float, model: float, interval: tuple[float, float] | None = None) -> str:
-    """Return a difference with the unit and the decimals of the time that it was taken from."""
+    """Return a difference with the unit of the time that it was taken from, and at most its decimals."""
     scale, unit = _time_scale(model)
     scaled = None if interval is None else (interval[0] * scale, interval[1] * scale)
-    return f"{fixed(milliseconds * scale, _time_decimals(abs(model) * scale, unit, scaled))}{NBSP}{unit}"
+    decimals = min(_time_decimals(abs(model) * scale, unit, scaled), decimals_for(milliseconds * scale))
+    return f"{fixed(milliseconds * scale, decimals)}{NBSP}{unit}"
 
 
 def seconds(value: float | None) -> str:

@@ -16,6 +16,8 @@ from dnnbox import text
 
 Style = Literal["", "strong", "code", "link"]
 _PIECES = re.compile(r"(\*\*|`|\{\w+\})")
+_LONG_WORD = re.compile(r"\S{15,}")
+_JOINT = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[_/.-])(?=\w)")
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,17 @@ NOTHING = Prose()
 
 
 def _html(part: Part) -> str:
-    body = escape(part.text, quote=True)
+    body = _breakable(part.text)
     if part.style == "link":
         return f'<a href="{escape(part.href, quote=True)}">{body}</a>'
     tag = {"strong": "b", "code": "code"}.get(part.style)
     return f"<{tag}>{body}</{tag}>" if tag else body
+
+
+def _breakable(words: str) -> str:
+    """Return escaped text whose long words may break at their joints, as on a phone: ViTFor|Image|Classification."""
+    broken = _LONG_WORD.sub(lambda word: _JOINT.sub("\0", word[0]), words)
+    return escape(broken, quote=True).replace("\0", "<wbr>")
 
 
 def _markdown(part: Part) -> str:

@@ -26,10 +26,11 @@ from dnnbox.reports.blocks import (
 )
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, link, marked, say, sentences
-from dnnbox.reports.summary import largest_cold, largest_warm
+from dnnbox.reports.summary import largest_cold, largest_warm, writing
 
 _REPORT = "experiment-report.html"
 _LOG_LINES = 8
+_NOISE_REASONS = 3
 
 
 def page(outputs: Outputs) -> Page:
@@ -127,8 +128,10 @@ def _speed_in_words(outputs: Outputs) -> Prose:
     if warm.p50 is None:
         return say("The model gave a verified result, but its speed was not measured.")
     rate = next((t.items_per_s for t in outputs.stats.throughput if t.batch == outputs.stats.batch), None)
+    text = writing(outputs)
     return sentences(
         say("We ran the model {n} times {where}.", n=numbers.count(warm.n), where=words.device(outputs)),
+        say("A request reads a prompt.") if text else NOTHING,
         say("**Half of the requests take {time} or less**", time=numbers.duration(warm.p50, warm.ci95))
         + (
             say(", 19 of 20 take {time} or less.", time=numbers.duration(warm.p95))
@@ -138,6 +141,7 @@ def _speed_in_words(outputs: Outputs) -> Prose:
         say("That is {rate} items per second, one request at a time.", rate=numbers.rate(rate))
         if rate is not None
         else NOTHING,
+        text,
         say("Starting it takes {time}.", time=numbers.duration(cold.p50)) if cold.p50 is not None else NOTHING,
     )
 
@@ -224,16 +228,22 @@ def _findings(outputs: Outputs) -> tuple[Finding, ...]:
         )
     found += _checked(outputs)
     if outputs.stats.quality in ("contended", "unstable"):
-        reasons = "; ".join(str(reason) for reason in outputs.stats.noise.get("reasons", []))
         found.append(
             Finding(
                 say("The figures are {quality}", quality=outputs.stats.quality),
-                data(reasons),
+                _noise_in_words(outputs),
                 Status("unknown", outputs.stats.quality.capitalize()),
                 evidence("Noise", "noise"),
             )
         )
     return tuple(found)
+
+
+def _noise_in_words(outputs: Outputs) -> Prose:
+    """Return what disturbed the run; how far each process came is in the experiment report."""
+    reasons = [str(reason) for reason in outputs.stats.noise.get("reasons", [])]
+    first = [reason for reason in reasons if not reason.startswith("process ")][:_NOISE_REASONS]
+    return data(f"{words.sentence_case('; '.join(first))}.") if first else say("The times did not settle.")
 
 
 def _checked(outputs: Outputs) -> list[Finding]:

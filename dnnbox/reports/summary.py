@@ -41,6 +41,7 @@ def lede(outputs: Outputs) -> Prose:
     runs = "**runs**" if outputs.has_run else "was not shown to run"
     return sentences(
         say("The checkpoint " + runs + "{targets}.", targets=_targets_clause(outputs.verdict.targets)),
+        writing(outputs),
         _noise_sentence(outputs),
         _cold_sentence(outputs),
     )
@@ -81,6 +82,18 @@ def _cold_sentence(outputs: Outputs) -> Prose:
         total=numbers.duration(total),
         share=numbers.percent(share),
         what=what[:1].lower() + what[1:],
+    )
+
+
+def writing(outputs: Outputs) -> Prose:
+    """Return how long a whole text takes, for the summaries: what is timed there is the reading of the prompt."""
+    found = outputs.stats.generation
+    if found is None or found.total_ms.p50 is None:
+        return NOTHING
+    return say(
+        "Writing {new} takes {time}.",
+        new=numbers.counted(found.new_tokens, "token"),
+        time=numbers.duration(found.total_ms.p50, found.total_ms.ci95),
     )
 
 

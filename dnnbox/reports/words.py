@@ -258,7 +258,10 @@ def task(outputs: Outputs) -> str:
 
 
 def action(outputs: Outputs) -> str:
-    """Return what the model does, as a verb phrase."""
+    """Return what the model does in one timed request, as a verb phrase."""
+    generation = outputs.stats.generation
+    if generation is not None and generation.first_token_ms.p50 is not None:
+        return "reads a prompt"
     return TASKS.get(task(outputs), "answers")
 
 

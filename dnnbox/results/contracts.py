@@ -11,6 +11,7 @@ from dnnbox.records.inspection import IoField, IoHints
 from dnnbox.records.measurements import Contract, ContractField, ContractStep
 from dnnbox.records.run import RunOutcome
 
+BY_SIZES = "the sizes of the dimensions"
 _CHANNELS = (1, 3, 4)
 _MAX_DECODED = 20
 
@@ -60,9 +61,9 @@ class _Side:
         is_declared = hint is not None and shape == hint.shape and hint.status != "observed"
         status["shape"] = hint.status if hint is not None and is_declared else record.status
         source["shape"] = (hint.source if hint is not None and is_declared else record.source) or "the run"
-        layout = _layout(shape, self.modality)
+        layout = picture_layout(shape) if self.modality == "image" else None
         if layout:
-            status["layout"], source["layout"] = "assumed", "the sizes of the dimensions"
+            status["layout"], source["layout"] = "assumed", BY_SIZES
         low, high = self.ranges.get((self.role, record.name), (None, None))
         span = (low, high) if low is not None and high is not None else None
         if span:
@@ -97,8 +98,9 @@ def _merged(record: TensorRecord, hint: IoField | None) -> tuple[int | str, ...]
     return hint.shape if is_possible else observed
 
 
-def _layout(shape: Sequence[int | str], modality: str) -> str | None:
-    if modality != "image" or len(shape) not in (3, 4):
+def picture_layout(shape: Sequence[int | str]) -> str | None:
+    """Return the order of a picture's dimensions, by where its channels can be; None for other shapes."""
+    if len(shape) not in (3, 4):
         return None
     batch = "N" if len(shape) == 4 else ""
     if shape[-3] in _CHANNELS:

@@ -11,6 +11,7 @@ from dnnbox import text
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.measurements import Contract, ContractField, SizeTried
 from dnnbox.records.run import RunOutcome
+from dnnbox.results import contracts
 from dnnbox.results.stated import Stated
 
 _RGB_LIBRARIES = ("timm", "torchvision", "transformers", "sentence-transformers")
@@ -133,12 +134,12 @@ def _with_order(tensor: ContractField, seen: Mapping[str, Any]) -> ContractField
         return tensor
     if tensor.colour_order is not None:
         return tensor
-    return replace(
-        tensor,
-        colour_order=order,
-        status={**tensor.status, "colour_order": "observed"},
-        source={**tensor.source, "colour_order": "the input held against its file"},
-    )
+    status = {**tensor.status, "colour_order": "observed"}
+    source = {**tensor.source, "colour_order": "the input held against its file"}
+    layout = tensor.layout or contracts.picture_layout(tensor.shape)
+    if layout and not tensor.layout:
+        status["layout"], source["layout"] = "assumed", contracts.BY_SIZES
+    return replace(tensor, colour_order=order, layout=layout, status=status, source=source)
 
 
 def _fed_back(memory: RunOutcome | None) -> Mapping[str, Any]:

@@ -172,7 +172,8 @@ def _drift_text(changes: Sequence[float], processes: int) -> str:
         return ""
     worst = max(changes, key=abs)
     direction = "rises" if worst > 0 else "falls"
-    return f"{direction} by {100 * abs(worst):.0f} % within a process, in {len(changes)} of {processes} processes"
+    said = f"{direction} by {100 * abs(worst):.0f} % within a process"
+    return f"{said}, in {len(changes)} of {processes} processes" if processes > 1 else said
 
 
 def _tail_reasons(name: str, summary: Statistics) -> dict[str, str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import nn
 
 CELLS, SIZE, CLASSES = 16, 128, ("circle", "square", "triangle")
@@ -42,8 +40,8 @@ class Adapter:
         return torch.rand(batch_size, 3, SIZE, SIZE, device=self.device)
 
     def preprocess(self, paths):
-        self.pictures = [Image.open(path).convert("RGB").resize((SIZE, SIZE)) for path in paths]
-        rows = [torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8) for picture in self.pictures]
+        pictures = [Image.open(path).convert("RGB").resize((SIZE, SIZE)) for path in paths]
+        rows = [torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8) for picture in pictures]
         return (torch.stack(rows).reshape(-1, SIZE, SIZE, 3).permute(0, 3, 1, 2) / 255).contiguous().to(self.device)
 
     def infer(self, inputs):
@@ -51,32 +49,20 @@ class Adapter:
             return self.model(inputs)
 
     def postprocess(self, outputs, out_dir: str):
-        found = [self._objects(answer) for answer in outputs.cpu()]
-        for number, picture in enumerate(getattr(self, "pictures", [])):
-            self._draw(picture, found[number], Path(out_dir, f"detections_{number}.png"))
-        return [{"objects": objects} for objects in found]
+        """Return one entry for each picture: dnnbox draws what is called boxes, in pixels of the model's input."""
+        return [{"boxes": self._boxes(answer)} for answer in outputs.cpu()]
 
-    def _objects(self, answer, threshold: float = 0.6):
+    def _boxes(self, answer, threshold: float = 0.6):
         """Return the cells that are the highest of their neighbourhood and above the threshold."""
         seen = answer[0].sigmoid()
         highest = nn.functional.max_pool2d(seen[None], 5, 1, 2)[0]
-        objects = []
+        boxes = []
         for row, column in ((seen == highest) & (seen > threshold)).nonzero().tolist():
             x, y, width, height = answer[1:5, row, column].sigmoid().tolist()
             centre = ((column + x) / CELLS * SIZE, (row + y) / CELLS * SIZE)
             box = [centre[0] - width * SIZE / 2, centre[1] - height * SIZE / 2]
             box += [box[0] + width * SIZE, box[1] + height * SIZE]
-            label = CLASSES[int(answer[5:, row, column].argmax())]
-            objects.append(
-                {"label": label, "score": round(float(seen[row, column]), 3), "box": [round(v, 1) for v in box]}
-            )
-        return sorted(objects, key=lambda found: -found["score"])
-
-    def _draw(self, picture, objects, path: Path) -> None:
-        shown = picture.resize((3 * SIZE, 3 * SIZE))
-        draw = ImageDraw.Draw(shown)
-        for found in objects:
-            left, top, right, bottom = (3 * value for value in found["box"])
-            draw.rectangle((left, top, right, bottom), outline=(255, 255, 255), width=3)
-            draw.text((left + 6, top + 4), f"{found['label']} {found['score']:.2f}", fill=(255, 255, 255))
-        shown.save(path)
+            kind = int(answer[5:, row, column].argmax())
+            found = {"class": kind, "label": CLASSES[kind], "score": round(float(seen[row, column]), 3)}
+            boxes.append({**found, "box_xyxy": [round(side, 1) for side in box]})
+        return sorted(boxes, key=lambda found: -found["score"])

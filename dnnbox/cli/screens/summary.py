@@ -228,21 +228,24 @@ def _time(look: Look, stats: Stats) -> list[str]:
     known = [(visible(name, 20), value) for name, value in stages if value is not None]
     rest = total - sum(value for _, value in known)
     room = look.columns - _INDENT - _LABEL - 2
-    drawn, small = _bar(known, room)
+    drawn, small = _bar(known, total, room)
     if rest > 0.05 * total:
         small.append(f"not attributed {numbers.duration(rest)}")
     rows = [(Cell("Time", "accent"), drawn)] + ([("", Cell(_dotted(small), "quiet"))] if small else [])
     return grid(look, (_LABEL, 0), rows, _INDENT)
 
 
-def _bar(stages: Sequence[tuple[str, float]], room: int) -> tuple[str, list[str]]:
-    """Return the bar, at most ``room`` cells wide, and the labels of the parts that are too narrow for theirs."""
+def _bar(stages: Sequence[tuple[str, float]], whole: float, room: int) -> tuple[str, list[str]]:
+    """Return the bar, at most ``room`` cells wide, and the labels of the parts that are too narrow for theirs.
+
+    A part is as wide as its share of the stages' sum; its label says its share of the ``whole``, as the reports do.
+    """
     total = sum(value for _, value in stages)
     spare = room - 3 * len(stages)  # each part has two edges and at least one cell
     pieces, small = [], []
     for name, value in stages:
         width = 1 + int(spare * value / total)
-        label = f"{name} {numbers.duration(value)}, {numbers.percent(value / total)}"
+        label = f"{name} {numbers.duration(value)}, {numbers.percent(value / whole)}"
         if width < cells(label):
             small.append(label)
             label = name if width >= cells(name) else ""

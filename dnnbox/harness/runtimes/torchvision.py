@@ -63,12 +63,13 @@ class Torchvision(ImageInputs):
         return Pipeline.of_options(self.options, (crop, crop), default)
 
     def example_inputs(self, batch_size: int) -> Any:
-        """Return made-up pictures, or a clip of one for a video model."""
+        """Return made-up pictures, or a clip of one that moves for a video model."""
         if self.family in ("optical_flow",):
             raise Failure("needs_adapter", "optical flow takes two pictures: an adapter is needed", "input")
         pictures = self.example_pictures(batch_size)
         if self.family == "video":
-            return {"x": pictures.unsqueeze(2).repeat(1, 1, CLIP_FRAMES, 1, 1)}
+            moved = [pictures.roll(2 * frame, -1) for frame in range(CLIP_FRAMES)]  # two pixels a frame, to the right
+            return {"x": self.torch.stack(moved, 2)}
         return {"x": pictures}
 
     def input_name(self, index: int) -> str:

@@ -77,7 +77,11 @@ def test_labelled__coco__boxes_lie_beside_their_picture(tmp_path: Path) -> None:
         ("path,label\ngone.png,cat\n", "line 2"),
         ("colour,size\nred,3\n", "columns"),
         ("path\na.png\n", "no column label"),
-        ("sentence1,sentence2,score\na,b,much\n", "no number"),
+        ("sentence1,sentence2,score\na,b,much\n", "line 2 .* no number"),
+        ("path,label\na.png,cat\na.png,\n", "line 3 of the dataset has no label"),
+        ("path,label\na.png,cat\n\na.png\n", "line 4 of the dataset has no label"),
+        ("path,mask\na.png,gone.png\n", "line 2 .* is not there"),
+        ("path,label\n", "no rows"),
     ],
 )
 def test_labelled__bad_table__names_the_line(table: str, words: str, tmp_path: Path) -> None:
@@ -95,6 +99,17 @@ def test_labelled__nothing_there__is_said(tmp_path: Path) -> None:
     with pytest.raises(Usage, match="folder per class"):
         labelled(tmp_path / "flat")
     assert labelled(tmp_path / "flat", has_own=True).goal == "own"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"path,label\na.png,\xff\xfe\n", "no text in UTF-8"), (b'path,label\na.png,"cat\n', "end of data")],
+)
+def test_labelled__no_readable_table__is_said(data: bytes, words: str, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "rows.csv").write_bytes(data)
+    with pytest.raises(NotReadable, match=words):
+        labelled(tmp_path / "rows.csv")
 
 
 def test_labelled__many_rows__a_seeded_sample(tmp_path: Path) -> None:

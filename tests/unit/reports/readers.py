@@ -33,12 +33,12 @@ class Page(HTMLParser):
                 self.sources.append(value or "")
             if name == "id":
                 self.ids.append(value or "")
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "wbr"):
             self.open_tags.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "wbr"):
             self.open_tags.pop()
 
     def handle_endtag(self, tag: str) -> None:

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from dnnbox.records.measurements import Cold, Generation, Memory, Operator, Profile, Statistics, Stats
-from dnnbox.reports import cold, generation, memory_figure, profile, roofline_figure, token_figure
+from dnnbox.records.measurements import Cold, Generation, Memory, Operator, Profile, Statistics, Stats, Warm
+from dnnbox.reports import cold, generation, memory_figure, profile, roofline_figure, summary, token_figure
 from dnnbox.reports.blocks import Beside, Block, Figure, Pairs, Table
 from dnnbox.reports.canvas import Size
 from dnnbox.reports.outputs import Outputs
@@ -49,6 +49,12 @@ def test_generation__model_that_continues__table_figure_and_rates() -> None:
     assert plain(table.title) == "First token after 2.00 ms, then one in 2.00 ms"
     assert [plain(row[0]) for row in table.rows][:3] == ["First token", "Reading the prompt", "Each token after it"]
     assert ("Continuation (decode)", "500 tokens/s") in [(name, plain(value)) for name, value in rates.items]
+
+
+def test_summary__model_that_continues__the_timed_request_is_the_prompt() -> None:
+    outputs = Outputs(stats=Stats(generation=MADE, warm=Warm(latency_ms=Statistics(p50=3.66, n=264))))
+    assert "reads a prompt in 3.66" in summary.title(outputs).plain()
+    assert plain(summary.writing(outputs)) == "Writing 32 tokens takes 70.0 ms."
 
 
 def test_generation__other_model__has_no_section() -> None:

@@ -66,6 +66,7 @@ def test_numbers__each_kind__has_its_unit_and_digits(function, value: float | No
 
 def test_duration_like__difference__has_the_unit_of_what_it_came_from() -> None:
     assert _plain(n.duration_like(-512.0, 2512.0)) == "−0.51 s"
+    assert _plain(n.duration_like(49.36, 0.640)) == "49.4 ms"
 
 
 def test_units__stand_behind_a_non_breaking_space() -> None:

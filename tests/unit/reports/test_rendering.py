@@ -113,7 +113,8 @@ def test_html__page__is_one_offline_file_with_a_policy(rendered: dict[str, Path]
     assert policy[1] == f"sha256-{digest}"
     assert "default-src 'none'" in source
     assert "url(" not in source
-    assert "http" not in re.sub(r'http-equiv|xmlns="[^"]*"|https://\*\*\*@packages\.example/simple', "", source)
+    known = r'http-equiv|xmlns="[^"]*"|https://\*\*\*@packages\.example/simple'
+    assert "http" not in re.sub(known, "", source.replace("<wbr>", ""))
 
 
 @pytest.mark.parametrize("name", ["experiment-report.html", "stakeholder-report.html"])

@@ -36,6 +36,11 @@ def test_doubts__as_declared__none() -> None:
     assert found.inputs[0].status["colour_order"] == "observed"
 
 
+def test_colour_order__seen_in_a_tensor_of_unknown_layout__it_is_a_picture() -> None:
+    (field,) = completed_with(replace(RIGHT, layout=None), SEEN).inputs
+    assert (field.layout, field.status["layout"]) == ("NCHW", "assumed")
+
+
 @pytest.mark.parametrize(
     ("field", "seen", "fact", "words"),
     [
