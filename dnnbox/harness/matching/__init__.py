@@ -5,7 +5,7 @@ standins   what replaces missing modules and forbidden actions; stdlib only
 importing  the source's modules, with paths and stand-ins as far as imports ask for them
 weights    the checkpoint's tensors, and what else it says
 building   plain values → a module without weights; how well it fits
-candidates the calls to try
+candidates the calls to try; ``configs``: classes of settings among their arguments
 solving    arguments from shapes
 forwarding inputs that a module takes; ``arguments``: one of them
 budget     what all of it may cost; ``room``: in memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from typing import Any, Dict, List, Set, Tuple
 
@@ -54,6 +55,9 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return {key: _item(key, list(shape)) for key in own}
     if annotation in ("<class 'bool'>", "bool") or name in _FLAGS:
         return False
+    described = _described(function, name, shape) if place else []
+    if described:
+        return tensor("float32", described)
     if name in TEXT and layers["tokens"]:
         lengths = [getattr(module, n, None) for n in ("context_length",)]
         length = next((v for v in lengths if isinstance(v, int)), 16)
@@ -67,6 +71,21 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
     if annotation in ("<class 'int'>", "int"):
         return 1
     return tensor(dtype, list(shape), high)
+
+
+def _described(function: Any, name: str, shape: List[int]) -> List[int]:
+    """Return the shape that the docstring gives an argument, ``points: a tensor of shape [B, n, 2]``; [] for none."""
+    text = inspect.getdoc(function) or ""
+    found = re.search(
+        r"^\s*%s\b[^:\n]*:[^\n]*?shape\W{0,4}[\[(]([^\])]{1,80})[\])]" % re.escape(name), text, re.MULTILINE
+    )
+    return [_size(word.strip(), shape) for word in found[1].split(",") if word.strip()] if found else []
+
+
+def _size(word: str, shape: List[int]) -> int:
+    if word.isdigit():
+        return int(word)
+    return {"b": 1, "n": 1, "bs": 1, "batch": 1, "batch_size": 1, "h": shape[-1], "w": shape[-1]}.get(word.lower(), 2)
 
 
 def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import sys
+from collections import Counter
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .building import signature_of
+from .configs import config_classes, defaults, settable
 from .importing import Source, file_of
 
 _PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
-_MOST_COMMANDED = 2  # recipes of one function that command lines are applied to
-_MOST_FIELDS = 80
+_MOST_COMMANDED = 4  # places that call a function, and readings of each, that command lines are applied to
 _FEW_GAPS = 3
 _WIDTHS = (
     "dim",
@@ -35,6 +35,7 @@ _WIDTHS = (
     "out",
 )
 _LISTS = ("depths", "dims", "layers", "num_blocks", "block_config", "channels", "filters", "num_heads")
+_HALF = ("use_fp16", "fp16", "half", "use_half", "use_bf16", "bf16")
 _WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".tar", ".safetensors")
 _FILE_NAMES = (
     "cfg",
@@ -109,11 +110,13 @@ class Candidates:
                     yield call
 
     def _of_recipes(self, callee: str, function: Any, recipes: List[Dict[str, Any]]) -> Iterator[Call]:
-        for number, recipe in enumerate(recipes):
+        commanded: "Counter[str]" = Counter()
+        for recipe in recipes:
             given = self._named(function, recipe)
             for call in self._completed(callee, function, given, recipe["where"]):
                 yield call
-            if number < _MOST_COMMANDED:
+            commanded[recipe["where"]] += 1
+            if commanded[recipe["where"]] <= _MOST_COMMANDED and len(commanded) <= _MOST_COMMANDED:
                 for call in self._commanded(callee, function, given):
                     yield call
 
@@ -136,7 +139,7 @@ class Candidates:
     def _completed(self, callee: str, function: Any, given: Dict[str, Any], origin: str) -> Iterator[Call]:
         """Yield the call with each required parameter filled in every way that is known."""
         parameters = signature_of(function)
-        given = dict(given, **_without_pretraining(parameters, given))
+        given = dict(given, **_switched_off(parameters, given))
         gaps = [
             p
             for p in parameters.values()
@@ -226,8 +229,8 @@ class Candidates:
     def _structured(self, callee: str, function: Any, gap: inspect.Parameter) -> Iterator[Tuple[Any, str]]:
         """Yield what a parameter may be that is a set of settings, a configuration or its file."""
         used = self.plan["uses"].get(callee, {}).get(gap.name, [])
-        for dataclass in self._dataclasses(function, gap):
-            for value in self._of_dataclass(dataclass, function):
+        for cls in config_classes(function, gap):
+            for value in self._of_config_class(cls):
                 yield value
         if used:
             for value, where in self._of_settings(used):
@@ -274,24 +277,16 @@ class Candidates:
             pool = [(where, dict(base[1], **values)) for where, values in given] + pool
         return pool
 
-    def _dataclasses(self, function: Any, gap: inspect.Parameter) -> List[Any]:
-        annotation = gap.annotation
-        if isinstance(annotation, str):
-            annotation = vars(sys.modules.get(getattr(function, "__module__", ""), sys)).get(annotation)
-        if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-            return [annotation]
-        return []
-
-    def _of_dataclass(self, cls: Any, function: Any) -> Iterator[Tuple[Any, str]]:
-        names = {field.name for field in dataclasses.fields(cls)}
+    def _of_config_class(self, cls: Any) -> Iterator[Tuple[Any, str]]:
+        names = settable(cls)
         module = sys.modules.get(cls.__module__)
         place = file_of(module, self.source.roots) or cls.__module__
         ref = {"$ref": "%s:%s" % (place, cls.__qualname__)}
         for where, values in self.sets + self.tables:
             shared = {name: values[name] for name in names if name in values}
-            if len(shared) >= 0.6 * len(names):
+            if shared and len(shared) >= 0.6 * len(names):
                 yield {"$call": [ref, [], shared]}, where
-        yield {"$call": [ref, [], _defaults(cls)]}, "defaults of %s" % cls.__name__
+        yield {"$call": [ref, [], defaults(cls)]}, "defaults of %s" % cls.__name__
 
     def _from_sets(self, callee: str, function: Any) -> Iterator[Call]:
         """Yield calls whose keyword arguments stand together in one configuration, or in the checkpoint."""
@@ -302,7 +297,7 @@ class Candidates:
             shared = {name: values[name] for name in known if name in values}
             if shared and all(n in shared for n in required) and len(shared) >= min(2, len(known)):
                 order = 0 if where == "the checkpoint" else 2
-                yield Call(callee, dict(shared, **_without_pretraining(parameters, shared)), where, order)
+                yield Call(callee, dict(shared, **_switched_off(parameters, shared)), where, order)
         name = next((n for n in known if n in _FILE_NAMES), None)
         if name is not None and required in ([], [name]):
             for config in self._configs(self.plan["uses"].get(callee, {}).get(name, [])):
@@ -311,12 +306,13 @@ class Candidates:
                     yield Call(callee, {name: {"$path": config["where"]}}, config["where"], 2)
 
 
-def _without_pretraining(parameters: Dict[str, inspect.Parameter], given: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the switches for somebody's weights, off."""
+def _switched_off(parameters: Dict[str, inspect.Parameter], given: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the switches for somebody's weights and for half precision, off: loading decides about both."""
     found = {}
     for name, parameter in parameters.items():
         value = given.get(name, parameter.default)
-        if name == "pretrained" or ("pretrain" in name and isinstance(value, bool)):
+        is_switch = isinstance(value, bool) and ("pretrain" in name or name in _HALF)
+        if name == "pretrained" or (is_switch and (value or "pretrain" in name)):
             found[name] = False
     return found
 
@@ -332,32 +328,6 @@ def _is_weights(value: Any) -> bool:
 
 def _is_required(parameter: Optional[inspect.Parameter]) -> bool:
     return parameter is not None and parameter.default is parameter.empty
-
-
-NOT_PLAIN = object()
-
-
-def plain(value: Any) -> Any:
-    """Return a default as a plain value; NOT_PLAIN for an object that has none."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, list) and all(plain(item) is not NOT_PLAIN for item in value):
-        return [plain(item) for item in value]
-    if isinstance(value, tuple) and all(plain(item) is not NOT_PLAIN for item in value):
-        return {"$tuple": [plain(item) for item in value]}
-    return NOT_PLAIN
-
-
-def _defaults(cls: Any) -> Dict[str, Any]:
-    """Return the plain defaults of a dataclass, so that the solver can change them."""
-    found = {}
-    for field in dataclasses.fields(cls)[:_MOST_FIELDS]:
-        default = field.default
-        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        if field.init and default is not dataclasses.MISSING and plain(default) is not NOT_PLAIN:
-            found[field.name] = plain(default)
-    return found
 
 
 def _unknown(value: Any) -> bool:

@@ -72,9 +72,9 @@ class Search:
                 break
             self.show("trying %s" % entry["name"])
             self._recipes(entry)
-            if self.strict:
+            if self._is_found():
                 self.budget.found(_LOOK_FURTHER_SECONDS)
-        if not self.strict:
+        if not self._is_found():
             self._solve()
         self.budget.compare()
         comparer = Comparer(self._builders, self.budget.goes_on, self.budget.seconds)
@@ -82,6 +82,10 @@ class Search:
             self.show("running %s" % match.cls)
             comparer.add(match, len(self.strict) == 1)
         self.done = True
+
+    def _is_found(self) -> bool:
+        """Tell whether something fits that is no mere part of another class."""
+        return any(not self._whole_of(match.view) for match in self.strict)
 
     def wanted(self, view: Dict[str, Any]) -> Shapes:
         """Return the names and shapes of a view."""
@@ -215,7 +219,7 @@ class Search:
 
         ordered = sorted(self.starts, key=lambda start: (-round(start[0], 2), start[1]))
         for count, (_, _, call, entry) in enumerate(_spread(ordered)):
-            if self.strict or count >= _SOLVED_STARTS or not self.budget.goes_on():
+            if self._is_found() or count >= _SOLVED_STARTS or not self.budget.goes_on():
                 return
             self.show("solving the arguments of %s" % entry["name"])
             wanted = self.wanted(self.views[entry["view"]])
@@ -284,7 +288,7 @@ class Search:
 
     def _start_as_json(self, start: Tuple[float, int, Call, Dict[str, Any]]) -> Dict[str, Any]:
         score, _, call, entry = start
-        fit = self.attempt(entry, call) if not self.strict else None
+        fit = self.attempt(entry, call) if not self._is_found() else None
         return {
             "ref": entry["ref"],
             "callee": call.callee,

@@ -12,7 +12,8 @@ from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .building import Fit, signature_of
-from .candidates import NOT_PLAIN, Call, plain
+from .candidates import Call
+from .configs import NOT_PLAIN, plain
 from .weights import Shapes
 
 Path = Tuple[Any, ...]

@@ -5,7 +5,7 @@ reading   files → syntax trees, examples in documents, configurations; ``comma
 classes   what each module class holds by name; ``external``: what library classes hold
 ranking   which class explains the names of a state dict
 values    what an expression may be worth; ``bindings``: what names are bound to
-recipes   how the source itself builds a class
+recipes   how the source itself builds a class; ``builders``: functions that return a library's model
 settings  options, configurations, words that arguments are compared with
 naming    the quick part: which classes may be meant
 writing   a match → the recipe that the adapter is written from; ``skeletons``: where nothing is sure

@@ -8,6 +8,7 @@ from pathlib import Path
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
+from dnnbox.sources.matching.builders import library_builders
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.ranking import Ranking, best_views
 from dnnbox.sources.matching.reading import read_tree
@@ -22,10 +23,13 @@ def named(tree: SourceTree, inspection: Inspection) -> SourceTree:
     if not tree.root or not inspection.tensor_list:
         return tree
     views = {view.name: view.keys for view in views_of(inspection)}
-    ranked = best_views(Ranking(Classes(read_tree(Path(tree.root)))), views, MOST_NAMED)
+    code = read_tree(Path(tree.root))
+    ranked = best_views(Ranking(Classes(code)), views, MOST_NAMED)
     found = [each for _, each in ranked if each.score >= LEAST_SCORE]
     if not found:
-        return tree
+        return replace(
+            tree, searched=tuple(f"{module.path}:{node.name}" for module, node in library_builders(code, {}))
+        )
     evidence = tuple(
         Evidence(
             f"{each.info.name} explains the tensors' names", each.info.place, f"score {each.score:.2f}", each.score

@@ -10,6 +10,7 @@ from typing import Any
 
 from dnnbox.records.inspection import Inspection
 from dnnbox.sources.matching import settings
+from dnnbox.sources.matching.builders import library_builders
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
@@ -75,7 +76,9 @@ def _plan(
     recipes = Recipes(tree, classes, evaluator)
     infos = [each.info for _, each, _ in ranked]
     found = {info.ref: _recipes(recipes, info) for info in infos}
+    functions = list(_functions(tree, recipes, views, near))
     callees = {recipe.callee for several in found.values() for recipe in several}
+    callees |= {function["ref"] for function in functions}
     plan = {
         "views": [view.as_json() for view in views],
         "classes": [
@@ -91,7 +94,8 @@ def _plan(
                 "examples": _examples(evaluator, recipes, each.info),
             }
             for view, each, copies in ranked
-        ],
+        ]
+        + functions,
         "uses": dict(uses_of(tree, classes, infos, callees)),
         "choices": settings.choices(tree),
         "modules": _importable(tree),
@@ -101,6 +105,24 @@ def _plan(
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
     }
     return _bounded(plan)
+
+
+def _functions(
+    tree: Tree, recipes: Recipes, views: Sequence[View], near: Mapping[str, int]
+) -> Iterator[dict[str, Any]]:
+    """Yield the functions that return a library's model: no name speaks for them, so they come last."""
+    for module, node in library_builders(tree, near):
+        yield {
+            "ref": f"{module.path}:{node.name}",
+            "name": node.name,
+            "place": f"{module.path}:{node.lineno}",
+            "view": views[0].name,
+            "score": 0.0,
+            "copies": [],
+            "distance": near.get(module.path, 1_000),
+            "recipes": [_recipe(recipe) for recipe in recipes.of_function(module, node)[:_MOST_RECIPES]],
+            "examples": [],
+        }
 
 
 def _recipes(recipes: Recipes, info: ClassInfo) -> list[Recipe]:

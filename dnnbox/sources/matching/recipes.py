@@ -19,7 +19,7 @@ How = Literal["call", "factory"]
 _MOST_COMBINATIONS = 24
 _MOST_SITES = 60
 _HOPS = 4
-_NO_FACTORIES = frozenset(
+NO_FACTORIES = frozenset(
     (
         "forward",
         "main",
@@ -93,6 +93,11 @@ class Recipes:
                 calls = self._calls_of(function, callee)
                 found += [Recipe(callee, "factory", function.place), *calls]
         return _distinct(found)
+
+    def of_function(self, module: Module, node: ast.FunctionDef) -> list[Recipe]:
+        """Return the calls of one function, itself without arguments first."""
+        callee, place = f"{module.path}:{node.name}", f"{module.path}:{node.lineno}"
+        return _distinct([Recipe(callee, "factory", place), *self._calls_of(Function(module, node), callee)])
 
     def sites(self, name: str) -> list[tuple[Module, ast.Call, ast.FunctionDef | None]]:
         """Return every call of something of that name, with its module and the function that it stands in."""
@@ -197,7 +202,7 @@ class Recipes:
         return [function for _, function in ordered]
 
     def _may_build(self, function: Function, info: ClassInfo) -> bool:
-        if function.node.name in _NO_FACTORIES or function.node.name.startswith("test_"):
+        if function.node.name in NO_FACTORIES or function.node.name.startswith("test_"):
             return False
         owner = function.owner
         if owner is None:

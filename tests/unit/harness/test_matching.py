@@ -275,6 +275,23 @@ def _calls(plan: dict[str, Any], function: Any, recipes: list[dict[str, Any]] | 
     return list(candidates.of_class({"ref": "net.py:Net", "recipes": recipes or []}))
 
 
+def test_candidates__plain_class_of_settings__is_made_of_its_defaults(tmp_path: Path) -> None:
+    (tmp_path / "plain_config.py").write_text(
+        "class NetConfig:\n    def __init__(self, width=8, sides=(3, 4), kept=object, **more):\n        pass\n\n\n"
+        "class OtherConfig:\n    def __init__(self, needed, width=8):\n        self.width = width\n\n\n"
+        "class Net:\n    def __init__(self, config):\n        self.config = config\n"
+    )
+    candidates = _candidates({}, "w.pt")
+    candidates.source = Source([str(tmp_path)], {})
+
+    calls = list(candidates.of_class({"ref": "plain_config.py:Net", "recipes": []}))
+
+    assert calls[0].kwargs["config"] == {
+        "$call": [{"$ref": "plain_config.py:NetConfig"}, [], {"width": 8, "sides": {"$tuple": [3, 4]}}]
+    }
+    assert "OtherConfig" not in repr([call.kwargs for call in calls])
+
+
 def test_candidates__command_line__goes_over_the_defaults_of_the_options() -> None:
     def net(args: Any) -> None:
         raise NotImplementedError
@@ -442,7 +459,43 @@ def test_built__module_that_only_the_build_asks_for__is_stood_in() -> None:
 
 
 def test_candidates__switches_for_somebodys_weights__are_off() -> None:
-    def net(bb_pretrained: bool = True, pretrained: str = "imagenet", pretrain_size: int = 224) -> None:
+    def net(
+        bb_pretrained: bool = True, pretrained: str = "imagenet", pretrain_size: int = 8, fp16: bool = True
+    ) -> None:
         raise NotImplementedError
 
-    assert _calls({}, net)[0].kwargs == {"bb_pretrained": False, "pretrained": False}
+    assert _calls({}, net)[0].kwargs == {"bb_pretrained": False, "pretrained": False, "fp16": False}
+
+
+def test_argument__shape_in_the_docstring__is_taken() -> None:
+    def forward(images: Any, points: Any, labels: Any) -> Any:
+        """Answers.
+
+        Args:
+            points (Tensor): a tensor of shape [B, num_queries, 2]
+            labels: whatever
+        """
+
+    parameters = list(inspect.signature(forward).parameters.values())
+    layers = {"tokens": 0, "mel": 0}
+    guess = ("float32", [1, 3, 64, 64], "", 0)
+    made = [arguments.argument(None, layers, p, guess, place, forward) for place, p in enumerate(parameters)]
+
+    assert [value["$tensor"][1] for value in made] == [[1, 3, 64, 64], [1, 2, 2], [1, 3, 64, 64]]
+
+
+@pytest.mark.parametrize(
+    ("view", "whole_score", "is_enough"),
+    [("whole", 0.9, True), ("part", 0.9, False), ("part", 0.1, True), ("most", 0.9, True)],
+)
+def test_is_found__part_of_what_another_class_explains__is_not_enough(
+    view: str, whole_score: float, is_enough: bool
+) -> None:
+    found = object.__new__(search.Search)
+    sizes = {"whole": (100, 0), "part": (60, 40), "most": (95, 5)}
+    views = [{"name": name, "count": count, "left_out": out} for name, (count, out) in sizes.items()]
+    found.views = {each["name"]: each for each in views}
+    found.plan = {"classes": [{"ref": "net.py:Net", "view": "whole", "score": whole_score}]}
+    found.strict = [types.SimpleNamespace(view=found.views[view])]  # type: ignore[list-item]
+
+    assert found._is_found() is is_enough
