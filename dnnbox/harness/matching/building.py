@@ -317,6 +317,15 @@ def signature_of(function: Callable[..., Any]) -> Dict[str, inspect.Parameter]:
 
 def constructor_arguments(module: Any, rebuild: Callable[[], Any]) -> Dict[str, str]:
     """Return the arguments that the module's class really got while it is built again, defaults included, as text."""
+
+    def _named(bound: inspect.BoundArguments) -> Iterator[Tuple[str, Any]]:
+        for name, value in list(bound.arguments.items())[1:]:
+            kind = bound.signature.parameters[name].kind
+            if kind == inspect.Parameter.VAR_KEYWORD:
+                yield from value.items()
+            elif value or kind != inspect.Parameter.VAR_POSITIONAL:
+                yield name, value
+
     cls = type(module)
     original = cls.__init__
     seen: Dict[str, str] = {}
@@ -326,7 +335,7 @@ def constructor_arguments(module: Any, rebuild: Callable[[], Any]) -> Dict[str, 
             try:
                 bound = inspect.signature(original).bind(self, *args, **kwargs)
                 bound.apply_defaults()
-                seen.update({k: repr(v)[:300] for k, v in list(bound.arguments.items())[1:]})
+                seen.update({k: repr(v)[:300] for k, v in _named(bound)})
             except (TypeError, ValueError):
                 pass
         original(self, *args, **kwargs)

@@ -222,6 +222,7 @@ class Search:
             if self._is_found() or count >= _SOLVED_STARTS or not self.budget.goes_on():
                 return
             self.show("solving the arguments of %s" % entry["name"])
+            begin = self._opened(entry, call)
             wanted = self.wanted(self.views[entry["view"]])
             with self.budget.part(max(10.0, self.budget.cpu_left_s * 0.5)):
                 solver = Solver(
@@ -230,9 +231,31 @@ class Search:
                     self.plan["choices"],
                     self.budget.goes_on,
                 )
-                solved, fit = solver.solve(call, self.source.resolve(call.callee))
+                solved, fit = solver.solve(begin, self.source.resolve(begin.callee))
             if fit is not None:
                 self.starts.append((fit.score, len(self.starts), solved, entry))
+
+    def _opened(self, entry: Dict[str, Any], call: Call) -> Call:
+        """Return what a function calls its class with, as a call of the class: then all of its arguments can be solved.
+
+        A function may hold some of them fast, or pass on whatever it is given. Where they are no plain values, the
+        function stays.
+        """
+        if call.callee == entry["ref"]:
+            return call
+        builder = self._builders[entry["view"]]
+        try:
+            made = builder.build(call.callee, call.kwargs, call.args)
+            fit, access = best_fit(self.wanted(self.views[entry["view"]]), made)
+        except (Exception, SystemExit, TooLong, TooLarge):  # foreign code that was built with storage
+            return call
+        module = accessed(made, access)
+        kwargs = _literals(constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args)))
+        if not kwargs or fit is None:
+            return call
+        opened = Call(entry["ref"], kwargs, call.origin, call.order)
+        other = self.attempt(entry, opened)
+        return opened if other is not None and other.score >= fit.score else call
 
     # -- the answer --------------------------------------------------------------------------------------------------
 

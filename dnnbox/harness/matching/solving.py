@@ -42,6 +42,8 @@ class Solver:
             for path in list(_coordinates(call.kwargs)):
                 if not self.goes_on() or (best is not None and best.strict):
                     return call, best
+                if not _holds(call.kwargs, path):
+                    continue  # the list that it was an item of has become shorter
                 call, best = self._improve(call, best, path)
             if (best.score if best else 0.0) <= before:
                 break
@@ -198,6 +200,14 @@ def _get(value: Any, path: Sequence[Any]) -> Any:
     for part in path:
         value = value[part]
     return value
+
+
+def _holds(value: Any, path: Sequence[Any]) -> bool:
+    try:
+        _get(value, path)
+    except (IndexError, KeyError, TypeError):
+        return False
+    return True
 
 
 def _set(kwargs: Dict[str, Any], path: Path, value: Any) -> Dict[str, Any]:

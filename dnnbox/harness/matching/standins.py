@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import sys
 import types
@@ -235,27 +236,65 @@ def _is_gpu(value: Any) -> bool:
     return is_gpu
 
 
+class _AfterImport(importlib.abc.MetaPathFinder):
+    """Calls what belongs to a module once it has been imported; the import itself is left to the other finders."""
+
+    def __init__(self) -> None:
+        self.waiting = {}  # type: ignore[var-annotated]
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        change = self.waiting.pop(fullname, None)
+        if change is None:
+            return None
+        spec = importlib.util.find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def executed(module: Any) -> None:
+            execute(module)
+            change(module)
+
+        spec.loader.exec_module = executed  # type: ignore[method-assign]
+        return spec
+
+
+_AFTER_IMPORT = _AfterImport()
+
+
 def _quiet_hub() -> None:
-    """Tokenizers and pretrained parts come from a hub: a config builds the part, nothing stands for the tokenizer."""
-    transformers = sys.modules.get("transformers")
-    if transformers is None:
-        return
-    for name in (
-        "AutoTokenizer",
-        "BertTokenizer",
-        "RobertaTokenizerFast",
-        "CLIPTokenizer",
-        "T5Tokenizer",
-        "AutoProcessor",
+    """Tokenizers and pretrained parts come from a hub: a config builds the part, nothing stands for the tokenizer.
+
+    A source imports transformers while it is searched, or an adapter after it has asked for quiet: it may come later.
+    """
+    for place, name, stand_for in (
+        ("modeling_utils", "PreTrainedModel", lambda cls, config: cls(config or cls.config_class())),
+        ("tokenization_utils_base", "PreTrainedTokenizerBase", lambda *_: Anything()),
+        ("models.auto.tokenization_auto", "AutoTokenizer", lambda *_: Anything()),
+        ("processing_utils", "ProcessorMixin", lambda *_: Anything()),
+        ("models.auto.processing_auto", "AutoProcessor", lambda *_: Anything()),
     ):
-        cls = getattr(transformers, name, None)
-        if cls is not None:
-            cls.from_pretrained = classmethod(lambda c, *a, **k: _noted("%s.from_pretrained" % c.__name__, Anything()))
-    base = getattr(transformers, "PreTrainedModel", None)
-    if base is not None:
-        base.from_pretrained = classmethod(
-            lambda c, *a, **k: _noted("%s.from_pretrained" % c.__name__, c(c.config_class()))
-        )
+        after_import("transformers." + place, _without_hub(name, stand_for))
+
+
+def _without_hub(name: str, stand_for: Any) -> Any:
+    def change(module: Any) -> None:
+        def from_pretrained(cls: Any, *_: Any, **named: Any) -> Any:
+            return _noted("%s.from_pretrained" % cls.__name__, stand_for(cls, named.get("config")))
+
+        getattr(module, name).from_pretrained = classmethod(from_pretrained)
+
+    return change
+
+
+def after_import(name: str, change: Any) -> None:
+    """Call ``change`` with a module: at once where it is imported already, else when it is."""
+    if name in sys.modules:
+        change(sys.modules[name])
+        return
+    if _AFTER_IMPORT not in sys.meta_path:
+        sys.meta_path.insert(0, _AFTER_IMPORT)
+    _AFTER_IMPORT.waiting[name] = change
 
 
 def _noted(text: str, value: Any) -> Any:

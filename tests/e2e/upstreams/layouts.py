@@ -88,6 +88,31 @@ def large(**kwargs):
         "arguments": {"width": "24", "depth": "5", "classes": "10"},
     },
     {
+        # As the factory passes on what it gets, only the class says what can be changed; six others come before its own call.
+        "name": "factory_among_others",
+        "files": {
+            "models/net.py": NET
+            + """
+
+def large(**kwargs):
+    return Net(24, 5, **kwargs)
+"""
+            + "".join(
+                f"""
+
+class Other{number}(Net):
+    def __init__(self, width=24, depth=5, classes=9):
+        super().__init__(width, depth, classes)
+        self.more{number} = nn.Linear({number + 2}, 3)
+"""
+                for number in range(6)
+            ),
+        },
+        "make": _SAVE,
+        "cls": "models.net.Net",
+        "arguments": _SOLVED,
+    },
+    {
         "name": "hubconf",
         "files": {
             "zoo/__init__.py": "",

@@ -49,8 +49,9 @@ def _unchanged_imports() -> Iterator[None]:
     yield
     sys.path[:] = path
     standins.FINDER.names.clear()
-    if standins.FINDER in sys.meta_path:
-        sys.meta_path.remove(standins.FINDER)
+    for finder in (standins.FINDER, standins._AFTER_IMPORT):
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
     for name in set(sys.modules) - modules:
         del sys.modules[name]
 
@@ -88,6 +89,21 @@ def test_solve__word_that_adds_a_tensor__is_chosen() -> None:
     assert fit is not None
     assert fit.strict
     assert call.kwargs["mode"] == "gated"
+
+
+def test_solve__list_becomes_shorter__its_last_items_are_left_alone() -> None:
+    wanted = _stages([16, 32], 7)
+
+    solver = Solver(lambda call: Fit(wanted, _stages(**call.kwargs)), wanted, {}, lambda: True)
+    call, fit = solver.solve(Call("net.py:Net", {"widths": [4, 8, 16, 64], "classes": 10}, "test", 0), _stages)
+
+    assert call.kwargs == {"widths": [16, 32], "classes": 7}
+    assert fit is not None
+    assert fit.strict
+
+
+def _stages(widths: list[int], classes: int) -> Shapes:
+    return {"head": (classes,), **{f"stages.{number}.weight": (width, 3) for number, width in enumerate(widths)}}
 
 
 def test_fit__one_shape_differs__is_not_strict_and_says_which() -> None:
@@ -154,6 +170,21 @@ def test_stand_in__attribute_of_a_real_module__is_added() -> None:
         assert module.not_there_yet(3, 4) is not None
     finally:
         del module.not_there_yet
+
+
+def test_after_import__module_that_comes_later__is_changed_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "comes_later.py").write_text("class Part:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    seen: list[str] = []
+
+    standins.after_import("comes_later", lambda module: seen.append(module.Part.__name__))
+    assert not seen
+    importlib.import_module("comes_later")
+    standins.after_import("comes_later", lambda module: seen.append(module.__name__))
+
+    assert seen == ["Part", "comes_later"]
 
 
 def test_budget__part_that_is_used_up__does_not_end_the_whole() -> None:
