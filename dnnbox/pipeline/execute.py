@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dnnbox import boxes, dependencies, environments, inputs, sources
 from dnnbox.boxes.base import Box
-from dnnbox.errors import DnnboxError, EnvFailed, InputLimit, RunFailed
+from dnnbox.errors import AdapterNeeded, DnnboxError, EnvFailed, InputLimit, RunFailed
 from dnnbox.events import Progress
 from dnnbox.experiment import Experiment
 from dnnbox.files import host_errors, write_atomic
@@ -27,6 +27,7 @@ from dnnbox.text import redact
 
 ENVIRONMENT_LOG = "environment.log"
 MOST_TRIES = 5  # of mending
+MOST_SEARCHES = 2  # that are done again; each may take minutes
 _HOST_FOLDERS = re.compile(r"(?<![\w:/.…])/(?:[^\s/\"'=]+/)+")
 """The folders of an absolute path; a URL's path comes behind a colon or another slash."""
 
@@ -61,11 +62,27 @@ def with_adapter(experiment: Experiment, prepared: Prepared) -> Prepared:
 def with_match(experiment: Experiment, prepared: Prepared, store: Store, progress: Progress) -> Prepared:
     """Find out in the box which class of the source the weights belong to, where nothing else said so.
 
+    Where nothing fits and a library broke in a known way, the search is done again with the version before that.
+
     Raises:
         AdapterNeeded: that cannot be decided; scripts/adapter.py holds what was found.
     """
     if not matching.is_wanted(prepared):
         return prepared
+    for _ in range(MOST_SEARCHES):
+        try:
+            return _matched(experiment, prepared, store, progress)
+        except AdapterNeeded as error:
+            said = "\n".join(error.details.get("errors", ()))
+            found = dependencies.mend(prepared.dependencies, said, "", "") if prepared.packages == "new" else None
+            if found is None:
+                raise
+            progress.note(f"{error.what}; searching again, {found[0]}")
+            prepared = resolved(replace(prepared, dependencies=found[1]), store, progress)
+    return _matched(experiment, prepared, store, progress)
+
+
+def _matched(experiment: Experiment, prepared: Prepared, store: Store, progress: Progress) -> Prepared:
     with _transcript(experiment):
         return matching.matched(experiment, prepared, lambda: open_box(prepared, store, progress, experiment), progress)
 

@@ -24,6 +24,7 @@ _MATCH_SECONDS = 600.0
 _SEARCH_SHARE = 0.9  # of the job's limit: the search ends by itself before it is stopped
 _LEAST_SPARE_SECONDS = 15.0  # to start the box and write the answer
 _SHOWN = 4
+_MOST_ERRORS = 12
 
 
 def is_wanted(prepared: Prepared) -> bool:
@@ -67,6 +68,8 @@ def matched(
             text = matching.skeleton(prepared.inspection, error.what, answer, prepared.source)
             write_atomic(experiment.root / "scripts" / "adapter.py", text)
             error.hint = _way_out(experiment.root, prepared)
+            if not answer["matches"]:
+                error.details = {**error.details, "errors": _errors(answer)}
             raise
         for other in others:
             progress.note(f"{other}; taken: {visible(str(best['class']), 80)}")
@@ -75,6 +78,12 @@ def matched(
         write_atomic(path, sources.adapter_text(recipe))
     source = replace(prepared.source, recipe=recipe, classes=(recipe.cls,), files=(recipe.file,))
     return replace(prepared, source=source, options=replace(prepared.options, adapter=path))
+
+
+def _errors(answer: Mapping[str, Any]) -> list[str]:
+    """Return what the source's code said when it was imported and built, the most frequent first."""
+    said = [*(text for text, _ in answer["errors"]), *answer["import_errors"]]
+    return [visible(str(text), 200) for text in said[:_MOST_ERRORS]]
 
 
 def _way_out(root: Path, prepared: Prepared) -> str:

@@ -343,7 +343,7 @@ def constructor_arguments(module: Any, rebuild: Callable[[], Any]) -> Dict[str, 
     cls.__init__ = noting
     try:
         rebuild()
-    except Exception:  # it was built before; without the arguments the match is as good
+    except (Exception, SystemExit, TooLong, TooLarge):  # it was built before; without the arguments it is as good
         pass
     finally:
         cls.__init__ = original

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dnnbox.errors import AdapterNeeded, RunFailed
+from dnnbox.events import Silent
+from dnnbox.pipeline import execute
 from dnnbox.pipeline.matching import after_catalogue, decide, is_wanted, search_seconds
 from dnnbox.pipeline.prepare import Prepared
+from dnnbox.records.dependencies import Dependencies, Requirement
 from dnnbox.records.inspection import Inspection, TensorInfo
 from dnnbox.records.options import RunOptions
 from dnnbox.records.source import Recipe, SourceTree
@@ -122,3 +126,46 @@ def test_after_catalogue__other_failures__are_not_searched_again(family: str, ki
     prepared = _of_catalogue(tmp_path, Recipe(family, "Family", "other.Net", "other.py"))
 
     assert after_catalogue(prepared, RunFailed("no", details={"kind": kind})) is None
+
+
+def _search_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> tuple[Any, list[str]]:
+    """Search where only an older transformers helps; returns what came out and the requirements of every try."""
+    given = _of_catalogue(tmp_path, Recipe("", "", "", ""))
+    needs = Dependencies("adapter", (Requirement("transformers", "", "model"),))
+    prepared = replace(
+        given, packages="new", dependencies=needs, source=replace(given.source, recipe=None, searched=("net.py:Net",)),
+        options=replace(given.options, adapter=None),
+    )  # fmt: skip
+    tries: list[str] = []
+
+    def searched(_: Any, prepared: Prepared, *__: Any) -> Prepared:
+        tries.append(prepared.dependencies.requirements[0].line())
+        if "<5" not in tries[-1]:
+            raise AdapterNeeded("nothing fits", details={"errors": [said]})
+        return prepared
+
+    monkeypatch.setattr(execute.matching, "matched", searched)
+    monkeypatch.setattr(execute, "resolved", lambda prepared, *_: prepared)
+    experiment = SimpleNamespace(logs=tmp_path)
+    return lambda: execute.with_match(experiment, prepared, None, Silent()), tries  # type: ignore[arg-type]
+
+
+def test_with_match__library_broke_in_a_known_way__searches_again_with_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, tries = _search_again(tmp_path, monkeypatch, "'BertModel' object has no attribute 'get_head_mask'")
+
+    search()
+
+    assert tries == ["transformers", "transformers<5"]
+
+
+def test_with_match__nothing_known_helps__the_search_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, tries = _search_again(tmp_path, monkeypatch, "ValueError: no such layer")
+
+    with pytest.raises(AdapterNeeded):
+        search()
+
+    assert tries == ["transformers"]
