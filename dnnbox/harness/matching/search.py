@@ -76,6 +76,8 @@ class Search:
                 self.budget.found(_LOOK_FURTHER_SECONDS)
         if not self._is_found():
             self._solve()
+        order = [view["name"] for view in self.plan["views"]]
+        self.strict.sort(key=lambda match: order.index(match.view["name"]))  # what explains every name first
         self.budget.compare()
         comparer = Comparer(self._builders, self.budget.goes_on, self.budget.seconds)
         for match in self.strict:

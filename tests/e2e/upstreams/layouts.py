@@ -357,6 +357,51 @@ scores = model(torch.randn(1, 3, 40, 40))
         "arguments": _SOLVED,
     },
     {
+        "name": "weights_of_its_own",
+        "files": {
+            "net.py": NET.replace(
+                "self.head = nn.Linear(width, classes)",
+                "self.head = nn.Linear(width, classes)\n"
+                "        self.load_state_dict(torch.load('weights/net.pth')['model'])",
+            ),
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "broken_package",
+        "files": {
+            "pack/__init__.py": "from .versions import check\n\ncheck()\n",
+            "pack/versions.py": "def check():\n    raise AssertionError('needs mmcv 1.2')\n",
+            "pack/models/__init__.py": "",
+            "pack/models/net.py": NET,
+        },
+        "make": _SAVE,
+        "cls": "pack.models.net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "holder_of_a_part",
+        "files": {
+            "net.py": NET + "\n\nclass Twice(nn.Module):\n    def __init__(self, base):\n        super().__init__()\n"
+            "        self.base = base\n\n    def forward(self, x):\n        return self.base(x) + self.base(x.flip(3))\n\n\n"
+            "def twice(classes=7):\n    return Twice(base=Net(24, 5, classes))\n",
+        },
+        "make": f"{_PLAIN}\nsaved = {{'base.' + k: v for k, v in net(24, 5, 7).state_dict().items()}}\n",
+        "cls": "net.Twice",
+    },
+    {
+        "name": "librarys_class",
+        "files": {
+            "model.py": "from torch import nn\n\n\ndef build(width=8, classes=2):\n"
+            "    return nn.Sequential(nn.Linear(12, width), nn.ReLU(), nn.Linear(width, classes))\n",
+            "predict.py": "from model import build\n\nmodel = build(width=16, classes=5)\n",
+        },
+        "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 5)).state_dict()\n",
+        "cls": "torch.nn.modules.container.Sequential",
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",
