@@ -47,6 +47,7 @@ _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("temperature", re.compile(r"(?i)^temperature$")),
     ("top_k", re.compile(r"(?i)^top_?k$")),
 )
+_PICTURE = re.compile(r"(?i)transpose\(|permute\(|imread\(|^(im|img|image|frame|picture|x)\w{0,2}$")
 _ORDERING = (ast.Slice, ast.Tuple, ast.List)
 _SPELT_OUT = ("imread", "open", "convert", "cvtColor")
 _RANGE = re.compile(r"(?i)^max_(range|val(ue)?|pixel)$")
@@ -134,7 +135,7 @@ class _Reader:
                 yield from self._call(node, where)
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _is(node.right, 255):
                 yield Fact("scale", "1/255", node.lineno, _WEIGHTS["constant"], where)
-            elif isinstance(node, ast.Subscript) and _turns(node.slice):
+            elif isinstance(node, ast.Subscript) and _turns(node):
                 yield Fact("flip", True, node.lineno, _WEIGHTS["constant"], where)
 
     def _named(self, name: str, node: ast.expr, line: int, weight: float, where: str) -> Iterator[Fact]:
@@ -240,9 +241,11 @@ class _Reader:
             yield Fact("interpolation", _FILTERS[word], node.lineno, weight, where)
 
 
-def _turns(index: ast.expr) -> bool:
+def _turns(node: ast.Subscript) -> bool:
     """Tell whether an index turns the order of channels around; ``[:, ::-1]`` mirrors a picture."""
-    text = ast.unparse(index).strip("()").replace(" ", "") if isinstance(index, _ORDERING) else ""
+    text = ast.unparse(node.slice).strip("()").replace(" ", "") if isinstance(node.slice, _ORDERING) else ""
+    if text == "::-1":  # anything may be turned around so: sizes, an order by score
+        return bool(_PICTURE.search(ast.unparse(node.value)))
     return text != ":,::-1" and bool(re.search(r"::-1|\[2,1,0\]|^2,1,0$", text))
 
 

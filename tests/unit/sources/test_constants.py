@@ -37,6 +37,8 @@ def found(root: Path, model: str = "net.py", **files: str) -> dict[str, Constant
         ("x = cv2.imread(path)", "channels", "BGR"),
         ("x = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)", "channels", "RGB"),
         ("x = cv2.imread(path)[:, ::-1]", "channels", "BGR"),
+        ("x = cv2.imread(path).transpose(2, 0, 1)[::-1]", "channels", "RGB"),
+        ("x = cv2.imread(path)\norder = scores.argsort()[::-1]", "channels", "BGR"),
         ("x = cv2.imread(path)\ndef plot_it(x):\n    return x[:, :, ::-1]", "channels", "BGR"),
         ("x = cv2.imread(path)[:, :, ::-1]", "channels", "RGB"),
         ("SAMPLE_RATE = 16000", "sample_rate", 16000),
