@@ -44,7 +44,7 @@ from dnnbox.records.source import Recipe, SourceTree  # noqa: E402
 from dnnbox.sources import matching  # noqa: E402
 
 LIMITS = Limits(memory_bytes=8 << 30, shm_bytes=1 << 30)
-VERIFY_SECONDS = 180.0
+VERIFY_SECONDS = 600.0
 WANTED = {"search": {"search"}, "all": {"all"}, "both": {"search", "all"}}
 
 

@@ -92,7 +92,7 @@ class Comparer:
 
         torch.manual_seed(0)
         try:
-            return forwarding.tensors_of(forwarding.call(module, spec, seconds=self._seconds(forwarding.SECONDS)))
+            return forwarding.tensors_of(forwarding.call(module, spec, seconds=self._seconds(forwarding.CLOCK_SECONDS)))
         except (Exception, TooLong):  # a size that a model refuses is an answer too
             return None
 

@@ -7,9 +7,10 @@ import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .arguments import SIDES, TEXT, Guess, argument, tensor
-from .building import at_most
+from .building import BUSY, at_most
 
-SECONDS = 60.0  # of one forward pass
+SECONDS = 60.0  # of the processor, for one forward pass
+CLOCK_SECONDS = BUSY * SECONDS
 _MOST_INFINITE = 3
 _METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
@@ -37,14 +38,14 @@ def made(value: Any, seed: int = 0) -> Any:
     return {key: made(item, seed + index) for index, (key, item) in enumerate(value.items())}
 
 
-def call(module: Any, spec: Spec, seed: int = 0, seconds: float = SECONDS) -> Any:
-    """Run a module on made-up inputs, for at most so many seconds."""
+def call(module: Any, spec: Spec, seed: int = 0, seconds: float = CLOCK_SECONDS) -> Any:
+    """Run a module on made-up inputs, for at most so many seconds on the clock."""
     import torch
 
     function = getattr(module, spec["method"]) if spec["method"] else module
     args = [made(value, seed + place) for place, value in enumerate(spec["args"])]
     kwargs = {name: made(value, seed + 100 + place) for place, (name, value) in enumerate(spec["kwargs"].items())}
-    with torch.no_grad(), at_most(seconds):
+    with torch.no_grad(), at_most(SECONDS, seconds):
         return function(*args, **kwargs)
 
 
@@ -80,7 +81,7 @@ def find(
             tried.append("no time is left")
             break
         try:
-            outputs = tensors_of(call(module, spec, seconds=seconds(SECONDS)))
+            outputs = tensors_of(call(module, spec, seconds=seconds(CLOCK_SECONDS)))
         except BaseException as error:  # foreign code may raise anything, and time out
             if isinstance(error, KeyboardInterrupt):
                 raise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from dnnbox.harness import memory
 from dnnbox.harness.matching import arguments, comparing, compiler, match_job, search, standins
 from dnnbox.harness.matching.budget import Budget
-from dnnbox.harness.matching.building import Builder, Fit
+from dnnbox.harness.matching.building import Builder, Fit, TooLong, at_most
 from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
 from dnnbox.harness.matching.room import bounded
@@ -185,6 +187,17 @@ def test_after_import__module_that_comes_later__is_changed_once_it_is_there(
     standins.after_import("comes_later", lambda module: seen.append(module.__name__))
 
     assert seen == ["Part", "comes_later"]
+
+
+@pytest.mark.parametrize("limits", [(0.05, 60.0), (60.0, 0.05)])
+def test_at_most__processor_or_clock_is_used_up__stops(limits: tuple[float, float]) -> None:
+    with pytest.raises(TooLong), at_most(*limits):
+        sum(0 for _ in itertools.count())
+
+
+def test_at_most__waiting_costs_no_processor__goes_on() -> None:
+    with at_most(0.05, 60.0):
+        time.sleep(0.1)
 
 
 def test_budget__part_that_is_used_up__does_not_end_the_whole() -> None:
