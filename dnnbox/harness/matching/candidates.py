@@ -134,7 +134,7 @@ class Candidates:
         found.update(recipe["kwargs"])
         any_name = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
         known = {k: v for k, v in found.items() if (k in parameters or any_name) and not _unknown(v)}
-        return {k: v for k, v in known.items() if not _is_weights(v) or _is_required(parameters.get(k))}
+        return {k: v for k, v in known.items() if not _says_nothing(v, parameters.get(k))}
 
     def _completed(self, callee: str, function: Any, given: Dict[str, Any], origin: str) -> Iterator[Call]:
         """Yield the call with each required parameter filled in every way that is known."""
@@ -321,13 +321,14 @@ def _is_plural(name: str) -> bool:
     return name.endswith("s") and not name.endswith("ss") and not name.startswith(("n_", "num", "is_"))
 
 
-def _is_weights(value: Any) -> bool:
-    """Tell whether a value names a file of weights: the checkpoint brings them."""
+def _says_nothing(value: Any, parameter: Optional[inspect.Parameter]) -> bool:
+    """Tell whether an argument may be left out: a file of weights, or a script's -1 that means no choice."""
+    if parameter is None or parameter.default is parameter.empty:
+        return False
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and value < 0 and parameter.default is None:
+        return True
     return isinstance(value, str) and value.lower().endswith(_WEIGHTS)
-
-
-def _is_required(parameter: Optional[inspect.Parameter]) -> bool:
-    return parameter is not None and parameter.default is parameter.empty
 
 
 def _unknown(value: Any) -> bool:

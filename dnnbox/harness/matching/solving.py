@@ -20,6 +20,7 @@ Path = Tuple[Any, ...]
 Try = Callable[[Call], Optional[Fit]]
 _ROUNDS = 4
 _MOST_VALUES = 40
+_ENOUGH_SAME = 3  # other values that changed nothing
 _SHARES = (0.25, 0.33, 0.375, 0.5, 0.67, 0.75, 1.0, 1.25, 1.33, 1.5, 2.0, 3.0, 4.0)
 
 
@@ -50,8 +51,9 @@ class Solver:
         return call, best
 
     def _improve(self, call: Call, best: Optional[Fit], path: Path) -> Tuple[Call, Optional[Fit]]:
-        tried = []
+        tried: List[Any] = []
         current = _get(call.kwargs, path)
+        begun, moves, built = best, False, 0
         for value in self._proposals(call, best, path):
             if value in tried or value == current and type(value) is type(current) or not self.goes_on():
                 continue
@@ -62,6 +64,10 @@ class Solver:
                 call, best = other, fit
                 if fit.strict:
                     break
+            if fit is not None and begun is not None:
+                moves, built = moves or fit.found != begun.found, built + 1
+                if not moves and built >= _ENOUGH_SAME:
+                    break  # this argument has nothing to do with shapes
         return call, best
 
     def _proposals(self, call: Call, best: Optional[Fit], path: Path) -> Iterator[Any]:

@@ -76,6 +76,23 @@ def _solved(wanted: Shapes, **begin: Any) -> tuple[Call, Fit | None]:
     return solver.solve(Call("net.py:Net", begin, "test", 0), _net)
 
 
+def test_solve__argument_that_changes_no_shape__is_left_after_a_few_tries() -> None:
+    seen: list[int] = []
+
+    def attempt(call: Call) -> Fit:
+        seen.append(call.kwargs["rate"])
+        return Fit(_net(8), _net(call.kwargs["width"]))
+
+    call, fit = Solver(attempt, _net(8), {}, lambda: True).solve(
+        Call("net.py:Net", {"rate": 0, "width": 4}, "", 0), _net
+    )
+
+    assert fit is not None
+    assert fit.strict
+    assert call.kwargs["rate"] == 0
+    assert len(set(seen)) <= 8
+
+
 def test_solve__width_depth_and_a_squared_side__are_calculated() -> None:
     call, fit = _solved(_net(384, 12, 518))
 
@@ -417,14 +434,14 @@ def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> 
     assert resized[0]["args"] == [{"image": {"$tensor": ["float32", [1, 1, 60, 44], 0]}}]
 
 
-def test_candidates__files_of_weights_and_lists__are_left_out_and_begun() -> None:
-    def net(sources: Any, checkpoint: str | None = None, width: int = 4) -> None:
+def test_candidates__what_says_nothing_and_what_is_unknown__is_left_out_and_begun() -> None:
+    def net(sources: Any, checkpoint: str | None = None, width: int = 4, inner: int | None = None) -> None:
         raise NotImplementedError
 
-    recipe = {"callee": "net.py:Net", "args": [], "kwargs": {"checkpoint": "w/tiny.pt", "width": 8}, "where": "a.py:1"}
-    calls = _calls({}, net, [{**recipe, "how": "call"}])
+    kwargs = {"checkpoint": "w/tiny.pt", "width": 8, "inner": -1}
+    calls = _calls({}, net, [{"callee": "net.py:Net", "how": "call", "args": [], "kwargs": kwargs, "where": "a.py:1"}])
 
-    assert all("checkpoint" not in call.kwargs for call in calls)
+    assert all(not {"checkpoint", "inner"} & set(call.kwargs) for call in calls)
     assert {"sources": [2, 2, 2, 2], "width": 8} in [call.kwargs for call in calls]
 
 
