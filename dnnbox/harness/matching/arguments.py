@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
 TEXT = (
     "text",
@@ -73,6 +73,28 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
     return tensor(dtype, list(shape), high)
 
 
+def pyramid(module: Any, function: Any, name: str) -> List[Any]:
+    """Return maps of an encoder for a method that takes them by number, as wide as the module says; [] for others."""
+    widths = next((found for found in map(_widths, vars(module).values()) if found), [])
+    if not widths or not any(_is_number(node.slice) for node in _subscripts(_parsed(function), {name})):
+        return []
+    return [tensor("float32", [1, width, SIDES[0] >> place, SIDES[0] >> place]) for place, width in enumerate(widths)]
+
+
+def _widths(value: Any) -> List[int]:
+    """Return the widths of several maps, from a list or an array of three to six of them."""
+    listed = value.tolist() if type(value).__module__ == "numpy" and hasattr(value, "tolist") else value
+    if not isinstance(listed, (list, tuple)) or not 3 <= len(listed) <= 6:
+        return []
+    return list(listed) if all(type(width) is int and width >= 8 for width in listed) else []
+
+
+def _is_number(node: Any) -> bool:
+    node = getattr(node, "value", node)  # before Python 3.9 an index lies between
+    node = getattr(node, "operand", node)
+    return isinstance(getattr(node, "value", getattr(node, "n", node)), int)
+
+
 def _described(function: Any, name: str, shape: List[int]) -> List[int]:
     """Return the shape that the docstring gives an argument, ``points: a tensor of shape [B, n, 2]``; [] for none."""
     text = inspect.getdoc(function) or ""
@@ -90,10 +112,7 @@ def _size(word: str, shape: List[int]) -> int:
 
 def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
     """Return the keys that a method reads from a parameter, whatever comes, and from its items: ``for x in batch``."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return [], []
+    tree = _parsed(function)
     items = {
         target.id
         for node in ast.walk(tree)
@@ -107,15 +126,30 @@ def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
     return found[0], found[1]
 
 
+def _parsed(function: Any) -> ast.AST:
+    """Return the code of a method; an empty module where there is none."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return ast.parse("")
+
+
+def _subscripts(tree: ast.AST, names: Set[str]) -> Iterator[ast.Subscript]:
+    """Yield where something of these names is read by a subscript."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in names:
+            if isinstance(node.ctx, ast.Load):
+                yield node
+
+
 def _read(tree: ast.AST, names: Set[str]) -> List[str]:
     """Return the words by which something of these names is subscripted, in order."""
     keys: Dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in names:
-            key = getattr(node.slice, "value", None)
-            key = getattr(key, "value", key)  # before Python 3.9 an index lies between
-            if isinstance(key, str) and isinstance(node.ctx, ast.Load):
-                keys[key] = None
+    for node in _subscripts(tree, names):
+        key = getattr(node.slice, "value", None)
+        key = getattr(key, "value", key)  # before Python 3.9 an index lies between
+        if isinstance(key, str):
+            keys[key] = None
     return list(keys)
 
 

@@ -6,7 +6,7 @@ import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .arguments import SIDES, TEXT, Guess, argument, tensor
+from .arguments import SIDES, TEXT, Guess, argument, pyramid, tensor
 from .building import BUSY, at_most
 
 SECONDS = 60.0  # of the processor, for one forward pass
@@ -186,6 +186,9 @@ def _of_signature(module: Any, method: str) -> Iterator[Spec]:
             "names": [p.name for p in needed],
             "why": "tried: %s" % guess[2],
         }
+    maps = pyramid(module, function, needed[0].name) if len(needed) == 1 else []
+    if maps:
+        yield {"method": method, "args": [maps], "kwargs": {}, "why": "tried: maps, each half as large as the last"}
 
 
 def _ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:

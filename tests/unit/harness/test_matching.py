@@ -560,3 +560,24 @@ def test_is_found__part_of_what_another_class_explains__is_not_enough(
     found.strict = [types.SimpleNamespace(view=found.views[view])]  # type: ignore[list-item]
 
     assert found._is_found() is is_enough
+
+
+def test_pyramid__maps_that_are_taken_by_number__are_as_wide_as_the_module_says() -> None:
+    class Decoder:
+        def __init__(self) -> None:
+            self.scales, self.widths = range(4), [64, 128, 256]
+
+        def forward(self, features: Any) -> Any:
+            return features[-1] + features[0]
+
+        def whole(self, features: Any) -> Any:
+            return features + features[:, 0]
+
+    made = Decoder()
+
+    assert [each["$tensor"][1] for each in arguments.pyramid(made, made.forward, "features")] == [
+        [1, 64, 64, 64],
+        [1, 128, 32, 32],
+        [1, 256, 16, 16],
+    ]
+    assert arguments.pyramid(made, made.whole, "features") == []
