@@ -62,15 +62,16 @@ def bytecode_differences(store: Store) -> Iterator[str]:
                 yield f"{path.relative_to(store.root)} differs"
 
 
-def _files(folder: Path, prefix: str = "") -> Iterator[str]:
+def _files(root: Path) -> Iterator[str]:
     """Yield the relative paths of files and links. Strings, not paths: there are tens of thousands."""
-    with os.scandir(folder / prefix) as found:
-        for entry in found:
-            name = f"{prefix}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(folder, f"{name}/")
-            elif name not in (MARKER, SUMS):
-                yield name
+    folders, cut = [str(root)], len(str(root)) + 1
+    while folders:
+        with os.scandir(folders.pop()) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif (name := entry.path[cut:]) not in (MARKER, SUMS):
+                    yield name
 
 
 def _state(path: Path) -> str:

@@ -138,12 +138,15 @@ def locked_by_pixi(program: Path, material: Material, channels: Sequence[str], w
 
 def _require_rattler(phase: str) -> None:
     if importlib.util.find_spec("rattler") is None:
-        other = "`--box venv`" if phase != "export" else "leave out the formats pixi and conda-lock"
         raise EnvFailed(
             "conda channels need py-rattler, pixi's engine, which is not installed",
-            hint=f"`pip install 'dnnbox[conda]'`, or {other}",
+            hint=f"`pip install 'dnnbox[conda]'`, or {_other(phase)}",
             phase=phase,
         )
+
+
+def _other(phase: str) -> str:
+    return "leave out the formats pixi and conda-lock" if phase == "export" else "use `--box venv`"
 
 
 def _found(question: Mapping[str, object], channels: Sequence[str], phase: str, *, offline: bool = False) -> Any:
@@ -168,13 +171,13 @@ def _found(question: Mapping[str, object], channels: Sequence[str], phase: str, 
 
 def _failed(words: str, channels: Sequence[str], phase: str) -> DnnboxError:
     what = f"Python from {', '.join(_shown(name) for name in channels)}"
-    said = visible(redact(words), 200)
+    said = visible(redact(" ".join(words.split())), 200)
     if any(word in words.lower() for word in ("hash mismatch", "hash of", "checksum", "sha256")):
         return IntegrityFailed(f"{what}: a package is not the one that was locked: {said}", phase=phase)
     if any(
         word in words.lower() for word in ("fetch", "request", "connect", "dns", "http", "certificate", "timed out")
     ):
-        hint = "name a channel that can be reached in [tool.dnnbox] channels, or leave out pixi and conda-lock"
+        hint = f"name a channel that can be reached in [tool.dnnbox] channels, or {_other(phase)}"
         return NetworkFailed(f"{what}: the channel was not reached: {said}", hint=hint, phase=phase)
     return EnvFailed(f"{what}: {said}", hint="name another channel in [tool.dnnbox] channels", phase=phase)
 
