@@ -17,7 +17,7 @@ from dnnbox.events import Progress
 from dnnbox.experiment import Experiment, utc_now
 from dnnbox.files import write_atomic
 from dnnbox.harness.protocol import EVENTS, RunRequest
-from dnnbox.pipeline import further
+from dnnbox.pipeline import further, mistakes
 from dnnbox.pipeline.asked import DATASET, METRICS
 from dnnbox.pipeline.execute import Execution
 from dnnbox.pipeline.planning import sandbox_of
@@ -109,7 +109,8 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
         training=found.training,
         has_own=options.metrics is not None,
     )
-    further.save(experiment, found)
+    answers = mistakes.kept(found.answers, prepared.asked.dataset, experiment.outputs)
+    further.save(experiment, replace(found, answers=answers))
     experiment.save("stats", stats)
     reason = execution.profile_reason or ("the run stopped before it" if failed else "")
     profile = results.profile(execution.outcomes, stats, reason=reason, trace=execution.trace)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 PICTURE_BYTES = 1_500_000
 """Larger pictures are not shown."""
 MOST_PICTURES = 8
+MOST_WRONG = 3
+"""Pictures of items that were answered wrong."""
 
 
 def render(

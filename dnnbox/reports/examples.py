@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnnbox.records.experiment import Artifact
 from dnnbox.reports import MOST_PICTURES, PICTURE_BYTES, decoded
@@ -108,8 +108,8 @@ def _pictures(outputs: Outputs, root: Path, names: Sequence[str]) -> list[_Shown
     """Return the pictures among the artifacts, PNG and JPEG by content, small enough to be embedded."""
     found: list[_Shown] = []
     for artifact in _told(outputs.artifacts):
-        content, kind = _content(root, artifact.path) if len(found) < MOST_PICTURES else (b"", "")
-        if not content:
+        shown = embedded(root, artifact.path) if len(found) < MOST_PICTURES else None
+        if shown is None:
             continue
         what, number = _parts(artifact)
         item = number if number >= 0 and artifact.role == "output" else _place(artifact, names)
@@ -121,10 +121,10 @@ def _pictures(outputs: Outputs, root: Path, names: Sequence[str]) -> list[_Shown
                     artifact.path,
                     data(_title(artifact, what)),
                     code(of) if of in names else data(f"({of})") if of else NOTHING,
-                    f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}",
-                    f"picture-{len(found) + 1}.{kind}",
+                    shown.data_uri,
+                    f"picture-{len(found) + 1}.{shown.kind}",
                     is_wide=what == "pair",
-                    is_small=_width(content, kind) < _SMALL_PIXELS,
+                    is_small=shown.is_small,
                 ),
             )
         )
@@ -170,6 +170,23 @@ def _parts(artifact: Artifact) -> tuple[str, int]:
     """Return what a picture shows and of which item, as its name says (mask-2.png); without a number it is of all."""
     found = _ITEM.fullmatch(PurePosixPath(artifact.path).stem)
     return (found[1], int(found[2])) if found else ("", -1)
+
+
+class Embedded(NamedTuple):
+    """A picture as a page holds it; ``kind`` is png or jpeg."""
+
+    data_uri: str
+    kind: str
+    is_small: bool
+
+
+def embedded(root: Path, relative: str) -> Embedded | None:
+    """Return a picture by its path in the experiment; None for what is none, or too large."""
+    content, kind = _content(root, relative)
+    if not content:
+        return None
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return Embedded(uri, kind, _width(content, kind) < _SMALL_PIXELS)
 
 
 def _content(root: Path, relative: str) -> tuple[bytes, str]:

@@ -21,7 +21,7 @@ def experiment(outputs: Outputs, root: Path) -> Page:
         profile.profile(outputs),
         cold.cold(outputs),
         border.contract(outputs),
-        quality.quality(outputs),
+        quality.quality(outputs, root),
         quality.training(outputs),
         examples.section(outputs, root),
         sections.environment(outputs),

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
 from dnnbox.records.evaluation import Agreement, MetricFigure, Quality, TrainingCheck
 from dnnbox.records.measurements import SizeTried
-from dnnbox.reports import numbers
-from dnnbox.reports.blocks import Block, Cell, Column, Pairs, Section, Status, Table, Words
+from dnnbox.reports import MOST_WRONG, examples, numbers
+from dnnbox.reports.blocks import (
+    Beside,
+    Block,
+    Cell,
+    Column,
+    Gallery,
+    Pairs,
+    Picture,
+    Section,
+    Status,
+    Table,
+    Words,
+)
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, marked, say, sentences
 
@@ -14,12 +30,18 @@ _MOST_LOSSES = 20
 _MOST_WRONG = 10
 
 
-def quality(outputs: Outputs) -> Section | None:
-    """Return how good the answers are and how near they are to a reference."""
+def quality(outputs: Outputs, root: Path) -> Section | None:
+    """Return how good the answers are and how near they are to a reference; ``root`` is where the pictures lie."""
     found = outputs.quality
     if found is None:
         return None
-    blocks = [*_figures(found), *_wrong(outputs), *_failures(found), *_needed(outputs), *_agreement(found.agreement)]
+    blocks = [
+        *_figures(found),
+        *_wrong(outputs, root),
+        *_failures(found),
+        *_needed(outputs),
+        *_agreement(found.agreement),
+    ]
     sub = say("How good the answers are on the data that was given; each figure with its definition and its interval.")
     return Section("quality", "Quality", tuple(blocks), sub, nav="Quality") if blocks else None
 
@@ -68,7 +90,7 @@ def _figure_row(figure: MetricFigure, n: int) -> tuple[Cell, ...]:
     )
 
 
-def _wrong(outputs: Outputs) -> list[Block]:
+def _wrong(outputs: Outputs, root: Path) -> list[Block]:
     """Show the first items that were answered wrong: who only sees good examples learns nothing."""
     judged = [answer for answer in outputs.predictions if isinstance(answer.get("right"), bool)]
     wrong = [answer for answer in judged if not answer["right"]]
@@ -83,7 +105,20 @@ def _wrong(outputs: Outputs) -> list[Block]:
     )
     columns = (Column("Item"), Column("Label"), Column("Answer"))
     note = say("The first {n}.", n=len(rows)) if len(wrong) > len(rows) else NOTHING
-    return [Table("Answered wrong", columns, rows, title, NOTHING, note, kind="fit")]
+    table = Table("Answered wrong", columns, rows, title, NOTHING, note, kind="fit")
+    shown = tuple(picture for answer in wrong[:MOST_WRONG] if (picture := _mistake(answer, root)) is not None)
+    return [Beside((Gallery(shown),), (table,))] if shown else [table]
+
+
+def _mistake(answer: Mapping[str, Any], root: Path) -> Picture | None:
+    path = PurePosixPath(str(answer.get("picture") or ""))
+    embedded = examples.embedded(root, str(path)) if path.name else None
+    if embedded is None:
+        return None
+    words = say("Labelled {label}, taken for {answer}", label=answer.get("label"), answer=answer.get("answer"))
+    name = f"wrong-{path.stem}.{embedded.kind}"
+    of = code(str(answer.get("item", "")))
+    return Picture(f"outputs/{path}", words, of, embedded.data_uri, name, is_small=embedded.is_small)
 
 
 def _failures(found: Quality) -> list[Block]:
