@@ -113,9 +113,11 @@ def _show_summary(finished: Finished) -> None:
     from dnnbox.cli.screens.layout import look_of
     from dnnbox.cli.screens.summary import RunNames, run_summary
     from dnnbox.codec import loads
+    from dnnbox.records.evaluation import Quality, TrainingCheck
     from dnnbox.records.measurements import Contract, Profile, Stats, Verdict
 
     outputs = finished.experiment / "outputs"
+    metrics, trained = outputs / "metrics.json", outputs / "training.json"
     shown = _shown(finished.experiment)
     names = RunNames(
         title=finished.title,
@@ -133,6 +135,8 @@ def _show_summary(finished: Finished) -> None:
             finished.seconds,
             look=look_of(sys.stdout),
             profile=loads(Profile, (outputs / "profile.json").read_text(encoding="utf-8")),
+            quality=loads(Quality, metrics.read_text(encoding="utf-8")) if metrics.is_file() else None,
+            training=loads(TrainingCheck, trained.read_text(encoding="utf-8")) if trained.is_file() else None,
         ),
         end="",
     )

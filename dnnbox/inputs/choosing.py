@@ -8,8 +8,9 @@ from pathlib import Path
 
 from dnnbox.errors import NotReadable, Usage
 from dnnbox.files import expanded
+from dnnbox.inputs import fields
 from dnnbox.inputs.feeding import obstacle, reads_all
-from dnnbox.inputs.kinds import SUFFIXES, Content, holds_sentences, look_into
+from dnnbox.inputs.kinds import SUFFIXES, Content, holds_sentences, look_into, seems_whole
 from dnnbox.records.evaluation import LabelledSet
 from dnnbox.records.inspection import Inspection, IoField, IoHints
 from dnnbox.records.plan import InputChoice
@@ -77,6 +78,7 @@ def _given(argument: str, io: IoHints, runtime: str) -> Iterator[InputChoice]:
     content = _recognised(path)
     _check_modality(path, content, io)
     _check_codec(path, content, runtime)
+    fields.require(path, name, content, io, runtime)
     yield InputChoice("given", content.kind, str(path), name, f"given, {content.detail}")
 
 
@@ -161,12 +163,12 @@ def _given_directory(path: Path, name: str, io: IoHints) -> Iterator[InputChoice
 
 
 def _of_labelled(labelled: LabelledSet | None, io: IoHints, problem: Callable[[str], str]) -> Iterator[InputChoice]:
-    """Yield a few files of the labelled data, of as many labels as there are."""
+    """Yield a few files of the labelled data, of as many labels as there are; pictures that are whole come first."""
     rows = [row for row in labelled.rows if row.get("path")] if labelled is not None else []
     firsts = {str(row.get("label", "")): row for row in reversed(rows)}
     spread = [*list(firsts.values())[::-1], *rows]
-    chosen = list({str(row["path"]): row for row in spread[: 4 * _MOST_SHOWN]}.values())[:_MOST_SHOWN]
-    for row in chosen:
+    known = list({str(row["path"]): row for row in spread[: 4 * _MOST_SHOWN]}.values())
+    for row in sorted(known, key=lambda row: not seems_whole(Path(str(row["path"]))))[:_MOST_SHOWN]:
         path = Path(str(row["path"]))
         content = look_into(path)
         if (

@@ -65,6 +65,22 @@ def look_into(path: Path) -> Content | None:
     return _image(head) or _stream(head) or _text(head, path)
 
 
+_ENDS = ((b"\x89PNG", b"IEND"), (b"\xff\xd8\xff", b"\xff\xd9"))
+_TAIL_BYTES = 1024  # cameras and editors write some bytes behind the end
+
+
+def seems_whole(path: Path) -> bool:
+    """Whether a PNG or JPEG has its end, which one of a broken-off copy lacks; True for every other file."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            end = next((end for start, end in _ENDS if head.startswith(start)), b"")
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return end in file.read(_TAIL_BYTES)
+    except OSError:
+        return True
+
+
 _STREAMS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"fLaC", "audio", "FLAC"),
     (0, b"OggS", "audio", "Ogg"),

@@ -66,7 +66,7 @@ def _title(entry: Mapping[str, Any], name: str, records: Sequence[Mapping[str, A
     """Return the finding: what the entry says of its input."""
     kind, of = str(entry.get("kind", "")), str(entry.get("source") or name)
     first = records[0] if records else {}
-    best = first.get("label", first.get("class"))
+    best = first.get("class") if first.get("label") is None else first["label"]
     count = numbers.count(len(records))
     if kind == "classes" and best is not None:
         return say("{name}: {best}", name=_begun(of) or "Best class", best=best)

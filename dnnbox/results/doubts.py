@@ -115,9 +115,8 @@ def completed(
         fed_back=_fed_back(memory),
         sizes=tried,
         sizes_reason=sizes_reason or stopped,
-        warnings=tuple(
-            warning for tensor in inputs for warning in _doubts(tensor, seen.get(tensor.name, {}), expected)
-        ),
+        warnings=tuple(warning for tensor in inputs for warning in _doubts(tensor, seen.get(tensor.name, {}), expected))
+        + tuple(_label_doubts(contract, labels)),
     )
 
 
@@ -192,6 +191,17 @@ def _doubts(tensor: ContractField, seen: Mapping[str, Any], wanted: Expected) ->
 def _told(tensor: ContractField, fact: str, expected_: str, found: str, words: str) -> Mapping[str, str]:
     name = text.visible(tensor.name, 60)
     return {"field": name, "fact": fact, "expected": expected_, "found": found, "text": f"{name}: {words}"}
+
+
+def _label_doubts(contract: Contract, labels: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
+    """Doubt names of classes that are not as many as the classes of the one output that is decoded by them."""
+    rows = [tensor for tensor in contract.outputs if len(tensor.shape) == 2]
+    is_classes = any(entry.get("kind") == "classes" for entry in contract.decoded)
+    if not labels or not is_classes or len(rows) != 1 or not isinstance(classes := rows[0].shape[1], int):
+        return
+    if classes not in (1, len(labels)):
+        words = f"{len(labels)} labels are given for {classes} classes, so names may be wrong"
+        yield _told(rows[0], "labels", f"{classes} classes", f"{len(labels)} labels", words)
 
 
 def _size_doubt(tensor: ContractField, sides: tuple[int, int], wanted: Expected) -> Iterator[Mapping[str, str]]:

@@ -83,11 +83,22 @@ def read(path: Path) -> Stated:
         outputs=tuple(_field(item, name) for item in _items(document, "outputs", name)),
         preprocessing=tuple(_items(document, "preprocessing", name)),
         postprocessing=tuple(_items(document, "postprocessing", name)),
-        labels=tuple(str(label) for label in document.get("labels") or ()),
+        labels=_labels(document.get("labels"), name),
     )
 
 
 _FORM = f"keys are {', '.join(_KEYS)}; an input has {', '.join(_FIELDS)}"
+
+
+def _labels(found: Any, name: str) -> tuple[str, ...]:
+    """Return the classes' names in order, from a list or from an object of their numbers, as configs have it."""
+    if isinstance(found, dict):
+        numbered = [found.get(str(number)) for number in range(len(found))]
+        found = numbered if None not in numbered else found
+    if not isinstance(found or [], list) or any(isinstance(label, list | dict) for label in found or ()):
+        hint = 'write ["cat", "dog"] or {"0": "cat", "1": "dog"}'
+        raise Usage(f"--contract `{name}`: labels are no list of names", hint=hint, phase="inspect")
+    return tuple(str(label) for label in found or ())
 
 
 def _items(document: Mapping[str, Any], key: str, name: str) -> list[Mapping[str, Any]]:

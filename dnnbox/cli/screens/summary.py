@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dnnbox.cli.screens import judged
 from dnnbox.cli.screens.layout import PLAIN, Cell, Look, cells, clock, grid, heading
+from dnnbox.records.evaluation import Quality, TrainingCheck
 from dnnbox.records.experiment import ExperimentIndex
 from dnnbox.records.measurements import Contract, Profile, Stats, Target, Throughput, Verdict
 from dnnbox.reports import numbers
 from dnnbox.text import redact, visible
 
+_MOST_DOUBTS = 3
 _LABEL, _VALUE, _INDENT = 12, 15, 2
 _STAGES = {
     "preprocess": "pre",
@@ -46,11 +49,13 @@ def run_summary(
     *,
     look: Look = PLAIN,
     profile: Profile | None = None,
+    quality: Quality | None = None,
+    training: TrainingCheck | None = None,
 ) -> str:
     """Return the summary of one finished experiment."""
     blocks = [
         [_title(look, index, stats, names)],
-        _cells(look, index, stats, contract, profile or Profile()),
+        _cells(look, index, stats, contract, profile or Profile(), judged.rows(look, quality, training)),
         _time(look, stats),
         _targets(look, verdict),
         _decision(look, verdict),
@@ -71,9 +76,17 @@ def _title(look: Look, index: ExperimentIndex, stats: Stats, names: RunNames) ->
     )
 
 
-def _cells(look: Look, index: ExperimentIndex, stats: Stats, contract: Contract, profile: Profile) -> list[str]:
+def _cells(
+    look: Look,
+    index: ExperimentIndex,
+    stats: Stats,
+    contract: Contract,
+    profile: Profile,
+    judgements: Sequence[judged.Row],
+) -> list[str]:
     rows = [
         ("Runs", *_runs(look, index, contract)),
+        *judgements,
         ("Latency", *_latency(stats)),
         ("Throughput", *_throughput(stats)),
         *_variants(stats),
@@ -307,12 +320,12 @@ def _step(step: str, parameters: Mapping[str, object]) -> str:
 
 
 def _assumed(look: Look, contract: Contract) -> list[str]:
-    names = assumed(contract)
-    if not names:
-        return []
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    text = f"{'; '.join(names[:6])}{more} {'is' if len(names) == 1 else 'are'} assumed"
-    return grid(look, (_LABEL, 0), [(Cell("Please check", "unknown"), text)], _INDENT)
+    told = [visible(str(warning.get("text", "")), 200) for warning in contract.warnings[:_MOST_DOUBTS]]
+    if names := assumed(contract):
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        told.append(f"{'; '.join(names[:6])}{more} {'is' if len(names) == 1 else 'are'} assumed")
+    rows = [(Cell("" if number else "Please check", "unknown"), text) for number, text in enumerate(told)]
+    return grid(look, (_LABEL, 0), rows, _INDENT) if rows else []
 
 
 def _paths(names: RunNames) -> Sequence[tuple[Cell, str]]:

@@ -307,6 +307,22 @@ def test_choose__labelled_data_and_no_input__shows_some_of_as_many_labels_as_the
     assert len({choice.path for choice in found}) == len(found) == 4
 
 
+def test_choose__labelled_data_with_a_cut_off_picture__the_whole_ones_are_shown(
+    workspace: Path, checkpoint: Path
+) -> None:
+    files = [media.png(workspace / "mine" / f"{number}.png") for number in range(5)]
+    files[0].write_bytes(files[0].read_bytes()[:40])
+    rows = tuple({"path": str(file), "kind": "image", "label": "cat"} for file in files)
+    found = choose(
+        Inspection(str(checkpoint), "file", "onnx", "onnx", 1, "no-code"),
+        IoHints(modality="image"),
+        workspace=workspace,
+        runtime="onnxruntime",
+        labelled=LabelledSet(str(workspace / "mine"), "mine", "csv", "classes", rows),
+    )
+    assert [Path(choice.path).name for choice in found] == ["1.png", "2.png", "3.png", "4.png"]
+
+
 PACKED = {
     "clip.mp4": (b"\0\0\0\x20ftypisom" + bytes(64), "video"),
     "clip.webm": (b"\x1aE\xdf\xa3" + bytes(64), "video"),

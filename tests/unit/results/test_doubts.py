@@ -36,6 +36,18 @@ def test_doubts__as_declared__none() -> None:
     assert found.inputs[0].status["colour_order"] == "observed"
 
 
+@pytest.mark.parametrize(
+    ("classes", "labels", "doubted"), [(10, 2, True), (2, 2, False), (1, 2, False), (10, 0, False)]
+)
+def test_labels__another_number_than_classes__is_doubted(classes: int, labels: int, doubted: int) -> None:
+    output = ContractField("logits", ("N", classes), "float32")
+    names = tuple(f"class {number}" for number in range(labels))
+    first = RunOutcome("infer", RunResult("infer", "3.11"), 0, 0, 1.0)
+    given = Contract(outputs=(output,), decoded=({"kind": "classes"},))
+    found = completed(given, first=first, memory=None, sizes=None, sizes_reason="", expected=EXPECTED, labels=names)
+    assert ["2 labels are given for 10 classes" in one["text"] for one in found.warnings] == [True] * doubted
+
+
 def test_colour_order__seen_in_a_tensor_of_unknown_layout__it_is_a_picture() -> None:
     (field,) = completed_with(replace(RIGHT, layout=None), SEEN).inputs
     assert (field.layout, field.status["layout"]) == ("NCHW", "assumed")

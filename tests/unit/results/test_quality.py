@@ -153,7 +153,20 @@ def test_stated__agrees__is_marked_and_steers_the_run(tmp_path: Path) -> None:
     assert options["preprocess"] == {"mean": [0.5], "std": [0.5], "status": "stated", "source": "contract.json"}
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"input": []}', '{"inputs": [{"shape": "3"}]}', '{"inputs": [1]}'])
+@pytest.mark.parametrize("labels", [["cat", "dog"], {"1": "dog", "0": "cat"}])
+def test_stated__labels__a_list_or_numbered(labels: object, tmp_path: Path) -> None:
+    path = tmp_path / "contract.json"
+    path.write_text(json.dumps({"labels": labels}))
+    assert stated.read(path).labels == ("cat", "dog")
+
+
+NONSENSE = (
+    "[]", "{", '{"input": []}', '{"inputs": [{"shape": "3"}]}', '{"inputs": [1]}',
+    '{"labels": {"cat": 0}}', '{"labels": "cat"}', '{"labels": [["cat"]]}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NONSENSE)
 def test_stated__nonsense__is_one_clear_line(text: str, tmp_path: Path) -> None:
     path = tmp_path / "contract.json"
     path.write_text(text)
