@@ -85,6 +85,7 @@ def main() -> int:
     document: dict[str, Any] = {
         "command": "make bench-source PAIRS=DIR SOURCES=DIR",
         "cores": os.cpu_count(),
+        "load_before": [round(load, 1) for load in os.getloadavg()],
         "index": [],
         "warm": {},
         "cold": {},
@@ -104,6 +105,7 @@ def main() -> int:
         document["warm"][name] = [until_verified(checkpoint, source, home) for _ in range(options.runs)]
         for run in document["warm"][name]:
             print("warm", name, run, flush=True)
+    document["load_after"] = [round(load, 1) for load in os.getloadavg()]
     if options.record:
         options.record.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return 0
