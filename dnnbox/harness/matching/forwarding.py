@@ -256,7 +256,7 @@ def _first_layers(module: Any) -> Dict[str, Any]:
         if name == "Embedding" and not facts["tokens"]:
             facts["tokens"] = int(layer.num_embeddings)
         kind = _KINDS.get(name, "")
-        if name == "Conv1d" and not facts["mel"]:
+        if name in ("Conv1d", "ConvTranspose1d") and not facts["mel"]:
             facts["mel"] = int(layer.in_channels)
         if facts["first"] is None and kind and (weight is not None or kind == "recurrent"):
             facts["first"], facts["kind"] = layer, kind

@@ -192,6 +192,8 @@ def quiet_builds() -> None:
     if not torch.cuda.is_available():
         torch.nn.Module.cuda = lambda self, *a, **k: _noted("Module.cuda", self)  # type: ignore[method-assign,assignment]
         torch.Tensor.cuda = lambda self, *a, **k: _noted("Tensor.cuda", self)  # type: ignore[method-assign,assignment]
+        for kind in _TENSOR_KINDS:
+            setattr(torch.cuda, kind, _on_cpu(kind))
         torch.cuda.current_device = lambda: 0
         torch.cuda.set_device = lambda *a: None
         to = torch.nn.Module.to
@@ -199,6 +201,20 @@ def quiet_builds() -> None:
         to_tensor = torch.Tensor.to
         torch.Tensor.to = lambda self, *a, **k: to_tensor(self, *_cpu(a), **_cpu(k))  # type: ignore[method-assign,assignment]
     _quiet_hub()
+
+
+_TENSOR_KINDS = ("FloatTensor", "HalfTensor", "DoubleTensor", "LongTensor", "IntTensor", "BoolTensor", "ByteTensor")
+
+
+def _on_cpu(kind: str) -> Any:
+    """Return a class to make tensors with instead of the one of ``torch.cuda``; no tensor is an instance of it."""
+
+    def made(cls: Any, *args: Any) -> Any:
+        import torch
+
+        return _noted("torch.cuda.%s" % kind, getattr(torch, kind)(*args))
+
+    return type(kind, (), {"__new__": made})
 
 
 def _is_absent(file: Any) -> bool:

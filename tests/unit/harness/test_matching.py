@@ -581,3 +581,16 @@ def test_pyramid__maps_that_are_taken_by_number__are_as_wide_as_the_module_says(
         [1, 256, 16, 16],
     ]
     assert arguments.pyramid(made, made.whole, "features") == []
+
+
+def test_on_cpu__tensor_of_a_gpu__is_made_by_torchs_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch: Any = types.ModuleType("torch")
+    torch.FloatTensor = lambda *sizes: ("made", sizes)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(standins, "NOTED", [])
+
+    kind = standins._on_cpu("FloatTensor")
+
+    assert kind(2, 3) == ("made", (2, 3))
+    assert not isinstance(3.0, kind)
+    assert standins.NOTED == ["torch.cuda.FloatTensor"]
