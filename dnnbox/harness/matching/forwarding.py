@@ -209,7 +209,12 @@ def _no_shapes(_module: Any, _layers: Dict[str, Any]) -> List[Tuple[List[int], s
 
 def _pictures(module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
     channels = layers["channels"] or 3
-    return [([1, channels, side, side], "pictures for the first convolution") for side in _sides(module)]
+    found = []
+    for side in _sides(module):
+        found.append(([1, channels, side, side], "pictures for the first convolution"))
+        if channels > 4 and channels % 3 == 0:  # each may stand for the neighbours in a square: space to depth
+            found.append(([1, 3, side, side], "pictures whose neighbours become channels"))
+    return found
 
 
 def _volumes(_module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:

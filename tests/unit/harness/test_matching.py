@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dnnbox.harness import memory
-from dnnbox.harness.matching import arguments, comparing, compiler, match_job, search, standins
+from dnnbox.harness.matching import arguments, comparing, compiler, forwarding, match_job, search, standins
 from dnnbox.harness.matching.budget import Budget
 from dnnbox.harness.matching.building import Builder, Fit, TooLong, at_most
 from dnnbox.harness.matching.candidates import Call, Candidates
@@ -594,3 +594,13 @@ def test_on_cpu__tensor_of_a_gpu__is_made_by_torchs_own_class(monkeypatch: pytes
     assert kind(2, 3) == ("made", (2, 3))
     assert not isinstance(3.0, kind)
     assert standins.NOTED == ["torch.cuda.FloatTensor"]
+
+
+def test_pictures__first_convolution_after_space_to_depth__three_channels_are_tried_too() -> None:
+    module = types.SimpleNamespace(named_modules=list)
+
+    shapes = [shape for shape, _ in forwarding._pictures(module, {"channels": 12})]
+    plain = [shape for shape, _ in forwarding._pictures(module, {"channels": 3})]
+
+    assert shapes[:2] == [[1, 12, 64, 64], [1, 3, 64, 64]]
+    assert plain[:2] == [[1, 3, 64, 64], [1, 3, 224, 224]]
