@@ -14,7 +14,7 @@ CLOCK_SECONDS = BUSY * SECONDS
 _MOST_INFINITE = 3
 _METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
-_LENGTHS = (1024, 3000, 128, 16000, 20)
+_LENGTHS = (128, 1024, 3000, 16000, 20)  # a short one first: a vocoder makes hundreds of samples of each
 
 Spec = Dict[str, Any]
 
