@@ -15,6 +15,9 @@ PALETTE: Sequence[Colour] = (
 """Colours of classes, told apart by most eyes; they begin again after the last."""
 
 
+LIGHT: Colour = (255, 255, 255)
+
+
 class Canvas:
     """``pixels`` are RGB bytes, row by row."""
 
@@ -56,9 +59,13 @@ class Canvas:
             self.pixels[start : start + len(row)] = row
 
     def frame(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
-        """Draw the outline of a rectangle."""
+        """Draw the outline of a rectangle, with a light one around it that shows it on a ground of its own colour."""
         a, b, c, d = (int(round(side)) for side in (left, top, right, bottom))
         thick = max(1, round(min(self.width, self.height) / 120))
+        self._outline(a - thick, b - thick, c + thick, d + thick, thick, LIGHT)
+        self._outline(a, b, c, d, thick, colour)
+
+    def _outline(self, a: int, b: int, c: int, d: int, thick: int, colour: Colour) -> None:
         self.fill(a, b, c, b + thick, colour)
         self.fill(a, d - thick, c, d, colour)
         self.fill(a, b, a + thick, d, colour)

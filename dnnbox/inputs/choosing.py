@@ -163,12 +163,13 @@ def _given_directory(path: Path, name: str, io: IoHints) -> Iterator[InputChoice
 
 
 def _of_labelled(labelled: LabelledSet | None, io: IoHints, problem: Callable[[str], str]) -> Iterator[InputChoice]:
-    """Yield a few files of the labelled data, of as many labels as there are; pictures that are whole come first."""
+    """Yield a few files of the labelled data, of as many labels as there are; cut-off pictures only where all are."""
     rows = [row for row in labelled.rows if row.get("path")] if labelled is not None else []
     firsts = {str(row.get("label", "")): row for row in reversed(rows)}
     spread = [*list(firsts.values())[::-1], *rows]
     known = list({str(row["path"]): row for row in spread[: 4 * _MOST_SHOWN]}.values())
-    for row in sorted(known, key=lambda row: not seems_whole(Path(str(row["path"]))))[:_MOST_SHOWN]:
+    whole = [row for row in known if seems_whole(Path(str(row["path"])))] or known
+    for row in whole[:_MOST_SHOWN]:
         path = Path(str(row["path"]))
         content = look_into(path)
         if (

@@ -125,7 +125,7 @@ def _failures(found: Quality) -> list[Block]:
     if not found.failures:
         return []
     rows = tuple((code(str(item.get("item", ""))), data(str(item.get("problem", "")))) for item in found.failures)
-    title = say("{n} items could not be evaluated", n=numbers.count(found.failed))
+    title = say("{n} could not be evaluated", n=numbers.counted(found.failed, "item"))
     return [Table("Items left out", (Column("Item"), Column("Problem")), rows, title, kind="stack")]
 
 

@@ -120,7 +120,8 @@ def _quality_in_words(outputs: Outputs) -> Prose:
     if first.interval is not None:
         low, high = (numbers.plain(bound) for bound in first.interval)
         on += say("; on other items like these, {low} to {high} is to be expected", low=low, high=high)
-    return on + say(".")
+    left_out = say(" {n} could not be read.", n=numbers.counted(found.failed, "item")) if found.failed else NOTHING
+    return on + say(".") + left_out
 
 
 def _speed_in_words(outputs: Outputs) -> Prose:

@@ -168,7 +168,7 @@ def save_contract(folder: Path, labels: Sequence[str] = (), mean: float = 0.0, s
 
 
 def make_shapes_detector(into: Path) -> None:
-    """A one-stage detector as a bare state dict; its adapter lies beside it."""
+    """A one-stage detector as a bare state dict; its adapter is shapes_adapter.py."""
     sys.path.insert(0, str(HERE))
     from shapes_adapter import CELLS, Detector
 
@@ -191,7 +191,6 @@ def make_shapes_detector(into: Path) -> None:
 
     model = train(Detector(), lambda step: _slice(images, target, step, 25), loss, steps=320, rate=4e-3)
     torch.save({"model": model.state_dict(), "classes": list(SHAPES)}, into / "shapes-detector.pth")
-    shutil.copyfile(HERE / "shapes_adapter.py", into / "shapes_adapter.py")
     save_pictures(into / "pictures", drawn(4, SEED + 1)[0])
 
 

@@ -67,7 +67,7 @@ SHOWCASES: tuple[Showcase, ...] = (
             "--task",
             "object-detection",
             "--adapter",
-            "@shapes_detector/shapes_adapter.py",
+            str(HERE / "shapes_adapter.py"),
             "--input",
             "@shapes_detector/pictures",
         ),

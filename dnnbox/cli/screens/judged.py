@@ -31,7 +31,7 @@ def _quality(quality: Quality) -> tuple[Cell, str]:
     detail = [f"{numbers.count(first.n or quality.n)} items"]
     if first.interval is not None:
         low, high = (numbers.plain(bound) for bound in first.interval)
-        detail.append(f"95 % of {low} to {high}")
+        detail.append(f"95 % interval {low} to {high}")
     detail += [
         f"{visible(f.name, 40)} {numbers.plain(f.value)}" for f in others[: _MOST_FIGURES - 1] if f.value is not None
     ]

@@ -22,7 +22,7 @@ def shown(quality: Quality | None = None, training: TrainingCheck | None = None)
 def test_rows__labelled_data__the_first_figure_with_its_interval() -> None:
     found = shown(Quality(dataset={"name": "digits"}, n=200, failed=1, figures=FIGURES))
     assert found == [
-        ("Quality", "top1 0.995", "200 items · 95 % of 0.9722 to 0.9991 · f1_macro 0.9948 · 1 could not be read")
+        ("Quality", "top1 0.995", "200 items · 95 % interval 0.9722 to 0.9991 · f1_macro 0.9948 · 1 could not be read")
     ]
 
 

@@ -310,7 +310,7 @@ def test_choose__labelled_data_and_no_input__shows_some_of_as_many_labels_as_the
 def test_choose__labelled_data_with_a_cut_off_picture__the_whole_ones_are_shown(
     workspace: Path, checkpoint: Path
 ) -> None:
-    files = [media.png(workspace / "mine" / f"{number}.png") for number in range(5)]
+    files = [media.png(workspace / "mine" / f"{number}.png") for number in range(3)]
     files[0].write_bytes(files[0].read_bytes()[:40])
     rows = tuple({"path": str(file), "kind": "image", "label": "cat"} for file in files)
     found = choose(
@@ -320,7 +320,7 @@ def test_choose__labelled_data_with_a_cut_off_picture__the_whole_ones_are_shown(
         runtime="onnxruntime",
         labelled=LabelledSet(str(workspace / "mine"), "mine", "csv", "classes", rows),
     )
-    assert [Path(choice.path).name for choice in found] == ["1.png", "2.png", "3.png", "4.png"]
+    assert [Path(choice.path).name for choice in found] == ["1.png", "2.png"]
 
 
 PACKED = {
