@@ -15,6 +15,7 @@ _MOST_INFINITE = 3
 _METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
 _LENGTHS = (128, 1024, 3000, 16000, 20)  # a short one first: a vocoder makes hundreds of samples of each
+_WAVES = (16000, 64000)
 
 Spec = Dict[str, Any]
 
@@ -199,6 +200,8 @@ def _ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:
     if layers["kind"] == "conv1d" or layers["mel"]:
         for length in _LENGTHS:
             yield "float32", [1, layers["channels"] or layers["mel"], length], "a series for the first convolution", 0
+        for length in _WAVES if layers["channels"] == 1 else ():
+            yield "float32", [1, length], "a waveform without channels", 0
     for shape, why in _SHAPES.get(layers["kind"] or "conv2d", _no_shapes)(module, layers):
         yield "float32", shape, why, 0
 

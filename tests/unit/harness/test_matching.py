@@ -604,3 +604,12 @@ def test_pictures__first_convolution_after_space_to_depth__three_channels_are_tr
 
     assert shapes[:2] == [[1, 12, 64, 64], [1, 3, 64, 64]]
     assert plain[:2] == [[1, 3, 64, 64], [1, 3, 224, 224]]
+
+
+def test_ladder__convolution_over_one_channel__is_given_waveforms_without_channels_too() -> None:
+    layers = {"kind": "conv1d", "channels": 1, "mel": 1, "tokens": 0}
+
+    shapes = [shape for _, shape, _, _ in forwarding._ladder(None, layers, "wave")]
+
+    assert [1, 1, 16000] in shapes
+    assert [1, 16000] in shapes
