@@ -185,6 +185,8 @@ def _may_differ(other: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
 
 def _trust(match: Mapping[str, Any]) -> tuple[int, int, int, int]:
     runs = 0 if match["group"] >= 0 else 1
-    said = {"the checkpoint": 0, "solved from shapes": 2, "begun from shapes": 2}.get(str(match["origin"]), 1)
+    said = {"the checkpoint": 0, "solved from shapes": 2, "begun from shapes": 2, "defaults": 2}.get(
+        str(match["origin"]), 1
+    )
     is_part = match.get("view", "whole") != "whole"  # what explains every name goes before what a prefix was cut for
     return (runs + (4 if match["left_out"] else 2 if is_part else 0), said, int(match["distance"]), int(match["order"]))

@@ -15,6 +15,7 @@ _MOST_INFINITE = 3
 _METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
 _LENGTHS = (128, 1024, 3000, 16000, 20)  # a short one first: a vocoder makes hundreds of samples of each
+_MOST_CHANNELS = 16
 _WAVES = (16000, 64000)
 
 Spec = Dict[str, Any]
@@ -217,6 +218,9 @@ def _pictures(module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]
         found.append(([1, channels, side, side], "pictures for the first convolution"))
         if channels > 4 and channels % 3 == 0:  # each may stand for the neighbours in a square: space to depth
             found.append(([1, 3, side, side], "pictures whose neighbours become channels"))
+    several = getattr(layers.get("first"), "in_channels", channels)  # two pictures in one, say
+    if several != channels and several <= _MOST_CHANNELS:
+        found[1:1] = [([1, several, side, side], "as many channels as the first convolution has") for side in SIDES[:2]]
     return found
 
 

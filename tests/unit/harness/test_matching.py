@@ -613,3 +613,12 @@ def test_ladder__convolution_over_one_channel__is_given_waveforms_without_channe
 
     assert [1, 1, 16000] in shapes
     assert [1, 16000] in shapes
+
+
+def test_pictures__first_convolution_takes_two_pictures__both_numbers_of_channels_are_tried() -> None:
+    first = types.SimpleNamespace(in_channels=6)
+    module = types.SimpleNamespace(named_modules=lambda: iter(()))
+
+    shapes = [shape for shape, _ in forwarding._pictures(module, {"channels": 3, "first": first})]
+
+    assert shapes[:2] == [[1, 3, 64, 64], [1, 6, 64, 64]]

@@ -70,6 +70,13 @@ def test_decide__two_classes_that_nobody_could_run__asks() -> None:
         decide([_match("a", group=-1), _match("b", group=-1)])
 
 
+def test_decide__class_that_the_source_never_builds__gives_way_to_one_that_it_does() -> None:
+    best, others = decide([_match("older", origin="defaults", group=-1), _match("used", group=-1)])
+
+    assert best["class"] == "used"
+    assert "older" in others[0]
+
+
 def test_decide__class_for_all_names__goes_before_one_for_which_a_prefix_is_cut() -> None:
     best, _ = decide([_match("inner", view="encoder", group=1), _match("outer", view="whole", distance=3)])
 
