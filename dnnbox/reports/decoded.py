@@ -102,7 +102,7 @@ def _things(entry: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def _records(caption: str, records: Sequence[Mapping[str, Any]], title: Prose, note: Prose) -> Table:
     keys = list(dict.fromkeys(key for record in records for key in record))
-    if "label" in keys and all(str(record.get("class")) == str(record.get("label")) for record in records):
+    if all(record.get("label") is not None for record in records):  # its number says no more than the name
         keys = [key for key in keys if key != "class"]
     coloured = any(_COLOUR.fullmatch(str(record.get("colour"))) for record in records)
     keys = [key for key in keys if key != "colour"][:_MOST_COLUMNS]

@@ -176,15 +176,17 @@ def _what_to_do(outputs: Outputs) -> Block:
     error = outputs.index.error or {}
     kind = _kind(outputs)
     steps = []
+    hint, remedy = _sentence(str(error.get("hint") or "")), _sentence(kind.remedy)
     if error.get("hint"):
-        steps.append(Step(say("**From the error:** {hint}", hint=marked(_sentence(str(error["hint"]))))))
-    steps.append(Step(say("**In general:** {remedy}", remedy=marked(_sentence(kind.remedy)))))
+        steps.append(Step(say("**From the error:** {hint}", hint=marked(hint))))
+    if remedy != hint:
+        steps.append(Step(say("**In general:** {remedy}", remedy=marked(remedy))))
     if kind.is_leaf:
         steps.append(Step(say("**Read about the code.**"), f"dnnbox explain {kind.name}"))
     if kind.retryable and kind.is_leaf:
         steps.append(Step(say("**Run it again:** this error may pass by itself.")))
     if outputs.index.command:
-        steps.append(Step(say("**Repeat the run** when the cause is gone."), "dnnbox run " + outputs.index.checkpoint))
+        steps.append(Step(say("**Repeat the run** when the cause is gone."), words.command(outputs)))
     return Steps(tuple(steps), say("What to do"))
 
 

@@ -16,6 +16,7 @@ from dnnbox import text
 
 Style = Literal["", "strong", "code", "link"]
 _PIECES = re.compile(r"(\*\*|`|\{\w+\})")
+_OPTION = 28  # characters
 _LONG_WORD = re.compile(r"\S{15,}")
 _JOINT = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[_/.-])(?=\w)")
 
@@ -60,6 +61,8 @@ def _html(part: Part) -> str:
     body = _breakable(part.text)
     if part.style == "link":
         return f'<a href="{escape(part.href, quote=True)}">{body}</a>'
+    if part.style == "code" and part.text.startswith("--") and len(part.text) <= _OPTION:
+        return f'<code class="nw">{body}</code>'  # a line may not end behind the first of its two hyphens
     tag = {"strong": "b", "code": "code"}.get(part.style)
     return f"<{tag}>{body}</{tag}>" if tag else body
 

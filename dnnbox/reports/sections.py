@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -245,11 +244,7 @@ def _artifacts(outputs: Outputs) -> tuple[Block, ...]:
 def repeat(outputs: Outputs) -> Section:
     """Return how to repeat the run and what identifies it."""
     index = outputs.index
-    commands = []
-    if index.command:
-        commands.append(
-            shlex.join(index.command) if index.command[0] == "dnnbox" else f"dnnbox {shlex.join(index.command)}"
-        )
+    commands = [words.command(outputs)] if index.command else []
     commands += [
         "# or each step from this folder alone, with a Python that has the locked packages",
         "python scripts/10_infer.py --checkpoint CHECKPOINT",

@@ -179,6 +179,8 @@ def _model(outputs: Outputs) -> Prose:
 
 def _machine(outputs: Outputs) -> Prose:
     machine = outputs.environment.machine if outputs.environment else {}
+    if not machine:  # the box died before it could say
+        return NOTHING
     memory = machine.get("memory_bytes")
     parts = [
         str(machine.get("cpu") or ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 
 from dnnbox.records.measurements import Target
@@ -356,6 +357,14 @@ def margin(target: Target) -> str:
     if target.metric.endswith("items_s") and target.measured is not None:
         return f"{numbers.fixed(spare, numbers.decimals_for(target.measured))}{numbers.NBSP}items/s"
     return metric_value(target.metric, spare)
+
+
+def command(outputs: Outputs) -> str:
+    """Return the command that made the experiment, as somebody would type it again."""
+    given = outputs.index.command
+    if not given:
+        return f"dnnbox run {outputs.index.checkpoint}"
+    return shlex.join(given if given[0] == "dnnbox" else ("dnnbox", *given))
 
 
 def sentence_case(words_: str) -> str:
