@@ -77,7 +77,8 @@ class Solver:
         if isinstance(value, bool):
             return iter([not value])
         if isinstance(value, int):
-            return iter((self._calculated(call, best, path, value) if best is not None else []) + self._tried_numbers())
+            calculated = self._calculated(call, best, path, value) if best is not None else []
+            return iter([] if calculated is None else calculated + self._tried_numbers())
         if value is None:
             lists = [[self.numbers[0]] * length for length in self._lengths()]
             return iter([*self._tried_numbers(), True, False, *words, *lists])
@@ -94,8 +95,8 @@ class Solver:
     def _lengths(self) -> List[int]:
         return sorted({n for (kind, _, _), n in self.features.items() if kind == "items" and 1 < n <= 12})
 
-    def _calculated(self, call: Call, best: Fit, path: Path, value: int) -> List[int]:
-        """Return values that would make features right which move with this argument."""
+    def _calculated(self, call: Call, best: Fit, path: Path, value: int) -> Optional[List[int]]:
+        """Return values that would make features right which move with this argument; None where all of them are."""
         votes: "Counter[int]" = Counter()
         base = _features(best.found)
         for step in (value + 1, value * 2, value + 8, max(1, value // 2)):
@@ -105,6 +106,9 @@ class Solver:
             if fit is None:
                 continue
             moved = _features(fit.found)
+            touched = [f for f in set(base) | set(moved) if base.get(f) != moved.get(f)]
+            if touched and all(base.get(f) == self.features.get(f) for f in touched):
+                return None
             for feature, wanted in self.features.items():
                 old, new = base.get(feature), moved.get(feature)
                 if old is None or new is None or old == new:

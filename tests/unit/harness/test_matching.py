@@ -121,6 +121,22 @@ def test_solve__list_becomes_shorter__its_last_items_are_left_alone() -> None:
     assert fit.strict
 
 
+def test_solve__arguments_that_are_right__cost_one_build_each() -> None:
+    wanted, tries = _stages([16, 32, 64], 7), []
+
+    def attempt(call: Call) -> Fit:
+        tries.append(call)
+        return Fit(wanted, _stages(**call.kwargs))
+
+    solver = Solver(attempt, wanted, {}, lambda: True)
+    call, fit = solver.solve(Call("net.py:Net", {"widths": [16, 32, 64], "classes": 10}, "test", 0), _stages)
+
+    assert fit is not None
+    assert fit.strict
+    assert call.kwargs["classes"] == 7
+    assert len(tries) < 10
+
+
 def _stages(widths: list[int], classes: int) -> Shapes:
     return {"head": (classes,), **{f"stages.{number}.weight": (width, 3) for number, width in enumerate(widths)}}
 
