@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,11 +56,24 @@ def _number_of(error: OSError) -> int:
 def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, durable: bool = True) -> None:
     """Write ``data`` so that a crash leaves the old file or the new one, never half of it.
 
-    ``durable`` False does not wait for the disk: for files that can be made again from others.
+    ``durable`` False does not wait for the disk: for files that can be made again from others. A device, a pipe and an
+    open file of the process are written to instead: root would replace ``/dev/null`` for the whole machine.
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
-    with host_errors(path), replacing(path, mode, durable=durable) as file:
+    with host_errors(path), path.open("ab") if _is_stream(path) else replacing(path, mode, durable=durable) as file:
         file.write(content)
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell whether a path names something other than a file on a disk; a link that leads to such is only a link."""
+    place = os.path.normpath(path.absolute())
+    if place.startswith(("/proc/", "/dev/fd/")) or place in ("/dev/stdout", "/dev/stderr"):
+        return True
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 @contextmanager

@@ -67,10 +67,12 @@ def bundle(
     ``with_wheels`` puts wheels in that no index has (those from a find-links folder).
 
     Raises:
-        Usage: not an experiment that ran in an environment of dnnbox's own.
+        Usage: not an experiment that ran in an environment of dnnbox's own, or ``into`` is there and no file.
         IntegrityFailed: the checkpoint is not the experiment's.
         HostFull, HostPermission: the file cannot be written.
     """
+    if into.exists() and not into.is_file():  # a directory, or a device that root would replace
+        raise Usage(f"{visible(str(into), 120)} is not a file", hint="give a file name: `-o NAME.zip`", phase="bundle")
     opened = open_experiment(root)
     spec, lock = environment_of(opened, workspace)
     wheels = tuple(gathering.provided_wheels(spec, lock))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,23 @@ def test_write_atomic__disk_fails__keeps_the_old_file_and_no_part(tmp_path, monk
 
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_write_atomic__pipe_and_device__are_written_to_and_stay_what_they_are(tmp_path):
+    pipe, null = tmp_path / "pipe", tmp_path / "null"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    files.write_atomic(pipe, "told")
+    files.write_atomic(Path("/dev/null"), "told")
+
+    assert os.read(reader, 10) == b"told"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert Path("/dev/null").is_char_device()
+    null.symlink_to("/dev/null")
+    files.write_atomic(null, "a link is replaced")
+    assert null.read_text() == "a link is replaced"
 
 
 def test_sha256_file__known_bytes__known_digest(tmp_path):

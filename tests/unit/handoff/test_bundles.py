@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dnnbox import codec
-from dnnbox.errors import Corrupt, DnnboxError, InputLimit, IntegrityFailed, NotReadable
+from dnnbox.errors import Corrupt, DnnboxError, InputLimit, IntegrityFailed, NotReadable, Usage
 from dnnbox.handoff import bundling, unpacking
 from dnnbox.handoff.manifest import MANIFEST, ROOT, Environment, Manifest, Member, lock_of, read, tolerance
 from dnnbox.handoff.unpacking import checked_name, unpack
@@ -37,6 +37,13 @@ def test_bundle__written_twice__same_bytes(tmp_path: Path) -> None:
     os.utime(one, (1, 1))
     reordered = dict(reversed(CONTENT.items()))
     assert one.read_bytes() == bundle(tmp_path / "b.zip", reordered).read_bytes()
+
+
+@pytest.mark.parametrize("place", [".", "/dev/null"])
+def test_bundle__into_what_is_no_file__refused_before_anything_is_read(tmp_path: Path, place: str) -> None:
+    with pytest.raises(Usage, match="is not a file"):
+        bundling.bundle(tmp_path / "no-experiment", tmp_path / place, workspace=tmp_path)
+    assert Path("/dev/null").is_char_device()
 
 
 def test_unpack__whole_bundle__every_member_as_it_was(tmp_path: Path) -> None:
