@@ -1,0 +1,136 @@
+"""The calls that are tried: by recipes, configurations, command lines and defaults."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import Any
+
+from dnnbox.harness.matching.candidates import Call, Candidates
+from dnnbox.harness.matching.importing import Source
+
+
+def _candidates(plan: dict[str, Any], checkpoint: str) -> Candidates:
+    whole = {"configs": [], "tables": [], "choices": {}, "uses": {}, **plan}
+    return Candidates(Source(["/nowhere"], {}), whole, [], [16], checkpoint)
+
+
+def test_candidates__configurations__named_like_the_checkpoint_first_and_those_that_say_nothing_left_out() -> None:
+    configs = [
+        {"where": "data/coco.yaml", "values": {"names": []}, "file": True},
+        {"where": "models/large.yaml", "values": {"nc": 80, "depth": 1.0}, "file": True},
+        {"where": "models/small.yaml", "values": {"nc": 80}, "file": True},
+    ]
+    plan = {"configs": configs, "uses": {"net.py:Net": {"cfg": ["nc", "depth"]}}}
+
+    def net(cfg: str = "models/large.yaml") -> None:
+        raise NotImplementedError
+
+    module = types.ModuleType("net")
+    vars(module)["Net"] = net
+    candidates = _candidates(plan, "/weights/small-v2.pt")
+    candidates.source._known["net.py"] = module
+    calls = list(candidates.of_class({"ref": "net.py:Net", "recipes": []}))
+
+    origins = list(dict.fromkeys(call.origin for call in calls if call.origin.endswith(".yaml")))
+    assert origins == ["models/small.yaml", "models/large.yaml"]
+
+
+def test_candidates__dataclass__defaults_are_there_for_the_solver(tmp_path: Path) -> None:
+    (tmp_path / "dataclass_model.py").write_text(
+        "from dataclasses import dataclass, field\n\n\n@dataclass\nclass Config:\n    width: int = 8\n"
+        "    sides: tuple = (3, 4)\n    kept: object = field(default_factory=object)\n\n\n"
+        "class Net:\n    def __init__(self, config: Config):\n        self.config = config\n"
+    )
+    candidates = _candidates({}, "w.pt")
+    candidates.source = Source([str(tmp_path)], {})
+
+    calls = list(candidates.of_class({"ref": "dataclass_model.py:Net", "recipes": []}))
+
+    made = calls[0].kwargs["config"]["$call"]
+    assert made[2] == {"width": 8, "sides": {"$tuple": [3, 4]}}
+
+
+def _calls(plan: dict[str, Any], function: Any, recipes: list[dict[str, Any]] | None = None) -> list[Call]:
+    """Return the calls for ``function`` as ``net.py:Net``."""
+    candidates = _candidates(plan, "w.pt")
+    module = types.ModuleType("net")
+    vars(module)["Net"] = function
+    candidates.source._known["net.py"] = module
+    return list(candidates.of_class({"ref": "net.py:Net", "recipes": recipes or []}))
+
+
+def test_candidates__plain_class_of_settings__is_made_of_its_defaults(tmp_path: Path) -> None:
+    (tmp_path / "plain_config.py").write_text(
+        "class NetConfig:\n    def __init__(self, width=8, sides=(3, 4), kept=object, **more):\n        pass\n\n\n"
+        "class OtherConfig:\n    def __init__(self, needed, width=8):\n        self.width = width\n\n\n"
+        "class Net:\n    def __init__(self, config):\n        self.config = config\n"
+    )
+    candidates = _candidates({}, "w.pt")
+    candidates.source = Source([str(tmp_path)], {})
+
+    calls = list(candidates.of_class({"ref": "plain_config.py:Net", "recipes": []}))
+
+    assert calls[0].kwargs["config"] == {
+        "$call": [{"$ref": "plain_config.py:NetConfig"}, [], {"width": 8, "sides": {"$tuple": [3, 4]}}]
+    }
+    assert "OtherConfig" not in repr([call.kwargs for call in calls])
+
+
+def test_candidates__command_line__goes_over_the_defaults_of_the_options() -> None:
+    def net(args: Any) -> None:
+        raise NotImplementedError
+
+    calls = _calls(
+        {
+            "uses": {"net.py:Net": {"args": ["kind", "width"]}},
+            "tables": [{"where": "train.py", "values": {"kind": [None], "width": [64], "lr": [0.1]}}],
+            "commands": [{"where": "README.md:7", "values": {"kind": "deep", "seed": 1}}],
+        },
+        net,
+    )
+
+    held = {call.origin: call.kwargs["args"] for call in reversed(calls)}
+    settings = {origin: value["$settings"] for origin, value in held.items() if isinstance(value, dict)}
+    assert settings["README.md:7"] == {"kind": "deep", "width": 64, "lr": 0.1, "seed": 1}
+
+
+def test_candidates__command_line__changes_what_a_script_gives() -> None:
+    def net(width: int, depth: int, bias: bool = True) -> None:
+        raise NotImplementedError
+
+    recipe = {"callee": "net.py:Net", "how": "call", "where": "train.py:9", "args": [8, 2], "kwargs": {"bias": False}}
+    calls = _calls({"commands": [{"where": "run.sh:3", "values": {"width": 410, "depth": 16}}]}, net, [recipe])
+
+    found = {call.origin: call.kwargs for call in reversed(calls)}
+    assert found["train.py:9"] == {"width": 8, "depth": 2, "bias": False}
+    assert {"width": 410, "depth": 16, "bias": False} in [call.kwargs for call in calls]
+
+
+def test_candidates__configuration_that_lacks_one_argument__leaves_it_to_the_solver() -> None:
+    def net(n_vocab: int, hidden: int, layers: int) -> None:
+        raise NotImplementedError
+
+    plan = {"configs": [{"where": "base.json", "values": {"model": {"hidden": 192, "layers": 6}}, "file": True}]}
+
+    assert {"n_vocab": 16, "hidden": 192, "layers": 6} in [call.kwargs for call in _calls(plan, net)]
+
+
+def test_candidates__what_says_nothing_and_what_is_unknown__is_left_out_and_begun() -> None:
+    def net(sources: Any, checkpoint: str | None = None, width: int = 4, inner: int | None = None) -> None:
+        raise NotImplementedError
+
+    kwargs = {"checkpoint": "w/tiny.pt", "width": 8, "inner": -1}
+    calls = _calls({}, net, [{"callee": "net.py:Net", "how": "call", "args": [], "kwargs": kwargs, "where": "a.py:1"}])
+
+    assert all(not {"checkpoint", "inner"} & set(call.kwargs) for call in calls)
+    assert {"sources": [2, 2, 2, 2], "width": 8} in [call.kwargs for call in calls]
+
+
+def test_candidates__switches_for_somebodys_weights__are_off() -> None:
+    def net(
+        bb_pretrained: bool = True, pretrained: str = "imagenet", pretrain_size: int = 8, fp16: bool = True
+    ) -> None:
+        raise NotImplementedError
+
+    assert _calls({}, net)[0].kwargs == {"bb_pretrained": False, "pretrained": False, "fp16": False}

@@ -1,0 +1,90 @@
+"""Inputs for a forward pass, from the module and its method."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import Any
+
+from dnnbox.harness.matching import arguments, comparing, forwarding
+
+
+def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> None:
+    def forward(data: Any, batch: Any) -> Any:
+        if "mask" in data:
+            return data["mask"]
+        return data["image"], [one["size"] for one in batch]
+
+    parameters = list(inspect.signature(forward).parameters.values())
+    layers = {"tokens": 0, "mel": 0}
+    made = [arguments.argument(None, layers, p, ("float32", [1, 1, 64, 48], "", 0), 0, forward) for p in parameters]
+
+    assert made == [{"image": {"$tensor": ["float32", [1, 1, 64, 48], 0]}}, [{"size": {"$tuple": [48, 48]}}]]
+    resized = comparing.resized({"method": "", "args": made[:1], "kwargs": {}})
+    assert resized[0]["args"] == [{"image": {"$tensor": ["float32", [1, 1, 60, 44], 0]}}]
+
+
+def test_argument__shape_in_the_docstring__is_taken() -> None:
+    def forward(images: Any, points: Any, labels: Any) -> Any:
+        """Answers.
+
+        Args:
+            points (Tensor): a tensor of shape [B, num_queries, 2]
+            labels: whatever
+        """
+
+    parameters = list(inspect.signature(forward).parameters.values())
+    layers = {"tokens": 0, "mel": 0}
+    guess = ("float32", [1, 3, 64, 64], "", 0)
+    made = [arguments.argument(None, layers, p, guess, place, forward) for place, p in enumerate(parameters)]
+
+    assert [value["$tensor"][1] for value in made] == [[1, 3, 64, 64], [1, 2, 2], [1, 3, 64, 64]]
+
+
+def test_pyramid__maps_that_are_taken_by_number__are_as_wide_as_the_module_says() -> None:
+    class Decoder:
+        def __init__(self) -> None:
+            self.scales, self.widths = range(4), [64, 128, 256]
+
+        def forward(self, features: Any) -> Any:
+            return features[-1] + features[0]
+
+        def whole(self, features: Any) -> Any:
+            return features + features[:, 0]
+
+    made = Decoder()
+
+    assert [each["$tensor"][1] for each in arguments.pyramid(made, made.forward, "features")] == [
+        [1, 64, 64, 64],
+        [1, 128, 32, 32],
+        [1, 256, 16, 16],
+    ]
+    assert arguments.pyramid(made, made.whole, "features") == []
+
+
+def test_pictures__first_convolution_after_space_to_depth__three_channels_are_tried_too() -> None:
+    module = types.SimpleNamespace(named_modules=list)
+
+    shapes = [shape for shape, _ in forwarding._pictures(module, {"channels": 12})]
+    plain = [shape for shape, _ in forwarding._pictures(module, {"channels": 3})]
+
+    assert shapes[:2] == [[1, 12, 64, 64], [1, 3, 64, 64]]
+    assert plain[:2] == [[1, 3, 64, 64], [1, 3, 224, 224]]
+
+
+def test_ladder__convolution_over_one_channel__is_given_waveforms_without_channels_too() -> None:
+    layers = {"kind": "conv1d", "channels": 1, "mel": 1, "tokens": 0}
+
+    shapes = [shape for _, shape, _, _ in forwarding._ladder(None, layers, "wave")]
+
+    assert [1, 1, 16000] in shapes
+    assert [1, 16000] in shapes
+
+
+def test_pictures__first_convolution_takes_two_pictures__both_numbers_of_channels_are_tried() -> None:
+    first = types.SimpleNamespace(in_channels=6)
+    module = types.SimpleNamespace(named_modules=lambda: iter(()))
+
+    shapes = [shape for shape, _ in forwarding._pictures(module, {"channels": 3, "first": first})]
+
+    assert shapes[:2] == [[1, 3, 64, 64], [1, 6, 64, 64]]

@@ -1,0 +1,207 @@
+"""Sources imported with what is not installed stood in for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnnbox.harness.matching import compiler, search, standins
+from dnnbox.harness.matching.building import Builder
+from dnnbox.harness.matching.candidates import Call
+from dnnbox.harness.matching.importing import Source
+
+_NEEDS = """
+import nowhere_a
+from nowhere_b.deep import Thing, tool
+
+@tool
+def kept():
+    return 5
+
+class Own(Thing):
+    pass
+
+try:
+    import nowhere_c
+    HAS = True
+except ImportError:
+    HAS = False
+"""
+
+
+def test_source__missing_module__is_stood_in_only_after_its_import_failed(tmp_path: Path) -> None:
+    (tmp_path / "needs.py").write_text(_NEEDS)
+    source = Source([str(tmp_path)], {"needs": [""]})
+
+    module = source.module("needs.py")
+
+    assert source.missing == ["nowhere_a", "nowhere_b"]
+    assert module.HAS is False
+    assert module.kept() == 5
+    assert module.Own()
+
+
+def test_source__sibling_in_a_folder__is_put_on_the_path(tmp_path: Path) -> None:
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "part_of_core.py").write_text("X = 1\n")
+    (tmp_path / "core" / "whole_core.py").write_text("from part_of_core import X\n")
+    source = Source([str(tmp_path)], {"core": [""], "part_of_core": ["core"], "whole_core": ["core"]})
+
+    assert source.resolve("core/whole_core.py:X") == 1
+    assert source.relative_paths() == [".", "core"]
+
+
+def test_source__import_that_ends_the_program__is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "hostile_one.py").write_text("raise SystemExit(3)\n")
+    source = Source([str(tmp_path)], {"hostile_one": [""]})
+
+    with pytest.raises(ImportError, match="does not import"):
+        source.module("hostile_one.py")
+    assert source.errors
+
+
+def test_value__settings__note_what_is_asked_and_what_is_absent(tmp_path: Path) -> None:
+    builder = Builder(Source([str(tmp_path)], {}), {})
+
+    made = builder.value({"$settings": {"a": {"b": 2}, "c": {"$tuple": [1]}}})
+
+    assert made.a.b == 2
+    assert made["c"] == (1,)
+    assert made.get("d", 7) == 7
+    with pytest.raises(AttributeError):
+        _ = made.e
+    assert made.__dict__["absent"] == "e"
+
+
+def test_stand_in__attribute_of_a_real_module__is_added() -> None:
+    module = importlib.import_module("colorsys")
+    standins.stand_in([], ["colorsys:not_there_yet"])
+    try:
+        assert module.not_there_yet(3, 4) is not None
+    finally:
+        del module.not_there_yet
+
+
+def test_after_import__module_that_comes_later__is_changed_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "comes_later.py").write_text("class Part:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    seen: list[str] = []
+
+    standins.after_import("comes_later", lambda module: seen.append(module.Part.__name__))
+    assert not seen
+    importlib.import_module("comes_later")
+    standins.after_import("comes_later", lambda module: seen.append(module.__name__))
+
+    assert seen == ["Part", "comes_later"]
+
+
+def test_compiler__stand_in__is_left_alone_until_something_real_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = types.ModuleType(compiler.NAME)
+    vars(real)["optimize"] = "the real one"
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    monkeypatch.setitem(sys.modules, compiler.NAME, real)
+    monkeypatch.delitem(sys.modules, compiler.NAME)
+    monkeypatch.setattr(importlib, "import_module", lambda name: sys.modules.setdefault(name, real))
+
+    compiler.leave_out()
+
+    standing = sys.modules[compiler.NAME]
+    assert standing.disable(len) is len
+    assert not hasattr(standing, "__file__")
+    assert sys.modules[compiler.NAME] is standing
+    assert standing.optimize == "the real one"
+    assert sys.modules[compiler.NAME] is real
+
+
+def test_is_absent__missing_file_and_pointer__are_and_real_weights_are_not(tmp_path: Path) -> None:
+    pointer, real = tmp_path / "pointer.pth", tmp_path / "real.pth"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    real.write_bytes(b"PK\x03\x04")
+
+    assert [standins._is_absent(file) for file in (tmp_path / "no.pth", pointer, real, object())] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_no_weights__whatever_is_asked_of_them__is_no_weights() -> None:
+    weights = standins.NoWeights()
+
+    del weights["head"]
+
+    assert isinstance(weights["model"]["ema"], standins.NoWeights)
+    assert isinstance(weights.pop("optimizer"), standins.NoWeights)
+    assert weights == {}
+
+
+def test_source__version_of_cuda_that_torch_lacks__is_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch: Any = types.ModuleType("torch")
+    torch.version = types.SimpleNamespace(cuda=None)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(standins, "NOTED", [])
+    (tmp_path / "asks_for_cuda.py").write_text("import torch\n\nMAJOR = int(torch.version.cuda.split('.')[0])\n")
+
+    assert Source([str(tmp_path)], {}).module("asks_for_cuda.py").MAJOR == 0
+    assert standins.NOTED == ["torch.version.cuda"]
+
+
+def test_source__package_that_breaks_at_import__is_left_out_around_its_file(tmp_path: Path) -> None:
+    package = tmp_path / "broken_pack"
+    (package / "parts").mkdir(parents=True)
+    (package / "__init__.py").write_text("assert False, 'another version of something is wanted'\n")
+    (package / "parts" / "__init__.py").write_text("")
+    (package / "parts" / "net.py").write_text("from ..base import WIDTH\n")
+    (package / "base.py").write_text("WIDTH = 7\n")
+    (package / "worse.py").write_text("raise ValueError('by itself')\n")
+    source = Source([str(tmp_path)], {})
+
+    assert source.module("broken_pack/parts/net.py").WIDTH == 7
+    assert source.bare == {"broken_pack": str(package), "broken_pack.parts": str(package / "parts")}
+    assert source.relative(source.bare["broken_pack"]) == "broken_pack"
+    with pytest.raises(ImportError, match="by itself"):
+        source.module("broken_pack/worse.py")
+
+
+def test_source__module_whose_own_import_fails__keeps_its_packages(tmp_path: Path) -> None:
+    package = tmp_path / "whole_pack"
+    package.mkdir()
+    (package / "__init__.py").write_text("KEPT = 1\n")
+    (package / "bad.py").write_text("raise ValueError\n")
+    source = Source([str(tmp_path)], {})
+
+    with pytest.raises(ImportError):
+        source.module("whole_pack/bad.py")
+
+    assert source.bare == {}
+    assert source.module("whole_pack/__init__.py").KEPT == 1
+
+
+def test_built__module_that_only_the_build_asks_for__is_stood_in() -> None:
+    found = object.__new__(search.Search)
+    found.source = Source(["/nowhere"], {})
+    builder: Any = types.SimpleNamespace(build=lambda *_, **__: importlib.import_module("nowhere_d.losses").weight)
+
+    assert isinstance(found._built(builder, Call("net.py:Net", {}, "test", 0), True), standins.Anything)
+    assert found.source.missing == ["nowhere_d"]
+
+
+def test_on_cpu__tensor_of_a_gpu__is_made_by_torchs_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch: Any = types.ModuleType("torch")
+    torch.FloatTensor = lambda *sizes: ("made", sizes)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(standins, "NOTED", [])
+
+    kind = standins._on_cpu("FloatTensor")
+
+    assert kind(2, 3) == ("made", (2, 3))
+    assert not isinstance(3.0, kind)
+    assert standins.NOTED == ["torch.cuda.FloatTensor"]
