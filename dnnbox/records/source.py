@@ -17,7 +17,8 @@ class Recipe:
     run; ``call`` is the expression of the forward call over ``inputs``, "" for ``forward`` with all of them in order.
     ``root`` is the import root inside the repository; ``package`` the distribution that is this very source.
     ``stubs`` are modules that ``build`` stands in for; ``bounds`` are PEP 508 lines; ``needs`` is what nobody brings.
-    ``sources`` maps a constant of ``preprocess`` or ``postprocess`` to its file:line.
+    ``sources`` maps a constant of ``preprocess`` or ``postprocess`` to its file:line. ``refused`` lists what the
+    forward call said to the inputs that were tried, where it took none: then somebody has to say which it takes.
     """
 
     family: str
@@ -30,6 +31,7 @@ class Recipe:
     bare: tuple[str, ...] = ()
     call: str = ""
     inputs: tuple[Mapping[str, Any], ...] = ()
+    refused: tuple[str, ...] = ()
     prefix: str = ""
     url: str = ""
     commit: str = ""

@@ -46,12 +46,7 @@ class Adapter:
 
     def example_inputs(self, batch_size: int):
         """Return made-up inputs of the right shape, type and range."""
-        import torch
-
-        generator = torch.Generator().manual_seed(0)
-        return {{
 {examples}
-        }}
 
     def preprocess(self, paths: list):
         """Turn real files into inputs, as upstream does."""
@@ -101,7 +96,7 @@ def adapter_text(recipe: Recipe) -> str:
         postprocessing=_steps(recipe, "postprocess"),
         build=textwrap.indent(_body(recipe), " " * 8),
         prefix=recipe.prefix,
-        examples="\n".join(_examples(recipe)),
+        examples=textwrap.indent("\n".join(_made(recipe)), " " * 8),
         preprocess=textwrap.indent(pictures.body(recipe), " " * 8),
         call=recipe.call or f"self.model({', '.join(_arguments(recipe))})",
     )
@@ -123,6 +118,23 @@ def _arguments(recipe: Recipe) -> Iterator[str]:
         yield f'inputs["{item["name"]}"]'
 
 
+def _made(recipe: Recipe) -> Iterator[str]:
+    """Yield the body of ``example_inputs``: a hole where the model took nothing that was tried."""
+    if recipe.refused:
+        example = "{'x': torch.zeros(batch_size, 3, 224, 224)}"
+        asked = f"HOLE: which inputs does {recipe.cls} take? For example {example}."
+        yield "raise NotImplementedError("
+        yield from (f"    {text!r}" for text in (asked, *(f" Tried: {each}" for each in recipe.refused)))
+        yield ")"
+        return
+    yield "import torch"
+    yield ""
+    yield "generator = torch.Generator().manual_seed(0)"
+    yield "return {"
+    yield from _examples(recipe)
+    yield "}"
+
+
 def _examples(recipe: Recipe) -> Iterator[str]:
     for item in recipe.inputs:
         sizes = ", ".join("batch_size" if size == "n" else str(size) for size in item["shape"])
@@ -131,7 +143,7 @@ def _examples(recipe: Recipe) -> Iterator[str]:
             made = f"torch.randint(0, {item.get('high', 2)}, {shape}, generator=generator)"
         else:
             made = f"torch.rand({shape}, generator=generator){_ranged(item)}"
-        yield f'            "{item["name"]}": {made},'
+        yield f'    "{item["name"]}": {made},'
 
 
 def _ranged(item: Any) -> str:

@@ -65,8 +65,8 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
     """Return the recipe of a match: the build's body, example inputs, the call, and why."""
     code = _Code()
     call = f"{code.name(match['callee'])}({code.arguments(match['args'], match['kwargs'])})"
-    example = match.get("example") or {"method": "", "args": [], "kwargs": {}}
-    inputs, forward = _inputs(example)
+    example = match.get("example")
+    inputs, forward = _inputs(example) if example else ([], "self.model(**inputs)")
     cls = str(match["class"])
     return Recipe(
         family="",
@@ -77,6 +77,7 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
         build="\n".join([*_preparation(code, match, answer), *code.imports, "", f"return {call}{match['access']}"]),
         call=forward,
         inputs=tuple(inputs),
+        refused=() if example else tuple(visible(str(text), 200) for text in match["tried"]) or ("nothing was tried",),
         prefix=str(match["prefix"]),
         url=source.url or "the given source",
         commit=source.commit or f"sha256 {source.sha256[:12]}",

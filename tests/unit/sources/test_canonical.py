@@ -171,6 +171,14 @@ def test_adapter_text__recipe__is_python_with_places_and_constants(tmp_path: Pat
     assert '"idx": torch.randint(0, 96, (batch_size, 32), generator=generator)' in text
 
 
+def test_adapter_text__no_input_was_taken__is_a_hole_that_says_what_was_tried(tmp_path: Path) -> None:
+    recipe = replace(known(tmp_path)[1], inputs=(), call="self.model(**inputs)", refused=('x: "bad" shape',))
+    made: dict[str, Any] = {}
+    exec(adapter_text(recipe), made)
+    with pytest.raises(NotImplementedError, match=r"which inputs .* take\?.* Tried: x: \"bad\" shape"):
+        made["Adapter"]().example_inputs(1)
+
+
 # -- where the source comes from -------------------------------------------------------------------------------------
 
 
