@@ -213,8 +213,9 @@ class Session:
         for last in (False, True):
             try:
                 if engine_answers(self.kind):
-                    client = _connect(self._url) if last else self.client
-                    client.api.remove_container(name, force=True, v=True)
+                    fresh = contextlib.closing(_connect(self._url)) if last else contextlib.nullcontext(self.client)
+                    with fresh as client:
+                        client.api.remove_container(name, force=True, v=True)
                     return
             except NotFound:
                 return
