@@ -243,17 +243,30 @@ def _memory_figures(container: Container) -> Path | None:
 
 
 def _connect(url: str) -> DockerClient:
-    from docker import DockerClient
+    """Return a client that speaks the engine's version of the API.
+
+    The SDK can ask for that itself, but leaves its socket open where the engine does not answer.
+    """
+    from docker.constants import MINIMUM_DOCKER_API_VERSION
     from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     try:
-        return DockerClient(base_url=url, timeout=int(_CALL_S), version="auto")
-    except DockerException as error:
+        with contextlib.closing(_client(url, MINIMUM_DOCKER_API_VERSION)) as asking:
+            version = asking.version(api_version=False)["ApiVersion"]
+        return _client(url, version)
+    except (DockerException, RequestException, KeyError) as error:
         raise EngineUnavailable(f"the engine does not answer: {visible(str(error), 160)}") from error
     except ValueError as error:  # the SDK reads the credentials there, although nothing here needs them
         raise EngineUnavailable(
             f"docker's config.json cannot be read: {type(error).__name__}", hint="mend ~/.docker/config.json"
         ) from error
+
+
+def _client(url: str, version: str) -> DockerClient:
+    from docker import DockerClient
+
+    return DockerClient(base_url=url, timeout=int(_CALL_S), version=version)
 
 
 class _Waiter(threading.Thread):

@@ -33,6 +33,7 @@ class EngineProxy:
         self._server.listen(64)
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
+        self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -41,7 +42,11 @@ class EngineProxy:
                 here, _ = self._server.accept()
             except OSError:
                 return
-            self._open.append(here)
+            with self._lock:
+                self._open.append(here)
+                if self._closed:
+                    here.close()
+                    return
             threading.Thread(target=self._serve, args=(here,), daemon=True).start()
 
     def _serve(self, here: socket.socket) -> None:
@@ -78,6 +83,8 @@ class EngineProxy:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        with self._lock:
+            self._closed = True
         for end in self._open:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

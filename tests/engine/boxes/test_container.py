@@ -224,8 +224,8 @@ class Relay:
             except OSError:
                 return
             there = socket.socket(socket.AF_UNIX)
-            there.connect("/var/run/docker.sock")
             self.pairs += [here, there]
+            there.connect("/var/run/docker.sock")
             for source, target in ((here, there), (there, here)):
                 self.threads.append(threading.Thread(target=self._copy, args=(source, target), daemon=True))
                 self.threads[-1].start()
