@@ -26,8 +26,9 @@ class OpenVinoProfiler(Profiler):
         first = {node.node_name: _us(node.real_time) for node in runtime.call.get_profiling_info()}
         durations = self.calls(self.call)
         nodes = [_Node(node, first, len(durations)) for node in runtime.call.get_profiling_info()]
-        nodes = [node for node in nodes if node.microseconds > 0]
-        rows = _rows(nodes, _work_of(runtime.compiled.get_runtime_model()))
+        work = _work_of(runtime.compiled.get_runtime_model())
+        nodes = _that_ran(nodes, work)
+        rows = _rows(nodes, work)
         self._write_trace(nodes)
         return {
             "tool": "performance counters of OpenVINO %s" % runtime.openvino.__version__,
@@ -61,6 +62,14 @@ class _Node:
         self.name, self.kind, self.kernel = str(told.node_name), str(told.node_type), str(told.exec_type)
         whole = _us(told.real_time) * (calls + 1)
         self.microseconds = max(0.0, (whole - first.get(told.node_name, 0.0)) / calls)
+
+
+def _that_ran(nodes: List[_Node], work: Dict[str, Dict[str, Any]]) -> List[_Node]:
+    """Return the nodes that every call runs: not those of the first call alone, which have no time left.
+
+    The counters tell whole microseconds. Of a small product after a slow first call nothing may be left either.
+    """
+    return [node for node in nodes if node.microseconds > 0 or work.get(node.name, {}).get("flops")]
 
 
 def _us(duration: Any) -> float:

@@ -112,7 +112,7 @@ def test_sweep__dead_owner__is_removed_and_nobody_else(session: Session) -> None
     owners = {"mine": mine, "dead": dead, "elsewhere": elsewhere, "earlier": earlier, "foreign": {}}
     names = {kind: sleeper(session, labels) for kind, labels in owners.items()}
     try:
-        assert names["dead"] in boxes.sweep("docker")
+        boxes.sweep("docker")  # a run beside this test may have swept first
         left = {str(container.name) for container in session.client.containers.list(all=True)}
         assert {kind for kind, name in names.items() if name in left} == {"mine", "elsewhere", "earlier", "foreign"}
     finally:

@@ -168,3 +168,13 @@ def test_openvino_node__mean_over_all_calls__the_first_is_taken_out() -> None:
     )  # the mean of a first call of 120 and three of none
     assert openvino_profiler._Node(told, {"a": 120.0}, 3).microseconds == 0.0
     assert openvino_profiler._Node(told, {"a": 60.0}, 3).microseconds == 20.0
+
+
+def test_openvino_nodes__product_too_short_for_the_counter__is_kept_and_what_ran_once_is_not() -> None:
+    def told(name: str) -> Any:
+        duration = timedelta(microseconds=1)
+        return SimpleNamespace(node_name=name, node_type="MatMul", exec_type="gemm", real_time=duration)
+
+    nodes = [openvino_profiler._Node(told(name), {"product": 50.0, "once": 50.0}, 3) for name in ("product", "once")]
+    work = {"product": {"flops": 24}, "once": {"flops": None}}
+    assert [node.name for node in openvino_profiler._that_ran(nodes, work)] == ["product"]
