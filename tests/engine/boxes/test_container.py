@@ -42,12 +42,10 @@ def containers(session: Session) -> list[str]:
     return [str(c.name) for c in session.client.containers.list(all=True, filters={"label": ours})]
 
 
-def sleeper(session: Session, labels: dict[str, str]) -> str:
-    """Start a container that sleeps and return its name."""
+def labelled(session: Session, labels: dict[str, str]) -> str:
+    """Make a container and return its name. It is not started: a run beside the test may sweep it at any time."""
     name = f"dnnbox-test-{os.urandom(4).hex()}"
-    session.client.containers.run(
-        boxes.DEFAULT_IMAGE, ["sleep", "60"], name=name, labels=labels, detach=True, network_mode="none"
-    )
+    session.client.containers.create(boxes.DEFAULT_IMAGE, ["true"], name=name, labels=labels, network_mode="none")
     return name
 
 
@@ -110,7 +108,7 @@ def test_sweep__dead_owner__is_removed_and_nobody_else(session: Session) -> None
     elsewhere = {**dead, f"{owner.LABEL}.host": "another-machine"}
     earlier = {**dead, f"{owner.LABEL}.boot": "another boot"}
     owners = {"mine": mine, "dead": dead, "elsewhere": elsewhere, "earlier": earlier, "foreign": {}}
-    names = {kind: sleeper(session, labels) for kind, labels in owners.items()}
+    names = {kind: labelled(session, labels) for kind, labels in owners.items()}
     try:
         boxes.sweep("docker")  # a run beside this test may have swept first
         left = {str(container.name) for container in session.client.containers.list(all=True)}
