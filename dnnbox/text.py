@@ -84,11 +84,11 @@ def markdown(s: str | bytes, limit: int = 200) -> str:
 def markdown_escape(shown: str) -> str:
     """Return text that is already visible() as literal Markdown.
 
-    Only what could act is escaped, so that names and figures stay readable in the source. ``@`` becomes a code span,
-    because renderers look for addresses and mentions in the text after the escapes are gone.
+    Only what could act is escaped, so that names and figures stay readable in the source. A run of ``@`` becomes a code
+    span, because renderers look for addresses and mentions in the text after the escapes are gone.
     """
     escaped = "".join(_MARKDOWN_ENTITIES.get(char, char) for char in shown)
-    return re.sub(_MARKDOWN_ACTIVE, _backslash, escaped).replace("@", "`@`")
+    return re.sub(r"@+", r"`\g<0>`", re.sub(_MARKDOWN_ACTIVE, _backslash, escaped))
 
 
 def _backslash(match: re.Match[str]) -> str:

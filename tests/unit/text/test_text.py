@@ -141,6 +141,7 @@ def test_markdown__printable_text__reads_as_it_was(s: str) -> None:
 
 def test_markdown__address__is_broken_by_a_code_span() -> None:
     assert text.markdown("me@evil.example") == r"me`@`evil.example"
+    assert _rendered_text(text.markdown("@@")) == "@@"
 
 
 @pytest.mark.parametrize("s", FORMULA)
