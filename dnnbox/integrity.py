@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from dnnbox.files import sha256_file
+from dnnbox.files import leaves, sha256_file
 from dnnbox.store import MARKER, Store
 
 SUMS = ".dnnbox-sums.txt"
@@ -63,15 +63,8 @@ def bytecode_differences(store: Store) -> Iterator[str]:
 
 
 def _files(root: Path) -> Iterator[str]:
-    """Yield the relative paths of files and links. Strings, not paths: there are tens of thousands."""
-    folders, cut = [str(root)], len(str(root)) + 1
-    while folders:
-        with os.scandir(folders.pop()) as found:
-            for entry in found:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif (name := entry.path[cut:]) not in (MARKER, SUMS):
-                    yield name
+    """Yield the relative paths of files and links, without what dnnbox itself keeps there."""
+    return (name for name, _ in leaves(root) if name not in (MARKER, SUMS))
 
 
 def _state(path: Path) -> str:

@@ -135,6 +135,11 @@ class Reading:
         self.not_scanned.extend(f"{where}: {item}" for item in part.not_scanned)
 
 
+def open_shape(name: str, extents: Sequence[int]) -> tuple[int | str, ...] | None:
+    """Return a shape whose open sizes, below zero, are named after their axis; None where no size is told."""
+    return tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(extents)) or None
+
+
 def _count(shape: Sequence[int]) -> int:
     """Return how many elements a shape has; beyond the largest number that a file can mean it counts no further."""
     count = 0 if 0 in shape else 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from dnnbox.checkpoints.base import Match, Reading
+from dnnbox.checkpoints.base import Match, Reading, open_shape
 from dnnbox.checkpoints.flatbuffer import Buffer, Table
 from dnnbox.checkpoints.opening import Bytes
 from dnnbox.errors import Corrupt, DnnboxError
@@ -103,8 +103,9 @@ def _ports(tensors: list[Table], numbers: tuple[int, ...]) -> tuple[IoField, ...
         tensor = tensors[number]
         name = tensor.text(3)
         extents = tensor.numbers(7) or tensor.numbers(0)
-        shape = tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(extents))
-        found.append(IoField(name, shape or None, _name(_TFLITE, tensor.number(1, "b")), "observed", "graph"))
+        found.append(
+            IoField(name, open_shape(name, extents), _name(_TFLITE, tensor.number(1, "b")), "observed", "graph")
+        )
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from dnnbox.checkpoints.base import Match, Reading
+from dnnbox.checkpoints.base import Match, Reading, open_shape
 from dnnbox.checkpoints.dtypes import size_bytes
 from dnnbox.checkpoints.opening import Bytes, FileBytes, shown
 from dnnbox.errors import Corrupt, InputLimit
@@ -102,9 +102,8 @@ def _field(facts: dict[str, str], body: str, side: str) -> IoField:
     about = _attributes(port, "<port ")
     name = (about.get("names") or facts.get("name", ""))[:500]
     sizes = [int(size) for size in _DIMENSION.findall(port)]
-    shape = tuple(f"{name}_{axis}" if size < 0 else size for axis, size in enumerate(sizes[:64]))
     precision = about.get("precision", "").lower()
-    return IoField(name, shape or None, _DTYPES.get(precision, precision[:40]), "observed", "the graph")
+    return IoField(name, open_shape(name, sizes[:64]), _DTYPES.get(precision, precision[:40]), "observed", "the graph")
 
 
 def _weights(data: Bytes, needed: int, reading: Reading) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dnnbox.checkpoints import plain
-from dnnbox.checkpoints.base import Match, Reading
+from dnnbox.checkpoints.base import Match, Reading, open_shape
 from dnnbox.checkpoints.cursor import Cursor
 from dnnbox.checkpoints.dtypes import size_bytes
 from dnnbox.checkpoints.folders import describe
@@ -109,8 +109,7 @@ def _port(operator: Object) -> IoField:
         (plain.text(plain.mapping(item.get("AT")).get("D"), 200) for item in plain.mappings(operator.get("A"))
          if item.get("N") == "name"), "",
     )  # fmt: skip
-    named = tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(shape))
-    return IoField(name, named or None, dtype, "observed", "program")
+    return IoField(name, open_shape(name, shape), dtype, "observed", "program")
 
 
 class PaddleParameters:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dnnbox.checkpoints.base import Match, Reading
+from dnnbox.checkpoints.base import Match, Reading, open_shape
 from dnnbox.checkpoints.opening import Bytes
 from dnnbox.checkpoints.protobuf import Budget, Message, document, signed
 from dnnbox.checkpoints.tensorflow_index import DTYPES
@@ -95,8 +95,7 @@ def _attribute(entry: Message) -> dict[str, Message]:
 def _placeholder(name: str, attributes: dict[str, Message]) -> IoField:
     _, shape = _inside(attributes["shape"], 7, 0, 7) if "shape" in attributes else ("", ())
     kind = next((f.value for f in attributes["dtype"].fields() if f.number == 6), 0) if "dtype" in attributes else 0
-    named = tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(shape))
-    return IoField(name, named or None, DTYPES.get(kind, ""), "observed", "Placeholder")
+    return IoField(name, open_shape(name, shape), DTYPES.get(kind, ""), "observed", "Placeholder")
 
 
 def _inside(value: Message, number: int, dtype_field: int, shape_field: int) -> tuple[str, tuple[int, ...]]:
@@ -174,8 +173,7 @@ def _variable(message: Message, fields: dict[str, IoField], reading: Reading) ->
             dtype, shape = _described(message.message(field))
     if persistable and name not in _FETCHED and dtype:
         reading.add_tensor(name, dtype, [max(extent, 0) for extent in shape])
-    named = tuple(f"{name}_{axis}" if extent < 0 else extent for axis, extent in enumerate(shape))
-    fields[name] = IoField(name, named or None, dtype, "observed", "program")
+    fields[name] = IoField(name, open_shape(name, shape), dtype, "observed", "program")
 
 
 def _described(kind: Message) -> tuple[str, tuple[int, ...]]:

@@ -188,10 +188,9 @@ def _shown(name: str) -> str:
 
 def folder_of(name: str) -> Path | None:
     """Return the folder of a channel on this machine, else None."""
-    parts = urlsplit(name)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return Path(name).expanduser() if name.startswith((".", "/", "~")) else None
+    is_local = urlsplit(name).scheme == "file" or name.startswith((".", "/", "~"))
+    found = uv.local_path(name) if is_local else None
+    return None if found is None else found.expanduser()
 
 
 def _address(name: str) -> str:

@@ -246,12 +246,7 @@ def _fits(file: Path, content: Content, io: IoHints) -> bool:
 
 
 def _array_fits(content: Content, wanted: IoField) -> bool:
-    shape = wanted.shape or ()
-    return (
-        len(content.shape) == len(shape) > 0
-        and all(isinstance(n, str) or n == m for n, m in zip(shape, content.shape, strict=True))
-        and content.dtype == wanted.dtype
-    )
+    return bool(wanted.shape) and wanted.takes(content.shape) and content.dtype == wanted.dtype
 
 
 def _choices(

@@ -21,7 +21,7 @@ def require(path: Path, name: str, content: Content, io: IoHints, runtime: str) 
     if field is None or field.shape is None or content.kind != "tensor":
         return
     given, wanted = (f"[{', '.join(map(str, one.shape or ()))}] {one.dtype}" for one in (content, field))
-    if (field.dtype and content.dtype != field.dtype) or not _fits(content.shape, field.shape):
+    if (field.dtype and content.dtype != field.dtype) or not field.takes(content.shape):
         raise Usage(
             f"input `{visible(path.name, 80)}` is {given}, but the model's {visible(field.name, 40)} is "
             f"{visible(wanted, 80)}",
@@ -40,9 +40,3 @@ def _field(name: str, io: IoHints) -> IoField | None:
             f"`--input {visible(name, 40)}=…`: the model has no such input", hint=f"it has {names}", phase="inputs"
         )
     return found
-
-
-def _fits(given: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
-    return len(given) == len(wanted) and all(
-        isinstance(size, str) or size == seen for seen, size in zip(given, wanted, strict=True)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,6 +65,14 @@ class IoField:
     dtype: str = ""
     status: FieldStatus = "observed"
     source: str = ""
+
+    def takes(self, shape: Sequence[int | str]) -> bool:
+        """Tell whether an array of this shape may be the field: as many dimensions, and every fixed size the same."""
+        return (
+            self.shape is not None
+            and len(shape) == len(self.shape)
+            and all(isinstance(said, str) or said == seen for said, seen in zip(self.shape, shape, strict=True))
+        )
 
 
 @dataclass(frozen=True)

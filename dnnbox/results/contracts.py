@@ -92,10 +92,7 @@ def _declared(hint: IoField) -> ContractField:
 
 def _merged(record: TensorRecord, hint: IoField | None) -> tuple[int | str, ...]:
     observed: tuple[int | str, ...] = tuple(size if isinstance(size, int) else str(size) for size in record.shape)
-    if hint is None or hint.shape is None or len(hint.shape) != len(observed):
-        return observed
-    is_possible = all(isinstance(said, str) or said == seen for said, seen in zip(hint.shape, observed, strict=True))
-    return hint.shape if is_possible else observed
+    return hint.shape if hint is not None and hint.shape is not None and hint.takes(observed) else observed
 
 
 def picture_layout(shape: Sequence[int | str]) -> str | None:

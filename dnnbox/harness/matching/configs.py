@@ -46,7 +46,7 @@ def _holds_settings(cls: Any) -> bool:
         return False
     if dataclasses.is_dataclass(cls):
         return True
-    given = [p for p in signature_of(cls).values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    given = _by_name(cls)
     return len(given) > 1 and all(p.default is not p.empty for p in given)
 
 
@@ -54,8 +54,11 @@ def settable(cls: Any) -> Set[str]:
     """Return the names that a class of settings takes."""
     if dataclasses.is_dataclass(cls):
         return {field.name for field in dataclasses.fields(cls)}
-    parameters = signature_of(cls).values()
-    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {p.name for p in _by_name(cls)}
+
+
+def _by_name(cls: Any) -> List[inspect.Parameter]:
+    return [p for p in signature_of(cls).values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
 def defaults(cls: Any) -> Dict[str, Any]:
@@ -69,8 +72,7 @@ def defaults(cls: Any) -> Dict[str, Any]:
 
 def _defaults(cls: Any) -> List[Any]:
     if not dataclasses.is_dataclass(cls):
-        given = signature_of(cls).values()
-        return [(p.name, p.default) for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        return [(p.name, p.default) for p in _by_name(cls)]
     found = []
     for field in dataclasses.fields(cls):
         default = field.default
