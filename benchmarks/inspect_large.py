@@ -16,12 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from dnnbox.harness.noise import pace_ns
 
 LAYERS = 220
 ELEMENTS = 10_000_000  # fp16: 20 MB a tensor, 4.4 GB in all
-REPEATS = 5
+REPEATS = 11
+INSPECT = "dnnbox inspect"
 
 READER = (
     "import sys, time; from pathlib import Path; from dnnbox.checkpoints import inspect; path = Path(sys.argv[1])\n"
@@ -150,20 +153,36 @@ print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, do
 """
 
 
-def measure(command: Sequence[str]) -> dict[str, float | str]:
-    """Return medians of wall and processor seconds, and the peak MiB, of whole processes; one unmeasured run first."""
-    seen = []
+def measure(commands: Mapping[str, Sequence[str]]) -> dict[str, dict[str, object]]:
+    """Return medians of wall and processor seconds, and the peak MiB, of whole processes; one unmeasured run first.
+
+    The commands take turns, so that a slower minute of the machine costs them all alike. ``against_inspect`` is how
+    many times longer a command takes than ``dnnbox inspect`` of the same turn.
+    """
+    turns: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
+    errors: dict[str, dict[str, object]] = {}
     for _ in range(REPEATS + 1):
-        watched = subprocess.run([sys.executable, "-c", WATCH, *command], capture_output=True, text=True, check=True)
-        wall, cpu, mib, status, _, complaint = json.loads(watched.stdout)
-        if status != 0:
-            return {"error": complaint.strip().splitlines()[-1][:120] if complaint.strip() else f"status {status}"}
-        seen.append((wall, cpu, mib))
-    walls, cpus, peaks = zip(*seen[1:], strict=True)
+        for name, command in commands.items():
+            if name not in errors:
+                watched = subprocess.run(
+                    [sys.executable, "-c", WATCH, *command], capture_output=True, text=True, check=True
+                )
+                wall, cpu, mib, status, _, complaint = json.loads(watched.stdout)
+                turns[name].append((wall, cpu, mib))
+                if status != 0:
+                    errors[name] = {"error": (complaint.strip() or f"status {status}").splitlines()[-1][:120]}
+    ours = [wall for wall, _, _ in turns[INSPECT]]
+    return {name: errors.get(name) or summary(seen[1:], ours[1:]) for name, seen in turns.items()}
+
+
+def summary(seen: Sequence[tuple[float, float, float]], ours: Sequence[float]) -> dict[str, object]:
+    """Return the figures of one command: (wall s, processor s, peak MiB) of each turn."""
+    walls, cpus, peaks = zip(*seen, strict=True)
     return {
         "wall_s": round(statistics.median(walls), 3),
         "cpu_s": round(statistics.median(cpus), 3),
         "peak_mib": round(max(peaks)),
+        "against_inspect": round(statistics.median(wall / own for wall, own in zip(walls, ours, strict=True)), 2),
     }
 
 
@@ -178,7 +197,7 @@ def reader_ms(path: Path) -> dict[str, float]:
 def commands(suffix: str, path: Path, python: str, peers: str) -> Iterator[tuple[str, list[str]]]:
     """Yield what is measured for one file: dnnbox's command first."""
     yield "dnnbox, reading without naming", [sys.executable, "-c", READING, str(path)]
-    yield "dnnbox inspect", [str(Path(sys.executable).with_name("dnnbox")), "inspect", str(path)]
+    yield INSPECT, [str(Path(sys.executable).with_name("dnnbox")), "inspect", str(path)]
     for interpreter, codes in ((python, FRAMEWORKS), (peers, SCANNERS)):
         for name, code in codes.get(suffix, {}).items() if interpreter else ():
             yield name, [interpreter, "-c", code, str(path)]
@@ -193,7 +212,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="a JSON file to write")
     options = parser.parse_args()
     rows: list[dict[str, object]] = []
-    load = os.getloadavg()
+    load, paces = os.getloadavg(), [pace_ns() for _ in range(50)]
     with tempfile.TemporaryDirectory() as folder:
         for suffix, write in WRITERS.items():
             if options.only not in ("", suffix):
@@ -202,8 +221,8 @@ def main() -> None:
             write(path)
             facts = {"file": suffix, "gigabytes": round(path.stat().st_size / 1e9, 2)}
             rows.append({**facts, "what": "dnnbox reader, in a running process", **reader_ms(path)})
-            for name, command in commands(suffix, path, options.python, options.peers):
-                rows.append({**facts, "what": name, **measure(command)})
+            for name, figures in measure(dict(commands(suffix, path, options.python, options.peers))).items():
+                rows.append({**facts, "what": name, **figures})
                 print(json.dumps(rows[-1]), flush=True)
     about = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -211,6 +230,7 @@ def main() -> None:
         "cores": os.cpu_count(),
         "load_before": [round(value, 1) for value in load],
         "load_after": [round(value, 1) for value in os.getloadavg()],
+        "pace_ns": round(statistics.median(paces)),
         "repeats": REPEATS,
     }
     if options.record:
