@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -117,5 +116,7 @@ def expanded(text: str) -> Path:
 
 def sha256_file(path: Path) -> str:
     """Return the hex digest of a file's bytes."""
+    import hashlib  # loads OpenSSL: whoever only inspects a checkpoint needs none
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

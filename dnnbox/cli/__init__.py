@@ -25,6 +25,9 @@ def main() -> NoReturn:
     except BrokenPipeError:
         # The reader has gone (`dnnbox inspect … | head`): nothing is wrong, and nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if _plain_inspect(sys.argv[1:]) is not None:
+        sys.stderr.flush()
+        os._exit(code)  # it started nothing and holds nothing: freeing memory piece by piece takes a tenth of the time
     sys.exit(code)
 
 

@@ -9,6 +9,7 @@ Written by tools/build_fingerprints.py; standard library only, because the host 
 from __future__ import annotations
 
 import json
+import mmap
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
@@ -99,7 +100,7 @@ class Index:
     @cached_property
     def tensors(self) -> Tensors:
         """Names and shapes of all models."""
-        return Tensors(*(data_file(name) for name in ("lookup.bin", "names.bin", "rows.bin")))
+        return Tensors(*(mapped_file(name) for name in ("lookup.bin", "names.bin", "rows.bin")))
 
     def _with(self, hashes: Sequence[int], wanted: int) -> list[int]:
         if wanted not in hashes:  # nearly always; no table of 3,000 hashes need be made for that
@@ -154,6 +155,12 @@ class Index:
 def data_file(name: str) -> bytes:
     """Return one file of the index."""
     return (_DATA / name).read_bytes()
+
+
+def mapped_file(name: str) -> mmap.mmap:
+    """Return one file of the index, of which only the pages that are looked at are read."""
+    with (_DATA / name).open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 @cache

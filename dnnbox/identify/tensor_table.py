@@ -6,6 +6,7 @@ than everything else that ``dnnbox inspect`` does. Written by tools/build_finger
 
 from __future__ import annotations
 
+import mmap
 import struct
 import sys
 from array import array
@@ -16,6 +17,8 @@ from itertools import accumulate, pairwise
 
 from dnnbox.identify import keys
 from dnnbox.identify.keys import Pair, Shape
+
+Buffer = bytes | mmap.mmap
 
 
 class Tensors:
@@ -30,7 +33,7 @@ class Tensors:
       the rows in the order of construction, by column: template, shape, span (uint16).
     """
 
-    def __init__(self, lookup: bytes, names: bytes, rows: bytes) -> None:
+    def __init__(self, lookup: Buffer, names: Buffer, rows: Buffer) -> None:
         self._pairs: dict[int, list[Pair]] = {}
         hashes, of_hash, first_entry, models = parts(lookup)
         self._hashes, self._of_hash = integers("Q", hashes), integers("H", of_hash)
@@ -39,7 +42,8 @@ class Tensors:
         self._starts = integers("I", starts)
         self._shapes, self._spans, first_row, *columns = parts(rows)
         self._first_row = integers("I", first_row)
-        self._templates, self._row_shape, self._row_span = (integers("H", column) for column in columns)
+        templates, self._row_shape, self._row_span = (integers("H", column) for column in columns)
+        self._templates = array("H", templates.tobytes())  # copied, because it is searched
 
     @cached_property
     def shapes(self) -> list[str]:
@@ -104,7 +108,7 @@ class Tensors:
         return frozenset(self.template(number) for number in numbers)
 
 
-def parts(data: bytes) -> list[memoryview]:
+def parts(data: Buffer) -> list[memoryview]:
     """Return the parts of a file."""
     (count,) = struct.unpack_from("<I", data)
     lengths = struct.unpack_from(f"<{count}I", data, 4)
@@ -112,13 +116,13 @@ def parts(data: bytes) -> list[memoryview]:
     return [memoryview(data)[start:end] for start, end in pairwise(ends)]
 
 
-def integers(code: str, data: memoryview) -> array[int]:
-    """Return little-endian unsigned integers."""
-    values = array(code)
-    values.frombytes(data)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
+def integers(code: str, data: memoryview) -> memoryview:
+    """Return little-endian unsigned integers, in place where the machine has them so too."""
+    if sys.byteorder == "little":
+        return data.cast(code)  # type: ignore[call-overload, no-any-return]  # the code is one of array's
+    values = array(code, data.tobytes())
+    values.byteswap()
+    return memoryview(values)
 
 
 def shape_of(text: str) -> Shape:

@@ -15,8 +15,31 @@ def _push(make: Callable[[Machine], Value]) -> Callable[[Machine], None]:
     return handler
 
 
-def _dict(_: Machine) -> Value:
-    return Dict()
+# What nearly every tensor of a state_dict takes, without a second call.
+
+
+def _int4(machine: Machine) -> None:
+    machine.stack.append(int.from_bytes(machine.stream.take(4), "little", signed=True))
+
+
+def _int1(machine: Machine) -> None:
+    machine.stack.append(machine.stream.byte())
+
+
+def _text4(machine: Machine) -> None:
+    machine.stack.append(machine.text(int.from_bytes(machine.stream.take(4), "little")))
+
+
+def _empty_tuple(machine: Machine) -> None:
+    machine.stack.append(())
+
+
+def _memoise1(machine: Machine) -> None:
+    machine.memoise(machine.stream.byte())
+
+
+def _recall1(machine: Machine) -> None:
+    machine.stack.append(machine.memo[machine.stream.byte()])
 
 
 HANDLERS: dict[int, Callable[[Machine], None]] = {
@@ -26,8 +49,8 @@ HANDLERS: dict[int, Callable[[Machine], None]] = {
     ord("2"): Machine.dup,
     ord("F"): Machine.float_line,
     ord("I"): Machine.int_line,
-    ord("J"): _push(lambda m: int.from_bytes(m.stream.take(4), "little", signed=True)),
-    ord("K"): _push(lambda m: m.stream.byte()),
+    ord("J"): _int4,
+    ord("K"): _int1,
     ord("L"): Machine.long_line,
     ord("M"): _push(lambda m: m.stream.uint(2)),
     ord("N"): _push(lambda _: None),
@@ -38,26 +61,26 @@ HANDLERS: dict[int, Callable[[Machine], None]] = {
     ord("T"): _push(lambda m: m.old_string(int.from_bytes(m.stream.take(4), "little", signed=True))),
     ord("U"): _push(lambda m: m.old_string(m.stream.byte())),
     ord("V"): Machine.unicode_line,
-    ord("X"): _push(lambda m: m.text(m.stream.uint(4))),
+    ord("X"): _text4,
     ord("a"): Machine.append,
     ord("b"): Machine.build,
     ord("c"): Machine.global_line,
     ord("d"): Machine.dict_of_mark,
-    ord("}"): _push(_dict),
+    ord("}"): _push(lambda _: Dict()),
     ord("e"): Machine.appends,
     ord("g"): lambda m: m.recall(m.number(m.stream.line(), 10)),
-    ord("h"): lambda m: m.recall(m.stream.byte()),
+    ord("h"): _recall1,
     ord("i"): Machine.instance_line,
     ord("j"): lambda m: m.recall(m.stream.uint(4)),
     ord("l"): Machine.list_of_mark,
     ord("]"): _push(lambda _: []),
     ord("o"): Machine.object_of_mark,
     ord("p"): lambda m: m.memoise(m.number(m.stream.line(), 10)),
-    ord("q"): lambda m: m.memoise(m.stream.byte()),
+    ord("q"): _memoise1,
     ord("r"): lambda m: m.memoise(m.stream.uint(4)),
     ord("s"): Machine.set_item,
     ord("t"): Machine.tuple_of_mark,
-    ord(")"): _push(lambda _: ()),
+    ord(")"): _empty_tuple,
     ord("u"): Machine.set_items,
     ord("G"): Machine.double,
     0x80: Machine.proto,
