@@ -129,14 +129,14 @@ class ContainerBox:
             image = self._session.client.images.get(self._image)
         self._dropped = tuple(entry.partition("=")[0] for entry in image.attrs["Config"].get("Env") or ())
         self._image_id = str(image.id)
-        self._uid, self._gid = hardened.user_of(self._session.engine)
-        engine = self._session.engine
-        self._gpu = gpu.request(self._device, self._gpus, engine.cdi_dirs, has_hook=engine.kind != "podman", dev=_DEV)
         self._private.chmod(0o755)
         # Compiled by the host's Python: good for an image that has the same version, ignored by any other.
         harness = prepared(self._harness_dir, self._private, store=self._store)
         for place in (harness, *(Path(mount.host) / "bin" for mount in self._own)):
             hold(self._stack, place)
+        engine = self._session.engine  # as late as can be: the answer takes longest
+        self._uid, self._gid = hardened.user_of(engine)
+        self._gpu = gpu.request(self._device, self._gpus, engine.cdi_dirs, has_hook=engine.kind != "podman", dev=_DEV)
         mounts = [Mount(str(harness), f"{LIB}/{PACKAGE}"), *self._own, *self._shown()]
         self._all_mounts = tuple(self._speakable(mount, number) for number, mount in enumerate(mounts))
 

@@ -12,16 +12,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnbox.boxes import cgroup, facts, hardened, oom, podman_create
-from dnnbox.boxes.engines import base_url, engine_answers
+from dnnbox.boxes.engines import api_version, base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
-from dnnbox.boxes.hardened import Wanted
+from dnnbox.boxes.hardened import Engine, Wanted
+from dnnbox.boxes.output import read_output
 from dnnbox.boxes.watch import Watch, watching
 from dnnbox.errors import EngineLimit, EngineLost, EngineUnavailable, GpuUnavailable
-from dnnbox.process import LogSink
 from dnnbox.text import visible
 
 if TYPE_CHECKING:
@@ -56,17 +57,28 @@ class Session:
         self._url = base_url(kind)
         self.client = _connect(self._url)
         try:
-            with engine_errors(kind):
-                info = self.client.info()
-            self.engine = facts.engine_of(kind, self._url, info)
+            self._info = facts.ask_info(self._url)
         except BaseException:
             self.client.close()
             raise
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine's facts. They were asked for at the beginning; whoever needs them first waits for them.
+
+        Raises:
+            EngineUnavailable, EngineLost: it does not tell.
+        """
+        with engine_errors(self.kind):
+            info = self.client.info() if self._info is None else self._info.json(_CALL_S)
+        return facts.engine_of(self.kind, self._url, info)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._info is not None:
+            self._info.close()
         self.client.close()
 
     def run(
@@ -142,10 +154,7 @@ class Session:
         ended_ns = time.monotonic_ns()
         with engine_errors(self.kind, wanted.image):
             container.reload()
-            streams = [
-                _read_log(container, name, path, wanted.limits.log_bytes)
-                for name, path in zip(_STREAMS, logs, strict=True)
-            ]
+            streams = read_output(self.client, str(container.id), logs, wanted.limits.log_bytes, timeout_s=_CALL_S)
         state = container.attrs["State"]
         return Ended(
             exit_code=int(state["ExitCode"]),
@@ -223,9 +232,6 @@ class Session:
                 continue
 
 
-_STREAMS = ("stdout", "stderr")
-
-
 def _watched(
     staging: Path | None, wanted: Wanted, container: Container, folder: Path | None
 ) -> contextlib.AbstractContextManager[Watch]:
@@ -245,16 +251,17 @@ def _memory_figures(container: Container) -> Path | None:
 def _connect(url: str) -> DockerClient:
     """Return a client that speaks the engine's version of the API.
 
-    The SDK can ask for that itself, but leaves its socket open where the engine does not answer.
+    The SDK can ask for that itself, but slowly, and leaves its socket open where the engine does not answer.
     """
     from docker.constants import MINIMUM_DOCKER_API_VERSION
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
     try:
+        if version := api_version(url):
+            return _client(url, version)
         with contextlib.closing(_client(url, MINIMUM_DOCKER_API_VERSION)) as asking:
-            version = asking.version(api_version=False)["ApiVersion"]
-        return _client(url, version)
+            return _client(url, asking.version(api_version=False)["ApiVersion"])
     except (DockerException, RequestException, KeyError) as error:
         raise EngineUnavailable(f"the engine does not answer: {visible(str(error), 160)}") from error
     except ValueError as error:  # the SDK reads the credentials there, although nothing here needs them
@@ -303,13 +310,6 @@ def _gone_is_fine() -> Iterator[None]:
     except APIError as error:
         if error.status_code not in (304, 404, 409):
             raise
-
-
-def _read_log(container: Container, name: str, path: Path | None, limit_bytes: int) -> str:
-    with LogSink.open(path, limit_bytes) as sink:
-        for chunk in container.logs(stdout=name == "stdout", stderr=name == "stderr", stream=True):
-            sink.write(chunk)
-        return sink.tail()
 
 
 @contextlib.contextmanager

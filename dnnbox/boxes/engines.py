@@ -11,6 +11,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,14 +103,27 @@ def _sockets(engine: str) -> Iterator[Path]:
 def ping(path: Path) -> str:
     """Return why the engine behind a socket cannot be used, "" when it can."""
     try:
-        status, body = _get(path, "/_ping", _PING_S)
+        answer = _get(path, "/_ping", _PING_S)
     except PermissionError:
         return f"you may not use {path}; your user is not in the engine's group"
     except TimeoutError:
         return f"it does not answer within {_PING_S:g} s"
     except (OSError, ValueError) as error:
         return f"{path} does not answer ({getattr(error, 'strerror', None) or error}); the engine is not running"
-    return "" if status == 200 and body.startswith(b"OK") else "it does not answer well"
+    return "" if answer.status == 200 and answer.body.startswith(b"OK") else "it does not answer well"
+
+
+def api_version(url: str) -> str:
+    """Return the version of its API that an engine on this machine names when it is pinged, "" where it does not.
+
+    The API's own place for that is slow: for an answer there Docker starts three programs.
+    """
+    if not url.startswith("unix://"):
+        return ""
+    try:
+        return _get(Path(url.removeprefix("unix://")), "/_ping", _PING_S).header(b"api-version")
+    except (OSError, ValueError):
+        return ""
 
 
 def get_json(path: Path, place: str) -> Any:
@@ -118,25 +132,94 @@ def get_json(path: Path, place: str) -> Any:
     Raises:
         EngineUnavailable: it does not answer.
     """
+    return ask(path, place).json(_ANSWER_S)
+
+
+def ask(path: Path, place: str) -> Asked:
+    """Ask the engine behind a socket about a place of its API, without waiting for the answer.
+
+    Raises:
+        EngineUnavailable: it does not listen.
+    """
     try:
-        status, body = _get(path, place, _ANSWER_S)
-        return json.loads(body) if status == 200 else None
-    except (OSError, ValueError) as error:
+        return Asked(path, place)
+    except OSError as error:
         raise EngineUnavailable("the container engine does not answer") from error
 
 
-def _get(path: Path, place: str, timeout_s: float) -> tuple[int, bytes]:
-    """Return status and body; HTTP/1.0, so that the end of the connection is the end of the answer."""
-    if not re.fullmatch(r"[!-~]+", place):
-        return 404, b""  # no image has such a name, and no second line gets into the request
-    deadline, answer = time.monotonic() + timeout_s, bytearray()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout_s)
-        connection.connect(str(path))
-        connection.sendall(f"GET {place} HTTP/1.0\r\nHost: dnnbox\r\n\r\n".encode("ascii"))
-        while chunk := connection.recv(65536):
-            answer += chunk
-            if time.monotonic() > deadline:
-                raise TimeoutError
-    head, _, body = bytes(answer).partition(b"\r\n\r\n")
-    return int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1") else 0, body
+@dataclass(frozen=True)
+class Answer:
+    """What an engine answered; ``status`` is 0 where that was not HTTP."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+    def header(self, name: bytes) -> str:
+        """Return the value of a header, "" where there is none; ``name`` is in small letters."""
+        lines = (line.partition(b":") for line in self.head.split(b"\r\n"))
+        return next((value.strip().decode("ascii", "replace") for key, _, value in lines if key.lower() == name), "")
+
+
+class Asked:
+    """A question that the engine works on while nobody waits for it yet.
+
+    In HTTP/1.0, so that the end of the connection is the end of the answer.
+    """
+
+    def __init__(self, path: Path, place: str) -> None:
+        """Send the question.
+
+        Raises:
+            OSError: nobody listens.
+        """
+        self._connection: socket.socket | None = None
+        if not re.fullmatch(r"[!-~]+", place):
+            return  # no image has such a name, and no second line gets into the request
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._connection.settimeout(_PING_S)
+            self._connection.connect(str(path))
+            self._connection.sendall(f"GET {place} HTTP/1.0\r\nHost: dnnbox\r\n\r\n".encode("ascii"))
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Give the question up."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def answer(self, timeout_s: float) -> Answer:
+        """Wait for the answer; it can be had once.
+
+        Raises:
+            OSError, ValueError: there is none, or it is no HTTP.
+        """
+        if self._connection is None:
+            return Answer(404, b"", b"")
+        deadline, answer = time.monotonic() + timeout_s, bytearray()
+        with self._connection as connection:
+            connection.settimeout(timeout_s)
+            while chunk := connection.recv(65536):
+                answer += chunk
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        head, _, body = bytes(answer).partition(b"\r\n\r\n")
+        return Answer(int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1") else 0, head, body)
+
+    def json(self, timeout_s: float) -> Any:
+        """Wait for the answer; returns None where there is nothing.
+
+        Raises:
+            EngineUnavailable: there is no answer, or it is not JSON.
+        """
+        try:
+            answer = self.answer(timeout_s)
+            return json.loads(answer.body) if answer.status == 200 else None
+        except (OSError, ValueError) as error:
+            raise EngineUnavailable("the container engine does not answer") from error
+
+
+def _get(path: Path, place: str, timeout_s: float) -> Answer:
+    return Asked(path, place).answer(timeout_s)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dnnbox.boxes import hardened
-from dnnbox.boxes.engines import base_url, get_json
+from dnnbox.boxes.engines import Asked, ask, base_url, get_json
 from dnnbox.boxes.hardened import Engine
 from dnnbox.errors import EngineUnavailable
 from dnnbox.records.environment import Limits
+
+_ANSWER_S = 10.0
 
 
 def engine_facts(kind: str) -> Engine:
@@ -20,14 +21,27 @@ def engine_facts(kind: str) -> Engine:
         EngineUnavailable: it does not answer, or it is on another machine.
     """
     url = base_url(kind)
-    info = get_json(Path(url.removeprefix("unix://")), "/info") if url.startswith("unix://") else None
+    asked = ask_info(url)
+    return engine_of(kind, url, None if asked is None else asked.json(_ANSWER_S))
+
+
+def ask_info(url: str) -> Asked | None:
+    """Ask an engine on this machine for its facts, which takes it longest of all; None for one that is elsewhere.
+
+    Raises:
+        EngineUnavailable: it does not listen.
+    """
+    return ask(Path(url.removeprefix("unix://")), "/info") if url.startswith("unix://") else None
+
+
+def engine_of(kind: str, url: str, info: Any) -> Engine:
+    """Return the facts from an engine's answer to ``info``; a rootless Podman is asked for its controllers too.
+
+    Raises:
+        EngineUnavailable: that was no answer.
+    """
     if not isinstance(info, dict):
         raise EngineUnavailable(f"{kind} does not say what it can do")
-    return engine_of(kind, url, info)
-
-
-def engine_of(kind: str, url: str, info: Mapping[str, Any]) -> Engine:
-    """Return the facts from an engine's answer to ``info``; a rootless Podman is asked for its controllers too."""
     if not (info.get("Rootless") and url.startswith("unix://")):
         return Engine.from_info(kind, info)
     more = get_json(Path(url.removeprefix("unix://")), "/v4.0.0/libpod/info")

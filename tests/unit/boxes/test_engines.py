@@ -1,0 +1,117 @@
+"""Questions to an engine's socket: several at once, each answered when it is wanted, and what is no answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dnnbox.boxes import engines
+from dnnbox.errors import EngineUnavailable
+
+Listen = Callable[[dict[str, bytes]], Path]
+
+
+@pytest.fixture
+def listen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listen]:
+    """Answer each place as given; ``/slow`` only once another place was asked for; any other not at all."""
+    place = tmp_path_factory.mktemp("s") / "s"
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(place))
+    server.listen()
+    other_asked = threading.Event()
+
+    def start(answers: dict[str, bytes]) -> Path:
+        def serve(connection: socket.socket) -> None:
+            with connection:
+                asked = connection.recv(4096).split(b" ")
+                if len(asked) < 2:
+                    return
+                if asked[1] == b"/slow":
+                    other_asked.wait(10)
+                else:
+                    other_asked.set()
+                connection.sendall(answers.get(asked[1].decode(), b""))
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        return place
+
+    yield start
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+
+
+def test_ask__slow_answer__does_not_hold_up_another_question(listen: Listen) -> None:
+    place = listen({"/slow": b"HTTP/1.0 200 OK\r\n\r\n[1]", "/quick": b"HTTP/1.0 200 OK\r\n\r\n[2]"})
+
+    slow = engines.ask(place, "/slow")
+
+    assert engines.get_json(place, "/quick") == [2]
+    assert slow.json(5) == [1]
+
+
+def test_ask__answer_that_nobody_wants__is_given_up_quietly(listen: Listen) -> None:
+    place = listen({})
+    engines.ask(place, "/slow").close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"HTTP/1.0 200 OK\r\nOstype: linux\r\nApi-Version: 1.41\r\n\r\nOK", "1.41"),
+        (b"HTTP/1.0 200 OK\r\nAPI-Version:1.44\r\n\r\nOK", "1.44"),
+        (b"HTTP/1.0 200 OK\r\nLibpod-Api-Version: 4.3.1\r\n\r\nOK\r\nApi-Version: 9", ""),
+        (b"nonsense", ""),
+        (b"", ""),
+    ],
+)
+def test_api_version__answer_to_a_ping__is_its_header_or_nothing(listen: Listen, answer: bytes, expected: str) -> None:
+    assert engines.api_version(f"unix://{listen({'/_ping': answer})}") == expected
+
+
+def test_api_version__engine_elsewhere_or_nowhere__is_asked_by_the_sdk(tmp_path: Path) -> None:
+    assert engines.api_version("tcp://127.0.0.1:1") == ""
+    assert engines.api_version(f"unix://{tmp_path / 'none'}") == ""
+
+
+def test_get_json__nobody_listens__is_engine_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        engines.get_json(tmp_path / "none", "/info")
+
+
+@pytest.mark.parametrize("place", ["/images/a b/json", "/images/a\r\nX: y/json", "/images/ä/json", ""])
+def test_get_json__name_that_no_image_has__is_not_sent(listen: Listen, place: str) -> None:
+    assert engines.get_json(listen({place: b"HTTP/1.0 200 OK\r\n\r\n[1]"}), place) is None
+
+
+def test_answer__that_trickles_for_ever__ends_at_its_time(tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("s") / "s"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place))
+        server.listen()
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection:
+                try:
+                    while True:
+                        connection.sendall(b"x")
+                        time.sleep(0.02)
+                except OSError:
+                    return
+
+        threading.Thread(target=trickle, daemon=True).start()
+        with pytest.raises(EngineUnavailable):
+            engines.ask(place, "/info").json(0.2)
