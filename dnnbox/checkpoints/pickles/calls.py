@@ -11,6 +11,7 @@ from dnnbox.checkpoints.dtypes import STORAGES, from_numpy
 from dnnbox.checkpoints.pickles.values import Call, Dict, Global, Refused, Storage, Tensor, Value, Word
 
 _MAX_DIMENSIONS = 64
+_MAX_EXTENT = 1 << 62
 _SAFE_ENCODINGS = frozenset(("latin1", "latin-1", "iso-8859-1", "ascii", "utf-8", "utf8"))
 
 Arguments = tuple[Value, ...]
@@ -96,8 +97,10 @@ def ints(value: Value) -> tuple[int, ...] | None:
     """Return a shape or stride, None for anything else."""
     if not isinstance(value, (tuple, list)) or len(value) > _MAX_DIMENSIONS:
         return None
-    kept = tuple(item for item in value if type(item) is int and 0 <= item < 1 << 62)
-    return kept if len(kept) == len(value) else None
+    for item in value:
+        if type(item) is not int or not 0 <= item < _MAX_EXTENT:
+            return None
+    return tuple(value)
 
 
 def dtype_of(value: Value) -> str:

@@ -49,6 +49,7 @@ class Machine:
         self.memo: dict[int, Value] = {}
         self.refer: Refer | None = None
         self._named: dict[tuple[str, str], Global] = {}  # one object for each name: comparing them costs most
+        self._lines: dict[tuple[bytes, bytes], Global] = {}  # the same by their bytes: they return for each tensor
 
     def run(self) -> Value:
         """Return what the pickle would build; raises Refused."""
@@ -249,8 +250,11 @@ class Machine:
         return found
 
     def global_line(self) -> None:
-        module = self._line_text()
-        self.stack.append(self._name(module, self._line_text()))
+        lines = (self.stream.line(), self.stream.line())
+        found = self._lines.get(lines)
+        if found is None:
+            found = self._lines[lines] = self._name(str(lines[0], "utf-8"), str(lines[1], "utf-8"))
+        self.stack.append(found)
 
     def stack_global(self) -> None:
         name, module = self._pop(), self._pop()
