@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from dnnbox.checkpoints import plain
@@ -125,10 +126,7 @@ class Unpacker:
         if not isinstance(parts, list) or len(parts) != 3:
             raise inner.corrupt("an array without shape, type and numbers")
         shape, dtype = plain.extents(parts[0]), plain.text(parts[1], 40)
-        elements = 1
-        for extent in shape:
-            elements *= extent
-        expected = size_bytes(dtype, elements)
+        expected = size_bytes(dtype, prod(shape))
         if expected and parts[2] != expected:
             raise inner.corrupt(f"an array of {expected} bytes with {parts[2]} of them")
         return Array(dtype, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from dnnbox.checkpoints.base import Match, Reading
@@ -107,9 +108,7 @@ def _tensors(cursor: Cursor, count: int, table: dict[str, Any], reading: Reading
         shape = tuple(reversed([cursor.u64() for _ in range(dimensions)]))
         kind, offset = cursor.u32(), cursor.u64()
         dtype, block, width = _TYPES.get(kind, (f"ggml type {kind}", 1, 0))
-        elements = 1
-        for extent in shape:
-            elements *= extent
+        elements = prod(shape)
         size = elements // block * width
         reading.add_tensor(name, dtype, shape, storage_bytes=size)
         if name in spans:

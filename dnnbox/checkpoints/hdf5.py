@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 
 from dnnbox.checkpoints.cursor import Cursor
 from dnnbox.checkpoints.opening import Bytes, Memory, shown
@@ -356,9 +357,7 @@ class File:
         return name, self._texts(cursor, kind, shape) if kind.text else None
 
     def _texts(self, cursor: Cursor, kind: Kind, shape: tuple[int, ...]) -> Text:
-        count = 1
-        for extent in shape:
-            count *= extent
+        count = prod(shape)
         if count * max(kind.size, 1) > cursor.left:
             raise cursor.corrupt(f"an attribute of {count} texts, {cursor.left} bytes are left")
         self.spend(count)

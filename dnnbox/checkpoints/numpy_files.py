@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from math import prod
 
 from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.dtypes import from_numpy, size_bytes
@@ -77,10 +78,7 @@ def _array(data: Bytes, name: str, reading: Reading, crc32: str = "") -> None:
 
 
 def _check(data: Bytes, dtype: str, extents: tuple[int, ...], start: int) -> None:
-    elements = 1
-    for extent in extents:
-        elements *= extent
-    expected = size_bytes(dtype, elements)
+    expected = size_bytes(dtype, prod(extents))
     if expected and start + expected != data.size:
         raise Corrupt(f"{shown(data.path)}: an array needs {expected} bytes, {data.size - start} are there")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path, PurePosixPath
 
 from dnnbox.checkpoints.base import Match, Reading
@@ -293,10 +294,7 @@ def _report(graph: _Graph, data: Bytes, reading: Reading) -> None:
     reading.io_hints = IoHints(inputs=inputs, outputs=tuple(graph.outputs))
     locations: dict[str, int] = {}
     for tensor in graph.initialisers:
-        elements = 1
-        for extent in tensor.shape:
-            elements *= extent
-        wanted = size_bytes(tensor.dtype, elements)
+        wanted = size_bytes(tensor.dtype, prod(tensor.shape))
         if tensor.location:
             end = tensor.offset + (tensor.length if tensor.length is not None else wanted)
             locations[tensor.location] = max(locations.get(tensor.location, 0), end)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from math import prod
 
 from dnnbox.checkpoints.base import Match, Reading, open_shape
 from dnnbox.checkpoints.dtypes import size_bytes
@@ -86,10 +87,7 @@ def _constant(facts: dict[str, str], body: str, reading: Reading) -> int:
     if not (offset.isdecimal() and size.isdecimal() and len(offset) < 19 and len(size) < 19):
         raise Corrupt(f"constant {visible(name, 100)} of the OpenVINO graph does not say where its numbers are")
     dtype = _DTYPES.get(data.get("element_type", ""), data.get("element_type", "")[:40])
-    elements = 1
-    for extent in shape:
-        elements *= extent
-    expected = size_bytes(dtype, elements)
+    expected = size_bytes(dtype, prod(shape))
     if expected and expected > int(size):
         raise Corrupt(f"constant {visible(name, 100)} has {size} bytes, expected {expected}")
     reading.add_tensor(name, dtype, shape, storage=(offset, size), storage_bytes=int(size))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any
 
 from dnnbox.checkpoints import plain
@@ -145,9 +146,7 @@ def _tensors(data: Bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
             raise cursor.corrupt("a tensor without a description")
         part = Part(data, cursor.offset, length, "description")
         dtype, extents = described_tensor(Message(part, 0, length, Budget(100)))
-        elements = 1
-        for extent in extents:
-            elements *= extent
+        elements = prod(extents)
         expected = size_bytes(dtype, elements)
         if (not expected and elements) or any(extent < 0 for extent in extents):
             raise cursor.corrupt(f"a tensor of type {dtype or 'none'} and shape {list(extents)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from dnnbox.checkpoints import plain
@@ -69,10 +70,7 @@ def _tensor(name: str, about: object, reading: Reading) -> tuple[int, int, str]:
         raise Corrupt(f"tensor {visible(name, 120)} has impossible offsets")
     shape = plain.extents(fields.get("shape"))
     dtype = _DTYPES.get(code, code[:40])
-    elements = 1
-    for extent in shape:
-        elements *= extent
-    expected = size_bytes(dtype, elements)
+    expected = size_bytes(dtype, prod(shape))
     if code in _DTYPES and offsets[1] - offsets[0] != expected:
         raise Corrupt(f"tensor {visible(name, 120)} has {offsets[1] - offsets[0]} bytes, expected {expected}")
     reading.add_tensor(name, dtype, shape, storage_bytes=offsets[1] - offsets[0])

@@ -6,6 +6,7 @@ Source: tfjs-core io/types.ts and tfjs-converter's write_weights.py (4.x).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from dnnbox.checkpoints import plain
@@ -58,9 +59,7 @@ def _group(folder: Folder, group: Mapping[str, Any], reading: Reading) -> None:
     for weight in plain.mappings(group.get("weights")):
         dtype, shape = plain.text(weight.get("dtype"), 40), plain.extents(weight.get("shape", []))
         stored = plain.text(plain.mapping(weight.get("quantization")).get("dtype"), 40) or dtype
-        elements = 1
-        for extent in shape:
-            elements *= extent
+        elements = prod(shape)
         if len(reading.tensors) >= MAX_TENSORS:
             raise Corrupt(f"{_MODEL} lists more than {MAX_TENSORS} weights")
         reading.add_tensor(plain.text(weight.get("name"), 1000), stored, shape)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dnnbox import reports
+from dnnbox.files import host_errors, replacing
 from dnnbox.records.evaluation import LabelledSet
+from dnnbox.walk import open_regular
 
 FOLDER = "wrong"
 """Under ``outputs/``, because reports are made from there alone."""
@@ -22,13 +24,25 @@ def kept(answers: Sequence[Mapping[str, Any]], dataset: LabelledSet | None, outp
         own = {key: value for key, value in answer.items() if key != "picture"}  # the box names no file of the host
         if dataset is not None and answer.get("right") is False and number < reports.MOST_WRONG:
             file = _file(answer, dataset)
-            if file is not None:
+            name = f"{FOLDER}/{number + 1}{file.suffix.lower()}" if file is not None else ""
+            if file is not None and _copied(file, outputs / name):
                 number += 1
-                own["picture"] = f"{FOLDER}/{number}{file.suffix.lower()}"
-                (outputs / FOLDER).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, outputs / own["picture"])
+                own["picture"] = name
         told.append(own)
     return tuple(told)
+
+
+def _copied(picture: Path, target: Path) -> bool:
+    """Copy one picture; False where it can no longer be read. Raises HostFull, HostPermission."""
+    try:
+        file = open_regular(picture)
+    except OSError:
+        return False
+    with file, host_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target, durable=False) as copy:
+            shutil.copyfileobj(file, copy)
+    return True
 
 
 def _file(answer: Mapping[str, Any], dataset: LabelledSet) -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from math import prod
 
 from dnnbox.checkpoints.dtypes import BITS, size_bytes
 from dnnbox.checkpoints.opening import Bytes, Memory, Part
@@ -315,10 +316,7 @@ class Machine:
             return self._nested(self.stream.data, self.stream.offset)
         if "numpy_array_alignment_bytes" in fields:
             self.stream.skip(self.stream.byte())
-        elements = 1
-        for extent in shape:
-            elements *= extent
-        self.stream.skip(size_bytes(dtype, elements))
+        self.stream.skip(size_bytes(dtype, prod(shape)))
         return Tensor(dtype, shape)
 
     def _nested(self, data: Bytes, offset: int) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import TypeGuard
 
 from dnnbox.checkpoints.dtypes import BITS
@@ -38,13 +39,7 @@ class Container:
     @property
     def elements(self) -> int:
         """Numbers in all tensors, ties counted twice."""
-        total = 0
-        for tensor in self.tensors.values():
-            count = 1
-            for extent in tensor.shape:
-                count *= extent
-            total += count
-        return total
+        return sum(prod(tensor.shape) for tensor in self.tensors.values())
 
 
 def module_state(value: Value) -> Mapping[object, object] | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from dnnbox.errors import HostFull
 from dnnbox.pipeline.mistakes import kept
 from dnnbox.records.evaluation import LabelledSet, Quality
 from dnnbox.reports.blocks import Beside, Gallery
@@ -47,6 +52,19 @@ def test_kept__in_doubt_or_named_by_the_box__has_none(tmp_path: Path) -> None:
     answers = [wrong("1.png", "cat"), wrong("2.png", "cat", picture="../../secret.png")]
     assert [answer.get("picture") for answer in kept(answers, data, tmp_path / "outputs")] == [None, None]
     assert not (tmp_path / "outputs").exists()
+
+
+def test_kept__full_disk__is_told_and_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    data = dataset(tmp_path / "data", "cat/1.png")
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(HostFull, match=r"no space left while writing 1\.png"):
+        kept([wrong("1.png", "cat")], data, tmp_path / "outputs")
+    assert list((tmp_path / "outputs" / "wrong").iterdir()) == []
 
 
 def test_quality__wrong_answer_with_a_picture__shows_both(tmp_path: Path) -> None:
