@@ -5,9 +5,9 @@
 Every run is real: the harness measures a chain of matrix products in ONNX Runtime, in a sandboxed box and in three
 fresh processes, as `dnnbox run` does, with less time per process. `noisy` starts busy loops beside it, as many as there
 are processors, for a random half of the runs. The slower model has 22 layers where the other has 20, taken in turns.
-`quiet` waits for a quiet machine: a process starts when a fixed loop is about as fast as it ever was here, and one that
-dnnbox itself calls contended or unstable, or whose windows were not at that pace, is repeated. Its latencies have no
-say in that. `--keep` writes each process that counts to a file, from which a later call goes on. Wanted: of 50
+`quiet` waits for a quiet machine: a process starts when a fixed loop is about as fast as it was at the start, and one
+that dnnbox itself calls contended or unstable, or whose windows were not at that pace, is repeated. Its latencies have
+no say in that. `--keep` writes each process that counts to a file, from which a later call goes on. Wanted: of 50
 comparisons of equals at most 1 called a regression; of 50 with the slower one at least 48. Writes
 benchmarks/results/gate.json, and what the statistics were made of to tests/unit/handoff/recorded.json with --record.
 """
@@ -53,7 +53,8 @@ PLAN = MeasurePlan(min_seconds=0.6, max_seconds=3.0, ci_half_width=0.05, warmup_
 PROCESSES = 3
 TRIES = 60
 CALM = 1.25
-"""The loop takes at most so many times as long as it ever did here: with a neighbour on the core it is 1.5 and more."""
+"""The loop takes at most so many times as long, or as short, as at the start: with a neighbour it is 1.5 and more."""
+PACES = 1000
 LAYERS = {"base": 20, "slower": 22}
 
 MAKE = """
@@ -163,7 +164,7 @@ class Waiting:
 
     def __init__(self, bench: Bench, kept: Kept) -> None:
         self.bench, self.kept, self.repeated, self.waited_s = bench, kept, 0, 0.0
-        self.best_ns = min([*(pace_ns() for _ in range(500)), *kept.paces_ns()])
+        self.pace_ns = usual_pace_ns()
 
     def measure(self, name: str) -> Opened:
         """Return one experiment's figures."""
@@ -183,19 +184,29 @@ class Waiting:
         raise SystemExit("the machine is not quiet")
 
     def _wait(self) -> None:
-        """Wait until the loop is at its best pace for a second, at most ten minutes in all between two processes."""
+        """Wait until the loop keeps its pace for a second, at most ten minutes in all between two processes."""
         start = time.monotonic()
         calm = 0
         while calm < 5 and time.monotonic() - start < 600:
-            pace = pace_ns()
-            self.best_ns = min(self.best_ns, pace)
-            calm = calm + 1 if pace <= CALM * self.best_ns else 0
+            calm = calm + 1 if self._is_calm([pace_ns()]) else 0
             time.sleep(0.2)
         self.waited_s += time.monotonic() - start
 
     def _was_quiet(self, name: str, outcome: RunOutcome) -> bool:
         stats = opened(name, 0, [outcome]).outputs.stats
-        return stats.quality == "quiet" and max(paces_us(stats)) <= CALM * self.best_ns / 1000
+        return stats.quality == "quiet" and self._is_calm([1000 * us for us in paces_us(stats)])
+
+    def _is_calm(self, paces_ns: list[float]) -> bool:
+        return self.pace_ns / CALM <= min(paces_ns) and max(paces_ns) <= CALM * self.pace_ns
+
+
+def usual_pace_ns() -> float:
+    """Return the median pace of half a minute: in an hour of a busy host the best one is a rare boost."""
+    paces = []
+    for _ in range(PACES):
+        paces.append(pace_ns())
+        time.sleep(0.03)
+    return statistics.median(paces)
 
 
 def paces_us(stats: Stats) -> list[float]:
@@ -210,10 +221,6 @@ class Kept:
         self.path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path and path.is_file() else []
         self.found = [(name, codec.from_json(RunOutcome, outcome)) for name, outcome in map(json.loads, lines)]
-
-    def paces_ns(self) -> list[float]:
-        """Return the paces of all windows."""
-        return [1000 * us for name, each in self.found for us in paces_us(opened(name, 0, [each]).outputs.stats)]
 
     def take(self, name: str) -> RunOutcome | None:
         """Return the next process of this model."""
