@@ -51,6 +51,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """``is_folded`` ones open on a click on a page, under their title or caption; Markdown shows them as they are."""
+
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -58,6 +60,7 @@ class Table:
     measured: Prose = NOTHING
     note: Prose = NOTHING
     kind: Literal["", "fit", "notes", "stack", "stack tgt"] = "stack"
+    is_folded: bool = False
 
     @property
     def text_columns(self) -> tuple[Column, ...]:

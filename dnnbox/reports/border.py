@@ -58,8 +58,8 @@ def _fields(title: str, fields: Sequence[ContractField]) -> Table:
     rows = tuple(
         (
             code(field.name),
-            code(words.shape(field.shape)),
-            code(field.dtype),
+            code(words.shape(field.shape) or numbers.MISSING),
+            code(field.dtype or numbers.MISSING),
             data(_order(field) or numbers.MISSING),
             data(_range(field)),
             _chip(field.status.get("shape", "assumed"), field.source.get("shape", "")),
@@ -82,7 +82,8 @@ def _order(field: ContractField) -> str:
 def _range(field: ContractField) -> str:
     if field.range is None:
         return numbers.MISSING
-    return f"{numbers.plain(field.range[0])} to {numbers.plain(field.range[1])}"
+    low, high = (numbers.plain(bound) for bound in field.range)
+    return low if low == high else f"{low} to {high}"
 
 
 def _chip(status: str, source: str) -> Chip:

@@ -12,7 +12,7 @@ Size = Literal["s", "m", "l"]
 WIDTHS: dict[Size, int] = {"s": 342, "m": 536, "l": 1120}
 
 _NARROW = frozenset("iljtfrI.,:;'|!()[]/ \u00a0")
-_WIDE = frozenset("mwMWQOGD%@…—")
+_WIDE = frozenset("mwMWQOGD%@…—≤≥↑↓")
 
 
 def text_width(words: str, size_px: float = 12) -> float:

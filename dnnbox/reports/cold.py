@@ -74,7 +74,7 @@ def _cold(outputs: Outputs) -> tuple[Block, ...]:
     caption = sentences(say("Medians of the stages do not add up to the median of the whole."), _page_cache(outputs))
     return (
         Figure("cold", title, told, figures.variants(draw), standalone(draw), alt, caption),
-        Table("Stages of a cold start", columns, tuple(rows), kind=""),
+        Table("Stages of a cold start", columns, tuple(rows), kind="", is_folded=True),
     )
 
 

@@ -25,7 +25,8 @@ _NAMES = {
     "end_s": "To, s",
     "duration_s": "Duration, s",
     "speech_s": "Speech, s",
-    "tokens_per_s": "Tokens per s",
+    "seconds": "Time, s",
+    "tokens_per_s": "Tokens per second",
 }
 _EMPTY = dict.fromkeys(("objects", "boxes", "segments"), "nothing was found")
 

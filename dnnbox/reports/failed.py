@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from dnnbox import errors
 from dnnbox.reports import numbers, words
 from dnnbox.reports.blocks import Beside, Block, Lines, Pairs, Rung, Section, Step, Steps, Words
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import Prose, code, data, marked, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, listed, marked, say, sentences
 
 _ORDER = (
     "inspect",
@@ -32,6 +33,13 @@ _PREPARING = ("source", "dependencies", "plan", "resolve", "inputs")
 _IN_THE_BOX = ("import", "context", "load", "to_device", "input", "first", "check", "postprocess")
 _GPU_ONLY = ("context", "to_device")
 _AFTER_RUNNING = ("check", "postprocess")
+_LIMITS = {"OOM": "--memory", "TIMEOUT": "--timeout"}
+_SUSPECTS = {
+    "import": ("source", "dependencies", "plan", "resolve", "environment"),
+    "load": ("source", "dependencies"),
+    "input": ("inputs",),
+}
+"""Stages that passed and may still have brought about what fails later, by the step that fails."""
 LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
 
 
@@ -43,12 +51,17 @@ def is_failed(outputs: Outputs) -> bool:
 def title(outputs: Outputs) -> Prose:
     """Return the error's meaning as the finding; where the model itself raised, what it was doing."""
     started = "Ran, but did not finish" if outputs.has_run else "Did not run"
-    if stage(outputs) in _AFTER_RUNNING:
+    if has_answered(outputs):
         return say("Ran, but its output cannot be used: {reason}", reason=_reason(outputs))
     doing = words.DOING.get(stage(outputs), "")
     if doing and _kind(outputs).name == errors.RunFailed.name:
         return say(started + ": {doing} failed", doing=doing)
     return say(started + ": {meaning}", meaning=marked(_kind(outputs).meaning))
+
+
+def has_answered(outputs: Outputs) -> bool:
+    """Whether the model itself ran, and what it gave could not be used."""
+    return stage(outputs) in _AFTER_RUNNING
 
 
 def stage(outputs: Outputs) -> str:
@@ -74,6 +87,22 @@ def told(outputs: Outputs) -> Prose:
     if not doing:
         return marked(_sentence(cause(outputs)))
     return say("It stopped while {doing}: {cause}.", doing=_gerund(doing), cause=marked(_reason(outputs)))
+
+
+def passed(outputs: Outputs) -> Prose:
+    """Return in a sentence which steps in the box went well before; nothing where none did."""
+    told_ = listed(data(words.DOING[step]) for step in _passed_in_the_box(outputs))
+    return say("Before that it got through {steps}.", steps=told_) if told_ else NOTHING
+
+
+def _passed_in_the_box(outputs: Outputs) -> list[str]:
+    done = map(str, outputs.failure.get("passed") or [])
+    return [step for step in done if step != stage(outputs) and _is_worth_telling(outputs, step)]
+
+
+def _is_worth_telling(outputs: Outputs, step: str) -> bool:
+    """Whether a step in the box is one that a reader knows; on a CPU nothing is opened or copied."""
+    return step in words.BOX_STEPS and not (outputs.index.device in ("", "cpu") and step in _GPU_ONLY)
 
 
 def _reason(outputs: Outputs) -> str:
@@ -153,15 +182,13 @@ def _rung(name: str, status: str, seconds: float) -> Rung:
 def _steps_in_the_box(outputs: Outputs, seconds: float) -> list[Rung]:
     """Return the steps of the failed job: those before the one that failed, that one, and those after it."""
     failed_in = stage(outputs)
-    passed = [str(name) for name in outputs.failure.get("passed") or [] if name in words.BOX_STEPS]
     if failed_in not in words.BOX_STEPS:
         return [_rung(words.STAGES.get(str(outputs.failure.get("job")), "Run"), "failed", seconds)]
-    on_cpu = outputs.index.device in ("", "cpu")
-    shown = [Rung(words.BOX_STEPS[n], "ok", "ok") for n in passed if n != failed_in and not (on_cpu and n in _GPU_ONLY)]
+    shown = [Rung(words.BOX_STEPS[step], "ok", "ok") for step in _passed_in_the_box(outputs)]
     shown.append(_rung(words.BOX_STEPS[failed_in], "failed", seconds))
     if failed_in in _IN_THE_BOX:
         later = _IN_THE_BOX[_IN_THE_BOX.index(failed_in) + 1 :]
-        kept = [n for n in later if not (on_cpu and n in _GPU_ONLY) and n not in ("input", "postprocess")]
+        kept = [n for n in later if _is_worth_telling(outputs, n) and n not in ("input", "postprocess")]
         shown += [Rung(words.BOX_STEPS[n], "off", "not reached") for n in kept]
     return shown
 
@@ -177,29 +204,35 @@ def _what_to_do(outputs: Outputs) -> Block:
     kind = _kind(outputs)
     steps = []
     hint, remedy = _sentence(str(error.get("hint") or "")), _sentence(kind.remedy)
-    if error.get("hint"):
+    if hint:
         steps.append(Step(say("**From the error:** {hint}", hint=marked(hint))))
-    if remedy != hint:
+    if remedy.rstrip(".") not in hint:
         steps.append(Step(say("**In general:** {remedy}", remedy=marked(remedy))))
     if kind.is_leaf:
         steps.append(Step(say("**Read about the code.**"), f"dnnbox explain {kind.name}"))
-    if kind.retryable and kind.is_leaf:
-        steps.append(Step(say("**Run it again:** this error may pass by itself.")))
     if outputs.index.command:
-        steps.append(Step(say("**Repeat the run** when the cause is gone."), words.command(outputs)))
+        steps.append(Step(say("**Repeat the run** {when}.", when=_when_to_repeat(kind)), words.command(outputs)))
     return Steps(tuple(steps), say("What to do"))
+
+
+def _when_to_repeat(kind: _Kind) -> Prose:
+    if kind.name in _LIMITS:
+        return say("with a larger `{option}`", option=_LIMITS[kind.name])
+    is_passing = kind.retryable and kind.is_leaf
+    return say("as it was: this error may pass by itself" if is_passing else "when the cause is gone")
 
 
 def _why(outputs: Outputs) -> tuple[Block, ...]:
     error = outputs.index.error or {}
     kind = _kind(outputs)
     step = words.BOX_STEPS.get(stage(outputs), "")
-    passed = [
+    suspects = ("report", *_SUSPECTS.get(stage(outputs), ()))
+    cleared = [
         words.STAGES.get(s.name, s.name).lower()
         for s in outputs.index.stages
-        if s.status == "ok" and s.name != "report"
+        if s.status == "ok" and s.name not in suspects
     ]
-    not_cause = say("Not the cause, because they passed: {stages}.", stages=", ".join(passed)) if passed else data("")
+    not_cause = say("Not the cause, because they passed: {stages}.", stages=", ".join(cleared)) if cleared else NOTHING
     why = sentences(
         say(
             "**Cause:** {meaning}, `{phase}.{name}`.",
@@ -214,7 +247,7 @@ def _why(outputs: Outputs) -> tuple[Block, ...]:
         ("Status", data(outputs.index.status)),
         ("Stopped at", data(step or words.STAGES.get(str(error.get("phase", "")), ""))),
         ("Exit code", say("{code} {name}", code=str(kind.code), name=kind.name)),
-        ("Signal", data(str(outputs.failure.get("signal") or ""))),
+        ("Signal", data(_signal(outputs.failure.get("signal")))),
         ("Log", code(str(outputs.failure.get("log") or "logs/"))),
         ("Kept", data("this folder, and the environment for the next run")),
     ]
@@ -223,6 +256,14 @@ def _why(outputs: Outputs) -> tuple[Block, ...]:
     if not lines:
         return (Words((why, say("The log holds no words.")), title_), pairs)
     return (Lines(LOG_LABEL, lines, marked_line(lines), title_, why), pairs)
+
+
+def _signal(number: object) -> str:
+    """Return a signal with its name: 9, SIGKILL."""
+    if not isinstance(number, int) or not number:
+        return ""
+    known = {one.value: one.name for one in signal.Signals}
+    return ", ".join(filter(None, (str(number), known.get(number, ""))))
 
 
 def log(outputs: Outputs) -> tuple[str, ...]:

@@ -80,8 +80,11 @@ def waterfall(bars: Sequence[Bar], total_ms: float, limit_ms: float | None, *, m
             y = top + i * row
             canvas.text(0, y + 18, bar.name, "tp")
             width = max(x(start + bar.milliseconds) - x(start), 2)
-            canvas.rect(x(start), y + 6, width, 16, "f1" if bar.milliseconds == largest else "f2", 2)
-            _bar_label(canvas, x(start), width, y + 18, bar, right, keep_clear=(x(total_ms), x(limit_ms or -1)))
+            is_largest = bar.milliseconds == largest
+            canvas.rect(x(start), y + 6, width, 16, "f1" if is_largest else "f2", 2)
+            inside = "on" if is_largest else "on2"
+            clear = (x(total_ms), x(limit_ms or -1))
+            _bar_label(canvas, (x(start), width), y + 18, bar, right, keep_clear=clear, inside=inside)
             start += bar.milliseconds
         return canvas
 
@@ -120,12 +123,20 @@ def _marks(
 
 
 def _bar_label(
-    canvas: Canvas, left: float, width: float, y: float, bar: Bar, right: float, keep_clear: Sequence[float]
+    canvas: Canvas,
+    span: tuple[float, float],
+    y: float,
+    bar: Bar,
+    right: float,
+    *,
+    keep_clear: Sequence[float],
+    inside: str,
 ) -> None:
+    left, width = span
     words = numbers.duration(bar.milliseconds)
     need = text_width(words) + 8
     if width > need + 8:
-        canvas.text(left + 8, y, words, "on")
+        canvas.text(left + 8, y, words, inside)
         return
     after = (left + width + 6, left + width + need)
     is_free = after[1] <= right and not any(after[0] - 3 <= mark <= after[1] for mark in keep_clear)
@@ -228,5 +239,9 @@ def _panel(
         canvas.text(x(batch), bottom + 17, str(batch), "tk", "middle")
         if i in (0, len(points) - 1):
             anchor: Anchor = "start" if i == 0 else "end"
-            canvas.text(x(batch) + (2 if i == 0 else -2), y(value) - 9, show(value), "ts halo", anchor)
+            neighbour = points[min(1, len(points) - 1)] if i == 0 else points[i - 1]
+            is_below = neighbour[1] > value and y(value) + 20 < bottom  # on the side that the line does not take
+            canvas.text(
+                x(batch) + (2 if i == 0 else -2), y(value) + (18 if is_below else -9), show(value), "ts halo", anchor
+            )
     canvas.text(axis, bottom + 33, "batch size (log)", "tk")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnnbox.records.measurements import Operator
 from dnnbox.reports import figures, numbers, words
-from dnnbox.reports.blocks import Block, Cell, Column, Figure, Pairs, Section, Table
+from dnnbox.reports.blocks import Beside, Block, Cell, Column, Figure, Pairs, Section, Table
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
 from dnnbox.reports.roofline_figure import Dot, Roof, roofline
@@ -17,7 +17,9 @@ def profile(outputs: Outputs) -> Section | None:
     """Return the section; None where no profile was taken."""
     if not outputs.profile.operators:
         return None
-    blocks: tuple[Block, ...] = (_operators(outputs), *_fallbacks(outputs), *_drawing(outputs), _roof(outputs))
+    drawing, roof = _drawing(outputs), _roof(outputs)
+    near: tuple[Block, ...] = (Beside(drawing, (roof,)),) if drawing else (roof,)
+    blocks: tuple[Block, ...] = (_operators(outputs), *_fallbacks(outputs), *near)
     sub = say("A pass of its own: its times say what is large, not how long a request takes.")
     return Section("profile", "Where the time goes", blocks, sub, nav="Profile")
 

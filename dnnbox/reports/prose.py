@@ -18,7 +18,9 @@ Style = Literal["", "strong", "code", "link"]
 _PIECES = re.compile(r"(\*\*|`|\{\w+\})")
 _OPTION = 28  # characters
 _LONG_WORD = re.compile(r"\S{15,}")
-_JOINT = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[_/.-])(?=\w)")
+_JOINT = re.compile(r"(?<=[A-Za-z])(?=[A-Z][a-z])|(?<=[_/.-])(?=\w)")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|µs|ms|s|bytes|[kMG]B|[MG]iB)(?!\w))")
+_OPTION_OF_A_COMMAND = re.compile(r"(?<!\S)--[a-z][a-z-]{1,26}(?!\S)")
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,17 @@ def _html(part: Part) -> str:
 
 
 def _breakable(words: str) -> str:
-    """Return escaped text whose long words may break at their joints, as on a phone: ViTFor|Image|Classification."""
-    broken = _LONG_WORD.sub(lambda word: _JOINT.sub("\0", word[0]), words)
+    """Return escaped text whose long words may break at their joints, as on a phone: ViT|For|Image|Classification.
+
+    A number and its unit stay together, in words of the box and the log, too.
+    """
+    broken = _LONG_WORD.sub(lambda word: _JOINT.sub("\0", word[0]), _UNIT.sub("\u00a0", words))
     return escape(broken, quote=True).replace("\0", "<wbr>")
+
+
+def unbroken(command: str) -> str:
+    """Return a line of a command or a log as HTML; a line on a phone may not end within the hyphens of an option."""
+    return _OPTION_OF_A_COMMAND.sub(r'<span class="nw">\g<0></span>', escape(command, quote=True))
 
 
 def _markdown(part: Part) -> str:

@@ -96,7 +96,10 @@ def _wrong(outputs: Outputs, root: Path) -> list[Block]:
     wrong = [answer for answer in judged if not answer["right"]]
     if not judged:
         return []
-    title = say("{n} of {all} were answered wrong", n=numbers.count(len(wrong)), all=numbers.count(len(judged)))
+    was = "was" if len(wrong) == 1 else "were"
+    title = say(
+        "{n} of {all} {was} answered wrong", n=numbers.count(len(wrong)), all=numbers.count(len(judged)), was=was
+    )
     if not wrong:
         return [Words((say("Every item was answered right."),), title)]
     rows = tuple(
@@ -265,7 +268,7 @@ def _sizes(tried: tuple[SizeTried, ...]) -> Table:
     rows = tuple(
         (
             code(name),
-            data(", ".join(str(one.size) for one in group if one.runs) or "none"),
+            data(", ".join(str(one.size) for one in group if one.runs) or "none but its own"),
             data(", ".join(str(one.size) for one in group if not one.runs) or "none"),
             data(next((one.problem for one in group if one.problem), "")),
         )

@@ -16,7 +16,7 @@ from dnnbox.reports import blocks, pages, stakeholder
 from dnnbox.reports.blocks import Page
 from dnnbox.reports.marker import Marker
 from dnnbox.reports.outputs import Outputs, load
-from dnnbox.reports.prose import NOTHING, Prose, data
+from dnnbox.reports.prose import NOTHING, Prose, data, unbroken
 from dnnbox.reports.style import TEMPLATES, page_style, policy_hash
 from dnnbox.reports.style import environment as templates
 
@@ -112,8 +112,11 @@ def _environment(finalize: Any = None) -> Environment:
 
 @cache
 def _html_environment() -> Environment:
+    from markupsafe import Markup
+
     environment = _environment()
     environment.filters["prose"] = data  # may break at its joints, as all data may
+    environment.filters["unbroken"] = lambda line: Markup(unbroken(line))  # noqa: S704 - it has escaped the line
     return environment
 
 

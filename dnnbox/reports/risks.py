@@ -82,14 +82,14 @@ def _licences(outputs: Outputs) -> Iterator[Risk]:
         yield Risk(
             "The licence of the source code is not known",
             "It may not be allowed to be used",
-            "Ask the supplier; nothing in the source says",
+            "Ask the supplier; the source names none",
             is_urgent=True,
         )
     if published is not None and not published.licence:
         yield Risk(
             "The licence of the weights is not known",
             "They may not be allowed to be used",
-            "Ask the supplier; no file beside the weights says",
+            "Ask the supplier; no file beside the weights names one",
         )
 
 
@@ -113,7 +113,7 @@ def _identity(outputs: Outputs) -> Iterator[Risk]:
         yield Risk(
             "Where the file comes from is not recorded",
             "It cannot be compared with its source",
-            "Record where it comes from with `--provenance url=…`",
+            "Record where it comes from with `--provenance url=URL`",
         )
 
 

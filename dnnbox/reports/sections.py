@@ -25,6 +25,8 @@ from dnnbox.reports.speed import share_graphic
 
 _MAX_PACKAGES = 80
 _MAX_EVIDENCE = 12
+_MOST_ARTIFACTS = 40
+_MOST_UNFOLDED = 6
 
 
 def identity(outputs: Outputs) -> Section | None:
@@ -80,7 +82,7 @@ def _file_facts(outputs: Outputs) -> tuple[Block, ...]:
     tensors = inspection.tensors
     dtypes = ", ".join(f"{dtype} ({numbers.count(n)})" for dtype, n in tensors.dtypes.items())
     items = [
-        ("Format", say("{format}, {framework}", format=inspection.format, framework=inspection.framework)),
+        ("Format", data(", ".join(dict.fromkeys((inspection.format, inspection.framework))))),
         ("Size", data(numbers.size(inspection.size_bytes))),
         ("Tensors", say("{n}: {dtypes}", n=numbers.count(tensors.count), dtypes=dtypes) if tensors.count else NOTHING),
         ("Parameters", data(numbers.parameters(tensors.parameters)) if tensors.parameters else NOTHING),
@@ -135,11 +137,10 @@ def _source(outputs: Outputs) -> tuple[Block, ...]:
 
 def environment(outputs: Outputs) -> Section | None:
     """Return where it ran: box, machine, packages, and how quiet it was."""
-    left, right = _where(outputs), (*noise_panel(outputs), *_artifacts(outputs))
-    if not left and not right:
-        return None
+    left, right = _where(outputs), noise_panel(outputs)
     blocks: tuple[Block, ...] = (Beside(left, right),) if left and right else left or right
-    return Section("environment", "Where it ran", blocks, nav="Environment")
+    blocks += _artifacts(outputs)
+    return Section("environment", "Where it ran", blocks, nav="Environment") if blocks else None
 
 
 def _where(outputs: Outputs) -> tuple[Block, ...]:
@@ -222,7 +223,7 @@ def _packages(packages: Mapping[str, str]) -> tuple[Block, ...]:
         return ()
     rows = tuple((data(name), code(version)) for name, version in sorted(packages.items())[:_MAX_PACKAGES])
     title = say("{n} in the box", n=numbers.counted(len(packages), "package"))
-    return (Table("Packages", (Column("Package"), Column("Version")), rows, title, kind=""),)
+    return (Table("Packages", (Column("Package"), Column("Version")), rows, title, kind="", is_folded=True),)
 
 
 def _artifacts(outputs: Outputs) -> tuple[Block, ...]:
@@ -236,9 +237,11 @@ def _artifacts(outputs: Outputs) -> tuple[Block, ...]:
             data(numbers.size(a.size_bytes)),
             words.short_hash(a.sha256),
         )
-        for a in outputs.artifacts[:40]
+        for a in outputs.artifacts[:_MOST_ARTIFACTS]
     )
-    return (Table("Inputs and outputs", columns, rows, say("Inputs and outputs"), kind="stack"),)
+    title = say("Inputs and outputs: {n}", n=numbers.counted(len(outputs.artifacts), "file"))
+    is_long = len(rows) > _MOST_UNFOLDED
+    return (Table("Inputs and outputs", columns, rows, title, kind="stack", is_folded=is_long),)
 
 
 def repeat(outputs: Outputs) -> Section:

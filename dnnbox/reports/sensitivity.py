@@ -116,6 +116,6 @@ def _one_size(name: str, tried: Sequence[SizeTried]) -> Prose:
     ran = ", ".join(str(one.size) for one in tried if one.runs)
     not_ran = ", ".join(str(one.size) for one in tried if not one.runs)
     if not ran:
-        return say("{name}: none ran ({failed}).", name=name, failed=not_ran)
+        return say("{name}: no other size ran ({failed} failed).", name=name, failed=not_ran)
     failed = say("; {failed} failed", failed=not_ran) if not_ran else NOTHING
     return say("{name}: {ran} ran", name=name, ran=ran) + failed + say(".")

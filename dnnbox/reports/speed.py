@@ -210,7 +210,7 @@ def _stage_table(outputs: Outputs) -> Table:
         stage_row(outputs, "warm", name, stage, words.WARM_STAGES.get(name, (name, ""))[0])
         for name, stage in outputs.stats.warm.stages_ms.items()
     )
-    return Table("Stages of a warm request", columns, rows, kind="")
+    return Table("Stages of a warm request", columns, rows, kind="", is_folded=True)
 
 
 def stage_row(outputs: Outputs, group: str, name: str, stage: Statistics, title: str) -> tuple[Cell, ...]:
@@ -226,18 +226,15 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
     points = [(t.batch, t.latency_p50_ms, t.items_per_s) for t in outputs.stats.throughput if t.latency_p50_ms]
     if not points:
         return ()
-    columns = (
-        Column("Batch", numeric=True),
-        Column("p50", numeric=True),
-        Column("Items/s", numeric=True),
-        Column("Range", numeric=True),
-    )
+    has_ranges = any(t.interval is not None for t in outputs.stats.throughput)
+    names = ("Batch", "p50", "Items/s", *(("Range",) if has_ranges else ()))
+    columns = tuple(Column(name, numeric=True) for name in names)
     rows = tuple(
         (
             data(str(t.batch)),
             data(numbers.duration(t.latency_p50_ms)),
             data(numbers.rate(t.items_per_s)),
-            data(_rates(t.interval)),
+            *((data(_rates(t.interval)),) if has_ranges else ()),
         )
         for t in outputs.stats.throughput
     )

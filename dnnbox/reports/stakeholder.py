@@ -75,7 +75,8 @@ def _banner(outputs: Outputs) -> Banner:
     for target in verdict.targets:
         reasons = reasons.replace(target.expression, words.plain_requirement(target))
     because = say("Reason: {why}.", why=reasons) if reasons else say("Nothing was judged.")
-    runs = say("The model runs.") if outputs.has_run else say("The model was not shown to run.")
+    if failed.is_failed(outputs):
+        because = failed.told(outputs)
     rule = sentences(
         say(
             "Rule: **go** when every required target is met, **no-go** when one is missed or the run failed, "
@@ -83,7 +84,13 @@ def _banner(outputs: Outputs) -> Banner:
         ),
         link("What decides", "#criteria"),
     )
-    return Banner(verdict.decision, sentences(runs, because), rule)
+    return Banner(verdict.decision, sentences(_runs(outputs), because), rule)
+
+
+def _runs(outputs: Outputs) -> Prose:
+    if outputs.has_run:
+        return say("The model runs.")
+    return say("Its answer cannot be used." if failed.has_answered(outputs) else "The model was not shown to run.")
 
 
 def _short(outputs: Outputs) -> Section:
@@ -104,7 +111,9 @@ def _in_short(outputs: Outputs) -> tuple[Prose, ...]:
 
 
 def _failure(outputs: Outputs) -> Prose:
-    return sentences(say("We tried to run the model and it did not get to its end."), failed.told(outputs))
+    return sentences(
+        say("We tried to run the model and it did not get to its end."), failed.told(outputs), failed.passed(outputs)
+    )
 
 
 def _quality_in_words(outputs: Outputs) -> Prose:
@@ -283,9 +292,8 @@ def _works(outputs: Outputs) -> Finding:
         text = say("It loads, answers, and gives the same answer twice where that was checked.")
         return Finding(data("It works"), text, Status("met", "Yes"), evidence("Checks of the output", "contract"))
     if failed.is_failed(outputs):
-        return Finding(
-            data("It did not run"), _failure(outputs), Status("missed", "No"), evidence("Cause and log", "failure")
-        )
+        title = "Its answer cannot be used" if failed.has_answered(outputs) else "It did not run"
+        return Finding(data(title), failed.told(outputs), Status("missed", "No"), evidence("Cause and log", "failure"))
     return Finding(
         data("Not shown to work"),
         say("No verified output."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dnnbox.records.measurements import Target
-from dnnbox.reports import bars, numbers, words
+from dnnbox.reports import bars, failed, numbers, words
 from dnnbox.reports.blocks import Answer, Cell, Column, Graphic, State, Status, Table
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, link, listed, marked, say, sentences
@@ -57,9 +57,8 @@ def _targets_clause(targets: Sequence[Target]) -> Prose:
         return say(" and **misses {what}**", what=", ".join(missed))
     if unknown:
         return say("; whether it meets **{what} is unknown**", what=", ".join(unknown))
-    if len(required) == 1:
-        return say(" and **meets its required target**")
-    return say(" and **meets all {n} required targets**", n=len(required))
+    how_many = {1: "its required target", 2: "both required targets"}
+    return say(" and **meets {all}**", all=how_many.get(len(required), f"all {len(required)} required targets"))
 
 
 def _noise_sentence(outputs: Outputs) -> Prose:
@@ -160,13 +159,15 @@ def _runs(outputs: Outputs) -> Answer:
         note = say("{passed} of {n} checks of the output passed: {names}.", passed=passed, n=len(checks), names=names)
         return Answer("Does it run", data("Yes"), note, "met")
     if checks:
-        failed = listed(data(str(check.get("name", ""))) for check in checks if not check.get("passed"))
-        return Answer("Does it run", data("No"), say("The output failed: {failed}.", failed=failed), "missed")
+        broken = listed(data(str(check.get("name", ""))) for check in checks if not check.get("passed"))
+        return Answer("Does it run", data("No"), say("The output failed: {checks}.", checks=broken), "missed")
     stopped = next((stage for stage in outputs.index.stages if stage.status == "failed"), None)
     if stopped is not None:
         inside = words.BOX_STEPS.get(str(outputs.failure.get("stage")), "")
         where = inside or words.STAGES.get(stopped.name, stopped.name)
         note = say("Stopped at: {stage}. Nothing after it was tried.", stage=where)
+        if failed.has_answered(outputs):
+            note = sentences(say("It answers, but the answer cannot be used."), note)
         return Answer("Does it run", data("No"), note, "missed")
     return Answer("Does it run", data("Not tried"), say("No inference was made."), "unknown")
 

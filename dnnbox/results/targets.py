@@ -159,6 +159,10 @@ QUALITY: Mapping[str, str] = {
 METRICS = {metric.name: metric for metric in (*_metrics(), *(_quality(name, text) for name, text in QUALITY.items()))}
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w@.]*)\s*(<=|>=|<|>|≤|≥)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 _PLAIN = {"≤": "<=", "≥": ">="}
+_DOUBTS = {
+    "contended": "the machine was contended while it measured",
+    "unstable": "the figures did not settle while it measured",
+}
 
 
 @dataclass(frozen=True)
@@ -227,8 +231,8 @@ def judge(
     broken = [str(check.get("name", "")) for check in contract.checks if check.get("passed") is False]
     broken += [f"{check.get('name', '')} of the training" for check in _failed(training)]
     decision, reasons = _decide([t for t in judged if t.required], failed=failed, broken=broken)
-    if stats.quality in ("contended", "unstable"):
-        reasons.append(f"the machine was {stats.quality} while it measured")
+    if stats.quality in _DOUBTS:
+        reasons.append(_DOUBTS[stats.quality])
     return Verdict(decision=decision, reasons=tuple(reasons), targets=judged)
 
 

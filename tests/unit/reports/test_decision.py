@@ -11,6 +11,7 @@ import pytest
 
 from dnnbox import codec
 from dnnbox.records.evaluation import MetricFigure, Quality
+from dnnbox.records.experiment import StageRecord
 from dnnbox.records.measurements import SizeTried, Statistics, Stats, Throughput, Variant
 from dnnbox.records.published import Published, PublishedFigure
 from dnnbox.reports import unmatched_numbers
@@ -121,6 +122,70 @@ def test_load__inspection_with_its_schema__is_read(experiment: Path) -> None:
     found = load(experiment)
     assert found.unread == ()
     assert found.inspection is not None
+
+
+def test_failed__output_that_cannot_be_used__is_the_answer_of_the_first_screen(tmp_path: Path) -> None:
+    experiment = made.failed(tmp_path)
+    error = {
+        "code": 46,
+        "name": "BAD_OUTPUT",
+        "message": "infer: finite: NaN or infinite values in y",
+        "phase": "infer",
+    }
+    index = made.index(checkpoint="helmet.pt", status="failed", exit_code=46, error=error)
+    passed = ["import", "context", "load", "input", "first"]
+    save(experiment, "failure", {"schema": "dnnbox.failure/1", "job": "infer", "stage": "check", "passed": passed})
+    (experiment / "experiment.json").write_text(codec.dumps(index), encoding="utf-8")
+    report = stakeholder(experiment)
+    banner = report.partition("## Decision: no-go")[2].partition("Rule:")[0]
+    assert "Its answer cannot be used. It stopped while checking the output: NaN or infinite values in y." in banner
+    assert "Before that it got through importing the packages, loading the weights, preparing the input and" in report
+    assert "**Its answer cannot be used** (No)" in report
+    assert "It did not run" not in report
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "hint", "told"),
+    [
+        ("OOM", "first", "raise `--memory`", "**Repeat the run** with a larger `--memory`."),
+        ("TIMEOUT", "first", "raise `--timeout`", "**Repeat the run** with a larger `--timeout`."),
+        ("RUN_FAILED", "import", "add it", "passed: inspect, choose inputs."),
+        ("RUN_FAILED", "input", "other input", "passed: inspect, find source, find packages, make environment."),
+    ],
+)
+def test_failed__cause__decides_how_to_repeat_and_what_is_cleared(
+    tmp_path: Path, name: str, stage: str, hint: str, told: str
+) -> None:
+    experiment = made.failed(tmp_path)
+    stages = ("inspect", "source", "dependencies", "environment", "inputs")
+    error = {"code": 1, "name": name, "message": "m", "hint": hint, "phase": "infer"}
+    index = made.index(
+        checkpoint="helmet.pt",
+        status="failed",
+        exit_code=1,
+        error=error,
+        command=("run", "helmet.pt"),
+        stages=tuple(StageRecord(stage, "ok", 0.1) for stage in stages),
+    )
+    save(experiment, "failure", {"schema": "dnnbox.failure/1", "job": "infer", "stage": stage, "signal": 9})
+    (experiment / "experiment.json").write_text(codec.dumps(index), encoding="utf-8")
+    render(experiment)
+    report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    assert told in report
+    assert "| Signal | 9, SIGKILL |" in report
+
+
+def test_failed__before_an_answer__says_in_the_banner_why(tmp_path: Path) -> None:
+    report = stakeholder(made.failed(tmp_path))
+    banner = report.partition("## Decision: no-go")[2].partition("Rule:")[0]
+    assert "The model was not shown to run. It stopped while loading the weights: the checkpoint names" in banner
+    assert "**It did not run** (No)" in report
+
+
+def test_summary__two_required_targets_met__are_both(experiment: Path) -> None:
+    render(made.text_model(experiment, targets=("latency_p50_ms<=10", "latency_mean_ms<=10"), per_process=60))
+    report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    assert "meets both required targets" in report
 
 
 def test_failed__stopped_by_the_user__is_no_bug_of_dnnbox(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def test_latency__close_percentiles__are_moved_apart(limit: float | None, size: 
     )
     svg = latency(series)(size).svg()
     assert _collisions(svg) == []
+    if limit == 20.0:  # beyond the axis
+        assert "↑ p95 ≤ 8 ms" in svg
     assert all(right <= WIDTHS[size] + 2 for _, _, right, _, _ in _boxes(svg))
 
 
@@ -98,11 +100,20 @@ def test_spread__close_labels__keep_their_order_and_distance() -> None:
         [(1, 8.1, 122.0), (8, 44.6, 179.0), (32, 139.0, 230.0)],
         [(1, 0.01, 99_000.0), (2, 5000.0, 0.4)],
         [(4, 1.0, 1.0), (8, 1.0, 1.0)],
+        [(1, 0.64, 823.0), (8, 2.81, 2656.0), (32, 11.4, 2433.0)],
     ],
 )
 def test_batches__any_points__do_not_collide(points: list[tuple[int, float, float]]) -> None:
     for size in SIZES:
         assert _collisions(figures.batches(points)(size).svg()) == []
+
+
+def test_batches__line_that_falls_to_its_end__has_the_label_below() -> None:
+    svg = figures.batches([(1, 1.0, 900.0), (8, 2.0, 2656.0), (32, 4.0, 2433.0)])("m").svg()
+    heights = {words: float(y) for y, words in re.findall(r'<text x="[^"]*" y="([^"]*)"[^>]*>([^<]*)</text>', svg)}
+    last = re.findall(r'cy="([^"]*)"', svg)[-1]
+    assert heights["2\u00a0433"] > float(last)
+    assert heights["4.00"] < float(re.findall(r'cy="([^"]*)"', svg)[2])
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 2.55), (0, 0.003), (7.9, 8.4), (0, 84_000), (5, 5), (0, 1)])
