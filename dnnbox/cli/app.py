@@ -76,6 +76,15 @@ MemoryOption = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Mem
 Cpus = Annotated[str, typer.Option(metavar="LIST", help="CPUs of the box as a cpuset list: 0,2-3.")]
 Shm = Annotated[str, typer.Option("--shm-size", metavar="SIZE", help="/dev/shm of a container.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer processes and a wider interval (±5 %).")]
+Processes = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=50,
+        help="Fresh processes that measure; more hear smaller changes. 0: 3, or 1 with --quick.",
+    ),
+]
 DropCache = Annotated[
     bool, typer.Option("--drop-cache", help="Cold starts read the model and its packages from the disk.")
 ]
@@ -176,8 +185,9 @@ def plan(
     refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1", threads: Threads = 0,
     variant: Variant = "", target: Targets = None, want: Wants = None, out: Out = None,
     memory: MemoryOption = "", cpus: Cpus = "",
-    shm_size: Shm = "", quick: Quick = False, drop_cache: DropCache = False, profile: Profile = None,
-    allow: Allow = None, allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
+    shm_size: Shm = "", quick: Quick = False, processes: Processes = 0, drop_cache: DropCache = False,
+    profile: Profile = None, allow: Allow = None, allow_weaker: AllowWeaker = False, base_image: BaseImage = "",
+    runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None,
     reference: Reference = "",
     train_check: TrainCheck = False, contract: ContractOption = None, sizes: Sizes = None,
@@ -217,8 +227,8 @@ def run(
     variant: Variant = "", threads: Threads = 0, target: Targets = None, want: Wants = None,
     provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
-    quick: Quick = False, drop_cache: DropCache = False, profile: Profile = None, allow: Allow = None,
-    allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
+    quick: Quick = False, processes: Processes = 0, drop_cache: DropCache = False, profile: Profile = None,
+    allow: Allow = None, allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,
     contract: ContractOption = None, sizes: Sizes = None, endpoint: Endpoint = "",
     progress: ProgressOption = "auto", resume: Resume = None, json: Json = False,

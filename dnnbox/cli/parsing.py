@@ -50,6 +50,7 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         shm_bytes=size_bytes("--shm-size", values["shm_size"]),
         cpus=values["cpus"],
         quick=values["quick"],
+        processes=values.get("processes", 0),
         drop_cache=values.get("drop_cache", False),
         profile=values.get("profile"),
         allow=risks(values.get("allow")),

@@ -100,7 +100,7 @@ class Jobs:
             further.hold_against_stated(self, first)
             self.execution.verified = True
         request = _without_guessing(request, first)
-        cold, warm = planning.process_counts(self.prepared.options.quick)
+        cold, warm = planning.process_counts(self.prepared.options)
         with self.experiment.stage("cold"):
             for number in range(cold):
                 self._job("cold", request, f"{number + 1} of {cold}")

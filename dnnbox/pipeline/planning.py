@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dnnbox.experiment import default_root
 from dnnbox.harness.protocol import MeasurePlan
 from dnnbox.pipeline import fitting
+from dnnbox.records.options import RunOptions
 from dnnbox.records.plan import Plan
 from dnnbox.store import Store
 from dnnbox.text import redact, visible
@@ -21,9 +22,11 @@ FULL = MeasurePlan()
 QUICK = MeasurePlan(min_seconds=1.0, max_seconds=10.0, ci_half_width=0.05, warmup_max_seconds=5.0)
 
 
-def process_counts(quick: bool) -> tuple[int, int]:
+def process_counts(options: RunOptions) -> tuple[int, int]:
     """Return (cold-only processes, measuring processes); each measuring process is a cold start too."""
-    return (1, 1) if quick else (2, 3)
+    least_cold, warm = (2, 1) if options.quick else (5, 3)
+    warm = options.processes or warm
+    return max(1, least_cold - warm), warm
 
 
 def describe(prepared: Prepared, store: Store) -> Plan:
@@ -52,7 +55,7 @@ def describe(prepared: Prepared, store: Store) -> Plan:
         batch=options.batches[0],
         network=tuple(_network(prepared, exists)),
         inputs=prepared.inputs,
-        measure=_measure_text(options.quick, profile=options.wants_profile, drop_cache=options.drop_cache),
+        measure=_measure_text(options),
         writes_to=str(options.out or _relative(default_root(options.workspace, prepared.path.name), options.workspace)),
         will=tuple(_will(prepared, exists)),
         will_not=tuple(_will_not(prepared)),
@@ -111,13 +114,13 @@ def _relative(path: Path, base: Path) -> Path:
     return path.relative_to(base) if path.is_relative_to(base) else path
 
 
-def _measure_text(quick: bool, *, profile: bool, drop_cache: bool) -> str:
-    cold, warm = process_counts(quick)
-    plan = QUICK if quick else FULL
-    starts = "cold starts from the disk" if drop_cache else "cold starts"
+def _measure_text(options: RunOptions) -> str:
+    cold, warm = process_counts(options)
+    plan = QUICK if options.quick else FULL
+    starts = "cold starts from the disk" if options.drop_cache else "cold starts"
     return (
         f"{cold + warm} {starts}, {warm} warm process{'es' if warm > 1 else ''} of at least {plan.min_seconds:g} s "
-        f"and {plan.min_iterations} inferences, memory {'and a profile ' if profile else ''}apart"
+        f"and {plan.min_iterations} inferences, memory {'and a profile ' if options.wants_profile else ''}apart"
     )
 
 

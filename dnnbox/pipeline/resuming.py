@@ -112,6 +112,7 @@ def agreement(prepared: Prepared) -> dict[str, str]:
         "precision": options.precision, "batches": options.batches, "seed": options.seed, "threads": options.threads,
         "quick": options.quick, "profile": options.profile, "memory": options.memory_bytes, "cpus": options.cpus,
         **({"drop_cache": True} if options.drop_cache else {}),
+        **({"processes": options.processes} if options.processes else {}),
         "runtime": prepared.dependencies.runtime, "options": codec.to_json(prepared.dependencies.options),
     }  # fmt: skip
     return {

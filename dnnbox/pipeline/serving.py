@@ -140,7 +140,7 @@ class Requests(Jobs):
             first = self._job("infer", request, settle=self._verified)
             further.hold_against_stated(self, first)
             self.execution.verified = True
-        warm = planning.process_counts(self.prepared.options.quick)[1]
+        warm = planning.process_counts(self.prepared.options)[1]
         with self.experiment.stage("measure"):
             for number in range(warm):
                 self._job("measure", request, f"process {number + 1} of {warm}")

@@ -45,6 +45,7 @@ class RunOptions:
     shm_bytes: int = 0
     cpus: str = ""
     quick: bool = False
+    processes: int = 0  # fresh processes that measure; 0: three, one with ``quick``
     drop_cache: bool = False  # before each fresh process the kernel is asked to forget the model's files
     profile: bool | None = None  # None: yes, but not with ``quick``
     allow: tuple[str, ...] = ()

@@ -34,7 +34,9 @@ def _lines(gate: Gate, look: Look) -> Iterator[str]:
     verdict = words.partition(" ")[0]
     yield f"{look.paint(verdict, _STYLES[verdict])}{look.fold(words[len(verdict) :])}  exit {gate.code}"
     if gate.code == 4:
-        yield from grid(look, (6, 0), [("Next", "run again on a quiet machine, or without --quick: more processes")], 2)
+        yield from grid(
+            look, (6, 0), [("Next", "run again on a quiet machine, or with more processes: --processes 7")], 2
+        )
 
 
 def _rule(each: Rule, look: Look) -> Iterator[str]:

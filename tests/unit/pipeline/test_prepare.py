@@ -170,6 +170,9 @@ def test_needed__missing_packages__are_listed_with_constraints():
     assert error.details["missing"][0] == {"name": "torch", "specifier": ">=2", "group": "runtime"}
 
 
-@pytest.mark.parametrize(("quick", "cold"), [(False, 5), (True, 2)])
-def test_process_counts__cold_starts__are_at_least_five_unless_quick(quick, cold):
-    assert sum(planning.process_counts(quick)) == cold
+@pytest.mark.parametrize(
+    ("quick", "processes", "counts"),
+    [(False, 0, (2, 3)), (True, 0, (1, 1)), (False, 1, (4, 1)), (False, 7, (1, 7)), (True, 5, (1, 5))],
+)
+def test_process_counts__cold_starts__are_at_least_five_unless_quick(tmp_path, quick, processes, counts):
+    assert planning.process_counts(RunOptions("x", tmp_path, quick=quick, processes=processes)) == counts
