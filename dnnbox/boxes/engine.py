@@ -199,7 +199,7 @@ class Session:
         deadline = time.monotonic() + _RETURN_S
         while True:
             try:
-                base_url(self.kind)  # a ping: the SDK leaks a socket where nobody answers
+                base_url(self.kind, _RETURN_S)  # a ping: the SDK leaks a socket where nobody answers
                 client = _connect(self._url)
                 with contextlib.closing(client), engine_errors(self.kind):
                     return bool(client.containers.get(str(name)).attrs["State"]["Status"] in ("exited", "dead"))
@@ -221,7 +221,7 @@ class Session:
 
         for last in (False, True):
             try:
-                if engine_answers(self.kind):
+                if engine_answers(self.kind, _RETURN_S):
                     fresh = contextlib.closing(_connect(self._url)) if last else contextlib.nullcontext(self.client)
                     with fresh as client:
                         client.api.remove_container(name, force=True, v=True)
@@ -296,7 +296,11 @@ class _Waiter(threading.Thread):
 
 
 def _kill(container: Container) -> None:
-    with _gone_is_fine():
+    """Kill where the engine can be asked; the watch asks again where it could not."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    with contextlib.suppress(RequestException, DockerException):
         container.kill(signal.SIGKILL.value)
 
 

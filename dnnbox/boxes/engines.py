@@ -24,6 +24,7 @@ OWN_SOCKETS: dict[str, Path] = {}
 
 _PING_S = 1.0
 _ANSWER_S = 10.0
+"""How long an engine may take that was chosen already: on a busy machine a ping can take seconds."""
 
 _JOIN = "join its group (`sudo usermod -aG {} $USER`, then log in again), or choose `--box venv`"
 _START = {
@@ -32,44 +33,44 @@ _START = {
 }
 
 
-def engine_answers(engine: str) -> bool:
-    """Return whether the engine answers a ping within a second. Nothing is started."""
-    return _problem(engine) == ""
+def engine_answers(engine: str, timeout_s: float = _PING_S) -> bool:
+    """Return whether the engine answers a ping in time. Nothing is started."""
+    return _problem(engine, timeout_s) == ""
 
 
 def engine_available(engine: str) -> bool:
     """Return whether the engine can be used, after starting a service for this process where that is all it lacks."""
     try:
-        return bool(base_url(engine))
+        return bool(base_url(engine, _PING_S))
     except EngineUnavailable:
         return False
 
 
-def base_url(engine: str) -> str:
+def base_url(engine: str, timeout_s: float = _ANSWER_S) -> str:
     """Return the URL of the engine's API. Podman needs no daemon: where nobody serves it, this process does.
 
     Raises:
         EngineUnavailable: it does not answer, or this user may not use it; the hint says how to start it.
     """
-    problem = _problem(engine)
+    problem = _problem(engine, timeout_s)
     if problem and engine == "podman" and not os.environ.get("CONTAINER_HOST"):
         from dnnbox.boxes import podman_service
 
-        problem = podman_service.start() or _problem(engine)
+        problem = podman_service.start() or _problem(engine, timeout_s)
     if problem:
         hint = _JOIN.format(engine) if "you may not use" in problem else _START[engine]
         raise EngineUnavailable(f"{engine}: {problem}", hint=hint)
     return _remote(engine) or f"unix://{next(_sockets(engine))}"
 
 
-def _problem(engine: str) -> str:
+def _problem(engine: str, timeout_s: float) -> str:
     """Return why the engine cannot be used, "" when it can."""
     if engine not in ENGINES:
         raise Usage(f"unknown container engine `{engine}`", hint=f"known: {', '.join(ENGINES)}")
     if _remote(engine):
         return ""  # tcp:// or ssh:// from the user's own configuration: the SDK finds out
     path = next(_sockets(engine), None)
-    return "its socket is not there; the engine is not running" if path is None else ping(path)
+    return "its socket is not there; the engine is not running" if path is None else ping(path, timeout_s)
 
 
 def _remote(engine: str) -> str:
@@ -100,14 +101,14 @@ def _sockets(engine: str) -> Iterator[Path]:
             yield place
 
 
-def ping(path: Path) -> str:
+def ping(path: Path, timeout_s: float = _PING_S) -> str:
     """Return why the engine behind a socket cannot be used, "" when it can."""
     try:
-        answer = _get(path, "/_ping", _PING_S)
+        answer = _get(path, "/_ping", timeout_s)
     except PermissionError:
         return f"you may not use {path}; your user is not in the engine's group"
     except TimeoutError:
-        return f"it does not answer within {_PING_S:g} s"
+        return f"it does not answer within {timeout_s:g} s"
     except (OSError, ValueError) as error:
         return f"{path} does not answer ({getattr(error, 'strerror', None) or error}); the engine is not running"
     return "" if answer.status == 200 and answer.body.startswith(b"OK") else "it does not answer well"

@@ -143,7 +143,15 @@ def named(gpus: str) -> tuple[tuple[str, ...], int]:
 def _has_cdi_spec(folders: Sequence[str]) -> bool:
     """Return whether a directory that the engine reads has a specification for NVIDIA's GPUs."""
     specs = (path for folder in folders for path in Path(folder).glob("*") if path.suffix in (".json", ".yaml"))
-    return any("nvidia.com/gpu" in path.read_text("utf-8", "replace")[:4096] for path in specs)
+    return any("nvidia.com/gpu" in _beginning(path) for path in specs)
+
+
+def _beginning(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(4096)
+    except OSError:  # a folder, or one that only the engine may read: not for us to choose by
+        return ""
 
 
 _REFUSALS = (

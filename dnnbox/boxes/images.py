@@ -115,10 +115,10 @@ def _probe(session: Session, identity: str, image: str) -> ImageFacts:
         labels=owner.labels(),
         dropped=dropped,
     )
+    ended = session.run(wanted, timeout_s=_PROBE_S)
     try:
-        ended = session.run(wanted, timeout_s=_PROBE_S)
         executable, version, machine, libc, libc_version = json.loads(ended.stdout)
-    except (EngineUnavailable, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise EnvFailed(
             f"the image {visible(image, 80)} has no usable python3", hint="choose another with `--base-image`"
         ) from error

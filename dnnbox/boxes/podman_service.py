@@ -28,8 +28,11 @@ def start() -> str:
     if program is None:
         return "it is not installed"
     end()
-    # A socket's path may have 108 bytes: not below the user's own, perhaps long, TMPDIR.
-    folder = Path(tempfile.mkdtemp(prefix="dnnbox-podman-", dir="/tmp"))
+    try:
+        # A socket's path may have 108 bytes: not below the user's own, perhaps long, TMPDIR.
+        folder = Path(tempfile.mkdtemp(prefix="dnnbox-podman-", dir="/tmp"))
+    except OSError as error:
+        return f"there is no place for its socket in /tmp: {error.strerror}"
     address = folder / "podman.sock"
     try:
         # Its monitors (conmon 2.1) leave files where the service was started.

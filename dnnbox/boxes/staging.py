@@ -44,8 +44,9 @@ class Staging:
 
     def give_to(self, uid: int, gid: int) -> None:
         """Hand the directory to the user that the box runs as."""
-        os.chown(self.path, uid, gid)
-        os.chown(self.path / REQUEST, uid, gid)
+        with host_errors(self.path):  # root is nobody on a network's file system
+            os.chown(self.path, uid, gid)
+            os.chown(self.path / REQUEST, uid, gid)
 
     def collect(self, limits: Limits) -> Collected:
         """Take over what the job left; nothing may write to the directory any more."""

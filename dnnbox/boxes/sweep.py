@@ -21,13 +21,15 @@ def sweep(engine: str) -> tuple[str, ...]:
 def sweep_session(session: Session) -> tuple[str, ...]:
     """Do the same over a connection that is open already."""
     from docker.errors import APIError
+    from requests.exceptions import RequestException
 
     removed = []
     with engine_errors(session.kind):
         for found in session.client.api.containers(all=True, filters={"label": LABEL}):
             if not is_provably_dead(found.get("Labels") or {}):
                 continue
-            with contextlib.suppress(APIError):  # another dnnbox sweeps at the same time
+            # Another dnnbox sweeps at the same time, or the engine hangs on this one: no reason not to run.
+            with contextlib.suppress(APIError, RequestException):
                 session.client.api.remove_container(found["Id"], force=True, v=True)
                 removed.append(str((found.get("Names") or [found["Id"]])[0]).lstrip("/"))
     return tuple(removed)

@@ -36,17 +36,19 @@ class Watch:
 def watching(
     staging: Path, limits: Limits, kill: Callable[[], None], memory: Callable[[], Path | None]
 ) -> Iterator[Watch]:
-    """Call ``kill`` from another thread once the job is beyond its limits; ``memory`` finds its group's figures."""
+    """Call ``kill`` from another thread while the job is beyond its limits; ``memory`` finds its group's figures.
+
+    Every second anew until the block ends: an engine may not have been there to hear it.
+    """
     watch, done = Watch(), threading.Event()
     disk, ram = _Disk(staging, limits), _Memory(limits)
 
     def look() -> None:
         while not done.wait(_PERIOD_S):
-            watch.exceeded = disk.exceeded()
-            watch.thrashing = ram.is_thrashing(memory())
+            watch.exceeded = watch.exceeded or disk.exceeded()
+            watch.thrashing = watch.thrashing or ram.is_thrashing(memory())
             if watch.exceeded or watch.thrashing:
                 kill()
-                return
 
     thread = threading.Thread(target=look, name="dnnbox-watch", daemon=True)
     thread.start()

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from dnnbox.boxes import hardened, owner
 from dnnbox.boxes.container import open_container
 from dnnbox.boxes.engine import Session
 from dnnbox.boxes.hardened import Wanted
-from dnnbox.errors import EngineLimit, EngineLost, EngineUnavailable, GpuUnavailable
+from dnnbox.errors import EngineLimit, EngineLost, EngineUnavailable, EnvFailed, GpuUnavailable
 from dnnbox.harness.protocol import RunRequest
 from dnnbox.records.environment import Limits, Mount
 from tests.engine.boxes.conftest import LIMITS, PROBE, ask, facts
@@ -100,6 +101,41 @@ def test_image_python__image_missing__is_engine_unavailable(tmp_path: Path) -> N
 
     with pytest.raises(EngineUnavailable, match="no image"):
         boxes.image_python("docker", "no-such-image:never", store=Store(tmp_path))
+
+
+@pytest.fixture
+def empty_image(session: Session, tmp_path: Path) -> Iterator[str]:
+    """An image with nothing in it."""
+    archive, name = tmp_path / "empty.tar", f"dnnbox-test-empty:{os.urandom(4).hex()}"
+    with tarfile.open(archive, "w") as tar:
+        tar.addfile(tarfile.TarInfo("readme"))
+    repository, _, tag = name.partition(":")
+    session.client.api.import_image(str(archive), repository=repository, tag=tag)
+    yield name
+    session.client.images.remove(name, force=True)
+
+
+@pytest.mark.usefixtures("no_container_left")
+def test_image_python__image_without_python__says_to_choose_another(empty_image: str, tmp_path: Path) -> None:
+    from dnnbox.store import Store
+
+    with pytest.raises(EnvFailed, match="no usable python3") as caught:
+        boxes.image_python("docker", empty_image, store=Store(tmp_path))
+    assert "--base-image" in caught.value.hint
+
+
+@pytest.mark.usefixtures("no_container_left")
+def test_image_python__engine_that_cannot_start_it__is_the_engines_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is not to blame, and another one would be no better."""
+    from dnnbox.store import Store
+
+    arguments = hardened.create_arguments
+    monkeypatch.setattr(hardened, "create_arguments", lambda *given: {**arguments(*given), "user": "no-such-user"})
+    monkeypatch.setattr(hardened, "differences", lambda *_: [])
+    with pytest.raises(EngineUnavailable, match="no-such-user"):
+        boxes.image_python("docker", boxes.DEFAULT_IMAGE, store=Store(tmp_path))
 
 
 def test_sweep__dead_owner__is_removed_and_nobody_else(session: Session) -> None:

@@ -66,6 +66,25 @@ def test_calls__of_one_job__are_fewer_than_are_spoiled(proxied: EngineProxy, job
     assert 8 < len(proxied.calls) <= MOST_CALLS, proxied.calls
 
 
+@pytest.mark.parametrize("proxied", [("stall", 4), ("500", 4), ("cut", 4)], indirect=True, ids=str)
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_sweep__engine_that_hangs_on_one_container__goes_on(
+    proxied: EngineProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = {**owner.labels(), f"{owner.LABEL}.pid": "999999999"}
+    with monkeypatch.context() as direct:
+        direct.delenv("DOCKER_HOST")
+        with Session("docker") as session:
+            for _ in range(2):
+                session.client.containers.create(boxes.DEFAULT_IMAGE, ["true"], labels=dead, network_mode="none")
+
+    boxes.sweep("docker")
+
+    assert proxied.calls[4].startswith("DELETE"), proxied.calls
+    monkeypatch.delenv("DOCKER_HOST")
+    boxes.sweep("docker")
+
+
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(

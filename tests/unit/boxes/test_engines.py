@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -13,19 +14,20 @@ import pytest
 from dnnbox.boxes import engines
 from dnnbox.errors import EngineUnavailable
 
-Listen = Callable[[dict[str, bytes]], Path]
+PONG = b"HTTP/1.0 200 OK\r\n\r\nOK"
+Listen = Callable[..., Path]
 
 
 @pytest.fixture
 def listen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listen]:
-    """Answer each place as given; ``/slow`` only once another place was asked for; any other not at all."""
+    """Answer each place as given, after a while; ``/slow`` only once another was asked for; any other not at all."""
     place = tmp_path_factory.mktemp("s") / "s"
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(place))
     server.listen()
     other_asked = threading.Event()
 
-    def start(answers: dict[str, bytes]) -> Path:
+    def start(answers: dict[str, bytes], after_s: float = 0.0) -> Path:
         def serve(connection: socket.socket) -> None:
             with connection:
                 asked = connection.recv(4096).split(b" ")
@@ -35,7 +37,9 @@ def listen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listen]:
                     other_asked.wait(10)
                 else:
                     other_asked.set()
-                connection.sendall(answers.get(asked[1].decode(), b""))
+                time.sleep(after_s)
+                with contextlib.suppress(OSError):  # nobody waits for it any more
+                    connection.sendall(answers.get(asked[1].decode(), b""))
 
         def accept() -> None:
             while True:
@@ -65,6 +69,16 @@ def test_ask__slow_answer__does_not_hold_up_another_question(listen: Listen) -> 
 def test_ask__answer_that_nobody_wants__is_given_up_quietly(listen: Listen) -> None:
     place = listen({})
     engines.ask(place, "/slow").close()
+
+
+def test_base_url__engine_on_a_busy_machine__is_waited_for_once_it_was_chosen(
+    listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"unix://{listen({'/_ping': PONG}, after_s=0.3)}"
+    monkeypatch.setenv("DOCKER_HOST", url)
+
+    assert not engines.engine_answers("docker", 0.05)
+    assert engines.base_url("docker") == url
 
 
 @pytest.mark.parametrize(

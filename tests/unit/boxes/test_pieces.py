@@ -112,6 +112,12 @@ def test_request__specification_there__uses_cdi(tmp_path: Path) -> None:
     assert gpu.request("cuda", "all", [str(tmp_path)]).device_ids == ("nvidia.com/gpu=all",)
 
 
+def test_request__specifications_that_cannot_be_read__are_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    assert gpu.request("cuda", "", [str(tmp_path), str(tmp_path / "none")]).driver == "nvidia"
+
+
 @pytest.mark.parametrize(
     ("device", "gpus", "variables"),
     [

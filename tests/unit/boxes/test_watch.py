@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from dnnbox.boxes.watch import _Disk, _Memory, _size_of
+from dnnbox.boxes.watch import _Disk, _Memory, _size_of, watching
 from dnnbox.records.environment import Limits
 
 LIMIT = 64 << 20
@@ -54,6 +55,26 @@ def test_disk__within_and_beyond_the_cap__is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "flood").write_bytes(b"x" * (6 << 20))
     os.sync()
     assert "allowed" in disk.exceeded()
+
+
+def test_watching__kill_that_did_not_reach_the_job__is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnnbox.boxes.watch._PERIOD_S", 0.01)
+    monkeypatch.setattr("dnnbox.boxes.watch._RESERVE_BYTES", 1 << 60)  # counted at every look, whoever fills the disk
+    kills: list[float] = []
+    limits = Limits(memory_bytes=1, output_bytes=1 << 20)
+    with watching(tmp_path, limits, lambda: kills.append(time.monotonic()), lambda: None) as watch:
+        time.sleep(0.1)
+        assert kills == []
+        (tmp_path / "flood").write_bytes(b"x" * (3 << 20))
+        deadline = time.monotonic() + 20
+        while len(kills) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (tmp_path / "flood").unlink()
+        time.sleep(0.05)
+    assert len(kills) >= 3
+    assert "allowed" in watch.exceeded, "what it was killed for is not forgotten"
 
 
 def test_size_of__sparse_file_and_link__take_no_room(tmp_path: Path) -> None:
