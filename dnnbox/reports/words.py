@@ -332,8 +332,8 @@ def limit_value(metric: str, value: float) -> str:
 
 def relation(target: Target) -> str:
     """Return the relation that the expression holds."""
-    match = re.search(r"<=|>=|<|>", target.expression)
-    return match[0] if match else "<="
+    match = re.search(r"<=|>=|<|>|≥", target.expression)
+    return match[0].replace("≥", ">=") if match else "<="
 
 
 def requirement(target: Target) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dnnbox.cli.screens.layout import GAP, PLAIN, Cell, Look, clip, grid, heading, rule
 from dnnbox.handoff.comparing import Compared, Comparison
@@ -10,6 +10,7 @@ from dnnbox.reports import numbers
 from dnnbox.text import visible
 
 _WIDTHS = (8, 14, 9, 9, 9, 9, 9, 0)
+_WIDE = 98  # columns that the whole table takes
 
 
 def compare_screen(comparison: Comparison, *, look: Look = PLAIN) -> str:
@@ -22,11 +23,11 @@ def _lines(comparison: Comparison, look: Look) -> Iterator[str]:
     yield heading(look, f"{len(rows)} experiments", f"against {rows[0].experiment}")
     yield ""
     figures = [Cell(name, right=True) for name in ("p50", "p95", "Items/s", "Cold", "Memory")]
-    head = [Cell(""), Cell("Checkpoint"), *figures, Cell("Change")]
-    yield from grid(look, _WIDTHS, [head], indent=2)
+    yield from _table_row(look, Cell(""), Cell("Checkpoint"), figures, Cell("Change"))
     yield rule(look, indent=2)
     for row in rows:
-        yield from grid(look, _WIDTHS, [_row(row, look)], indent=2)
+        name = clip(visible(row.checkpoint, 60), 14)
+        yield from _table_row(look, Cell(row.experiment), Cell(name), _figures(row), _change(row, look))
     yield ""
     yield from _plot(rows, look)
     if any(row.note for row in rows):
@@ -34,16 +35,22 @@ def _lines(comparison: Comparison, look: Look) -> Iterator[str]:
         yield from grid(look, (8, 0), [(row.experiment, Cell(row.note, "quiet")) for row in rows if row.note], indent=2)
 
 
-def _row(row: Compared, look: Look) -> tuple[Cell | str, ...]:
+def _table_row(look: Look, name: Cell, checkpoint: Cell, figures: Sequence[Cell], change: Cell) -> Iterator[str]:
+    """Yield a row of the table; on a narrow terminal the figures have a line of their own."""
+    if look.columns >= _WIDE:
+        yield from grid(look, _WIDTHS, [[name, checkpoint, *figures, change]], indent=2)
+        return
+    yield from grid(look, (8, 0, 18), [[name, checkpoint, change]], indent=2)
+    yield from grid(look, (9,) * len(figures), [figures], indent=2)
+
+
+def _figures(row: Compared) -> Sequence[Cell]:
     return (
-        row.experiment,
-        clip(visible(row.checkpoint, 60), 14),
         Cell(numbers.duration(row.latency_p50_ms, row.interval_ms), right=True),
         Cell(numbers.duration(row.latency_p95_ms), right=True),
         Cell(numbers.rate(row.throughput_items_s), right=True),
         Cell(numbers.duration(row.cold_total_ms), right=True),
         Cell(numbers.memory(row.memory_mib), right=True),
-        _change(row, look),
     )
 
 
@@ -55,7 +62,10 @@ def _change(row: Compared, look: Look) -> Cell:
         return Cell(f"none (±{numbers.NBSP}{100 * row.change.noise:.0f}{numbers.NBSP}%)")
     style = "missed" if low > 0 else "met"
     word = "slower" if low > 0 else "faster"
-    return Cell(f"{numbers.fixed(100 * abs(row.change.share), 0)}{numbers.NBSP}% {word}", style if look.colour else "")
+    told = f"{numbers.fixed(100 * abs(row.change.share), 0)}{numbers.NBSP}% {word}"
+    if row.change.share >= 1:
+        told = f"{numbers.significant(1 + row.change.share)}× as long"
+    return Cell(told, style if look.colour else "")
 
 
 def _plot(rows: tuple[Compared, ...], look: Look) -> Iterator[str]:

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dnnbox.cli.screens.layout import PLAIN, Cell, Look, clip, grid, heading, rule
+from dnnbox.cli.screens.layout import GAP, PLAIN, Cell, Look, clip, grid, heading, rule
 from dnnbox.handoff.history import Entry, History, Trend, changes
 from dnnbox.reports import numbers, words
 from dnnbox.text import visible
 
-_WIDE, _NARROW = (20, 22, 6, 22, 11, 0), (16, 16, 4, 12, 9, 0)
+_WIDE, _NARROW = (20, 22, 6, 22, 11, 0), (13, 13, 0, 9, 7)
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-=+*#@"
 
 
+def _is_wide(look: Look) -> bool:
+    return look.columns >= 100
+
+
 def _widths(look: Look) -> tuple[int, ...]:
-    return _WIDE if look.columns >= 100 else _NARROW
+    return _WIDE if _is_wide(look) else _NARROW
+
+
+def _shown(look: Look, row: Sequence[Cell]) -> Sequence[Cell]:
+    """Leave out how many runs there were on a narrow terminal: the bars show them."""
+    return row if _is_wide(look) else (*row[:2], *row[3:])
+
+
+def _bars_that_fit(look: Look) -> int:
+    return _WIDE[3] - 2 if _is_wide(look) else look.columns - 2 - sum(_NARROW) - GAP * (len(_NARROW) - 1)
 
 
 def history_screen(found: History, *, look: Look = PLAIN) -> str:
@@ -35,12 +48,13 @@ def _lines(found: History, look: Look) -> Iterator[str]:
         yield "  no experiment lies below tmp/ here"
         return
     yield ""
-    head = [Cell("Checkpoint"), Cell("Device"), Cell("Runs", right=True), Cell("Oldest to newest")]
+    bars = Cell("Oldest to newest" if _is_wide(look) else "By time")
+    head = [Cell("Checkpoint"), Cell("Device"), Cell("Runs", right=True), bars]
     widths = _widths(look)
-    yield from grid(look, widths, [[*head, Cell("Newest", right=True), Cell("Change")]], indent=2)
+    yield from grid(look, widths, [_shown(look, [*head, Cell("Newest", right=True), Cell("Change")])], indent=2)
     yield rule(look, indent=2)
     for trend in found.trends:
-        yield from grid(look, widths, [_row(trend, found.metric, look)], indent=2)
+        yield from grid(look, widths, [_shown(look, _row(trend, found.metric, look))], indent=2)
 
 
 def _row(trend: Trend, metric: str, look: Look) -> list[Cell]:
@@ -63,7 +77,7 @@ def _row(trend: Trend, metric: str, look: Look) -> list[Cell]:
 
 def sparkline(entries: Sequence[Entry], look: Look) -> str:
     """Return the figures as bars from zero, the newest last; a run without the figure is a gap."""
-    values = [entry.value for entry in entries[-(_widths(look)[3] - 2) :]]
+    values = [entry.value for entry in entries[-_bars_that_fit(look) :]]
     highest = max((value for value in values if value is not None), default=0.0)
     bars = _BARS if look.unicode else _ASCII_BARS
     if highest <= 0:

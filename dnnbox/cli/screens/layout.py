@@ -15,6 +15,7 @@ from dnnbox.text import visible
 MAX_COLUMNS = 100
 MIN_COLUMNS = 60
 GAP = 2
+_CRAMPED = 24
 
 _SGR = {
     "title": "1",
@@ -139,9 +140,13 @@ def _head(text: str, columns: int) -> str:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Return ``text`` as lines of at most ``columns`` cells; breaks at spaces, inside a word only where it must."""
+    """Return ``text`` as lines of at most ``columns`` cells; breaks at spaces, inside a word only where it must.
+
+    Words that non-breaking spaces hold together come apart only where they take more than a line.
+    """
     lines, line = [], ""
-    for word in text.split(" "):
+    words = [part for word in text.split(" ") for part in (word.split("\u00a0") if cells(word) > columns else [word])]
+    for word in words:
         candidate = f"{line} {word}" if line else word
         if cells(candidate) <= columns:
             line = candidate
@@ -165,9 +170,20 @@ def _broken(word: str, columns: int) -> list[str]:
 def grid(look: Look, widths: Sequence[int], rows: Sequence[Sequence[Cell | str]], indent: int = 0) -> list[str]:
     """Return rows in columns. A width of 0 takes what is left of the look's columns; cells wrap inside theirs.
 
-    A row may be shorter than ``widths``: its last cell then takes the rest of the line.
+    A row may be shorter than ``widths``: its last cell then takes the rest of the line. Where a wide last column would
+    leave the one before it hardly any room, its cells go below that one.
     """
-    return [line for row in rows for line in _row(look, _resolve(look, widths, indent), row, indent)]
+    resolved = _resolve(look, widths, indent)
+    if len(widths) > 1 and not widths[-2] and resolved[-2] < _CRAMPED and widths[-1] >= _CRAMPED:
+        rows = [part for row in rows for part in _stacked(row, len(widths))]
+    return [line for row in rows for line in _row(look, resolved, row, indent)]
+
+
+def _stacked(row: Sequence[Cell | str], columns: int) -> list[Sequence[Cell | str]]:
+    if len(row) < columns:
+        return [row]
+    below = row[-1] if isinstance(row[-1], Cell) else Cell(row[-1])
+    return [row[:-1], *([[*[Cell("")] * (columns - 2), below]] if below.text else [])]
 
 
 def _resolve(look: Look, widths: Sequence[int], indent: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from dnnbox.cli.screens.layout import PLAIN, Cell, Look, cells, clock, grid, hea
 from dnnbox.records.evaluation import Quality, TrainingCheck
 from dnnbox.records.experiment import ExperimentIndex
 from dnnbox.records.measurements import Contract, Profile, Stats, Target, Throughput, Verdict
-from dnnbox.reports import numbers
+from dnnbox.reports import numbers, words
 from dnnbox.text import redact, visible
 
 _MOST_DOUBTS = 3
@@ -60,7 +59,7 @@ def run_summary(
         _targets(look, verdict),
         _decision(look, verdict),
         _assumed(look, contract),
-        grid(look, (_LABEL, 0), _paths(names), _INDENT),
+        _paths(look, names),
         grid(look, (0,), [(_closing(names, seconds),)]),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -267,28 +266,23 @@ def _bar(stages: Sequence[tuple[str, float]], whole: float, room: int) -> tuple[
 
 
 def _targets(look: Look, verdict: Verdict) -> list[str]:
-    wide = look.columns >= 90
+    is_wide = look.columns >= 96
     rows: list[tuple[Cell | str, ...]] = []
     for number, target in enumerate(verdict.targets):
-        measured = numbers.plain(target.measured) if target.measured is not None else "–"
-        distance = [margin(target)] if wide else []
-        kind = Cell("required" if target.required else "wanted", "quiet")
+        kind = "required" if target.required else "wanted"
+        requirement = words.requirement(target)
+        measured = words.metric_value(target.metric, target.measured, target.interval)
         label = Cell("" if number else "Targets", "accent")
-        rows.append((label, look.mark(target.status), pretty(target.expression), measured, *distance, kind))
-    return grid(look, (_LABEL, 10, 0, 9, 16, 8) if wide else (_LABEL, 10, 0, 9, 8), rows, _INDENT)
-
-
-def pretty(expression: str) -> str:
-    """Return ``latency_p50_ms<=10`` as ``latency_p50_ms ≤ 10``."""
-    signs = {"<=": "≤", ">=": "≥", "==": "=", "<": "<", ">": ">", "!=": "≠"}
-    return re.sub(r"\s*(<=|>=|==|!=|<|>)\s*", lambda found: f" {signs[found[1]]} ", visible(expression, 80))
+        row = (label, look.mark(target.status), requirement if is_wide else f"{requirement}, {kind}", measured)
+        rows.append((*row, margin(target), Cell(kind, "quiet")) if is_wide else row)
+    return grid(look, (_LABEL, 10, 0, 13, 17, 8) if is_wide else (_LABEL, 10, 0, 13), rows, _INDENT)
 
 
 def margin(target: Target) -> str:
     """Return how far the measured value is from the limit, in words that say on which side."""
     if target.measured is None or target.status == "unknown":
         return ""
-    distance = numbers.plain(abs(target.measured - target.target))
+    distance = words.margin(target).lstrip("−")
     if target.status == "met":
         return f"margin {distance}"
     return f"{'over' if target.measured > target.target else 'short'} by {distance}"
@@ -328,10 +322,12 @@ def _assumed(look: Look, contract: Contract) -> list[str]:
     return grid(look, (_LABEL, 0), rows, _INDENT) if rows else []
 
 
-def _paths(names: RunNames) -> Sequence[tuple[Cell, str]]:
+def _paths(look: Look, names: RunNames) -> list[str]:
+    """Return the paths, each on one line however narrow the terminal is: a broken one cannot be opened or copied."""
     paths = [("Reports" if not n else "", path) for n, path in enumerate(names.reports)]
+    margin_ = " " * _INDENT
     return [
-        (Cell(label, "accent"), visible(path, 200))
+        f"{margin_}{look.paint(f'{label:<{_LABEL}}', 'accent')}  {look.fold(visible(path, 200))}"
         for label, path in (*paths, ("Experiment", names.experiment))
         if path
     ]

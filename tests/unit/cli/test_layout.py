@@ -93,6 +93,10 @@ def test_wrap__non_breaking_space__keeps_number_and_unit_together() -> None:
     assert wrap("takes 14.6\u00a0ms", 11) == ["takes", "14.6\u00a0ms"]
 
 
+def test_wrap__glued_words_that_take_more_than_a_line__come_apart_between_words() -> None:
+    assert wrap("other\u00a0processes\u00a0used\u00a0it", 12) == ["other", "processes", "used it"]
+
+
 def test_wrap__wide_characters_in_a_narrow_column__ends() -> None:
     assert wrap("模型", 1) == ["模", "型", ""] or all(wrap("模型", 1)[:2])
 
@@ -106,6 +110,17 @@ def test_clip_and_shorten__too_long__show_that_something_is_missing() -> None:
 def test_grid__short_row__lets_its_last_cell_use_the_rest() -> None:
     look = Look(columns=40)
     assert grid(look, (6, 0, 10), [("a", "b" * 30)]) == ["a       " + "b" * 30]
+
+
+def test_grid__no_room_before_a_wide_last_column__puts_that_below() -> None:
+    rows = [("Box", "a new venv for this model", "asked for"), ("Device", "cpu", "")]
+    narrow, wide = (Look(columns=columns) for columns in (60, 100))
+    assert grid(narrow, (14, 0, 30), rows) == [
+        "Box             a new venv for this model",
+        "                asked for",
+        "Device          cpu",
+    ]
+    assert len(grid(wide, (14, 0, 30), rows)) == 2
 
 
 def test_grid__wrapped_cells__stay_in_their_columns() -> None:

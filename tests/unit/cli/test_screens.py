@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from dnnbox.cli.screens.error import error_screen
 from dnnbox.cli.screens.inspect import inspect_screen, not_known
 from dnnbox.cli.screens.layout import Look, cells
 from dnnbox.cli.screens.plan import consent_keys, plan_screen
-from dnnbox.cli.screens.summary import RunNames, margin, pretty, run_summary
+from dnnbox.cli.screens.summary import RunNames, margin, run_summary
 from dnnbox.consent import choices
 from dnnbox.errors import Busy, UnsafeCheckpoint
 from dnnbox.records.experiment import ExperimentIndex
@@ -100,8 +101,9 @@ def test_screens__hostile_text_in_every_field__show_nothing_live(poison: str) ->
     ]  # fmt: skip
     lines = [line for screen in shown for line in screen.split("\n")]
     assert all(line.isprintable() for line in lines)
-    # A command is never wrapped: it is there to be pasted.
-    assert max(cells(line) for line in lines if not line.startswith("Next")) <= 100
+    # A command or a path is never wrapped: it is there to be pasted.
+    pasted = ("Next", "  Reports", "  Experiment")
+    assert max(cells(line) for line in lines if not line.startswith(pasted)) <= 100
 
 
 def test_screens__credentials_in_texts__are_gone() -> None:
@@ -195,20 +197,36 @@ def test_summary__nothing_measured__keeps_the_cells_and_says_not_measured() -> N
 
 
 @pytest.mark.parametrize(
-    ("measured", "status", "words"), [(14.6, "met", "margin 5.4"), (25.0, "missed", "over by 5"), (None, "unknown", "")]
+    ("measured", "delta", "status", "words"),
+    [
+        (14.6, -5.4, "met", "margin 5.4\u00a0ms"),
+        (25.0, 5.0, "missed", "over by 5.0\u00a0ms"),
+        (None, None, "unknown", ""),
+    ],
 )
-def test_margin__each_side_of_the_limit__says_which(measured: float | None, status: str, words: str) -> None:
-    target = Target("latency_p50_ms<=20", "latency_p50_ms", measured, 20.0, None, status, "x")  # type: ignore[arg-type]
+def test_margin__each_side_of_the_limit__says_which_with_the_unit(
+    measured: float | None, delta: float | None, status: str, words: str
+) -> None:
+    target = Target("latency_p50_ms<=20", "latency_p50_ms", measured, 20.0, delta, status, "x")  # type: ignore[arg-type]
     assert margin(target) == words
 
 
 def test_margin__throughput_too_low__is_short() -> None:
-    assert margin(Target("throughput>=100", "throughput", 80.0, 100.0, -20.0, "missed", "x")) == "short by 20"
+    target = Target("throughput_items_s>=100", "throughput_items_s", 80.0, 100.0, -20.0, "missed", "x")
+    assert margin(target) == "short by 20.0\u00a0items/s"
 
 
-def test_pretty__operators__are_typeset() -> None:
-    assert pretty("a<=1") == "a ≤ 1"
-    assert pretty("a >= 1") == "a ≥ 1"
+def test_summary__narrow_terminal__breaks_neither_words_nor_paths() -> None:
+    report = "tmp/a-model-with-a-name-of-some-length-20260312-140809/reports/experiment-report.html"
+    noise = {"checks": [{"ok": False, "text": "the process waited for a CPU that others used for a while"}]}
+    stats = replace(made.STATS, quality="contended", noise=noise)
+    names = RunNames("net", "tmp/net", (report,))
+    text = run_summary(made.INDEX, stats, made.VERDICT, made.CONTRACT, names, 3.0, look=Look(columns=60))
+    assert report in text
+    lines = [line.strip() for line in text.split("\n")]
+    assert "the process waited for a" in " ".join(lines)
+    assert all(cells(line) <= 60 for line in lines if report not in line)
+    assert "Latency p50" in text
 
 
 # -- error and doctor ------------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def test_history__several_at_once__all_answer_the_same(tmp_path: Path) -> None:
     assert len(answers[0]["trends"][0]["entries"]) == 10
 
 
-@pytest.mark.parametrize("look", [Look(), Look(unicode=False), Look(columns=80)])
+@pytest.mark.parametrize("look", [Look(), Look(unicode=False), Look(columns=80), Look(columns=60)])
 def test_screen__two_trends__fit_the_width(tmp_path: Path, look: Look) -> None:
     for number in range(30):
         experiment(tmp_path, f"run{number:02d}", day=1 + number % 28, slower_by=number / 10)
