@@ -72,9 +72,11 @@ class Canvas:
         self.fill(c - thick, b, c, d, colour)
 
     def dot(self, x: float, y: float, colour: Colour) -> None:
-        """Draw a small square around a point."""
+        """Draw a small square around a point, with a light edge that shows it on a ground of its own colour."""
         size = max(2, round(min(self.width, self.height) / 60))
-        self.fill(int(x) - size, int(y) - size, int(x) + size, int(y) + size, colour)
+        edge = max(1, size // 3)
+        for half, shade in ((size + edge, LIGHT), (size, colour)):
+            self.fill(int(x) - half, int(y) - half, int(x) + half, int(y) + half, shade)
 
     def blend(self, classes: Sequence[int], width: int, height: int, background: int = 0) -> None:
         """Tint every pixel by its class; ``classes`` is a plane of another size, ``background`` stays as it is."""

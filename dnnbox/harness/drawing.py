@@ -167,10 +167,24 @@ def _marked(seen: Seen, entry: Dict[str, Any]) -> Canvas:
             colour = PALETTE[(kind if isinstance(kind, int) else number) % len(PALETTE)]
             box["colour"] = _hex(colour)
             canvas.frame(left * across, top * down, right * across, bottom * down, colour)
-    for number, point in enumerate(entry.get("keypoints") or []):
-        if len(point) < 3 or float(point[2]) >= SURE:
-            canvas.dot(float(point[0]) * across, float(point[1]) * down, PALETTE[number % len(PALETTE)])
+    colours = []
+    for number, point in enumerate(_points(entry)):
+        is_drawn = len(point) < 3 or float(point[2]) >= SURE
+        colour = PALETTE[number % len(PALETTE)]
+        colours.append(_hex(colour) if is_drawn else "")
+        if is_drawn:
+            canvas.dot(float(point[0]) * across, float(point[1]) * down, colour)
+    if colours:
+        entry["keypoint_colours"] = colours
     return canvas
+
+
+def _points(entry: Dict[str, Any]) -> List[Sequence[float]]:
+    """Return the key points of an entry: [x, y] or [x, y, score] each, or a list of such for each thing."""
+    found = entry.get("keypoints") or []
+    if found and found[0] and isinstance(found[0][0], (list, tuple)):
+        return [point for points in found for point in points]
+    return list(found)
 
 
 def _masked(
@@ -230,7 +244,7 @@ def _depth(name: str, array: Array, place: int, item: int, out_dir: str) -> Dict
     span = (top - low) or 1.0
     pixels = b"".join(bytes(heat((value - low) / span)) for value in values)
     picture = _write(Canvas(wide, high, pixels).within(LONGEST), out_dir, "depth", item)
-    return {"kind": "depth", "item": item, "output": name, "nearest": low, "farthest": top, "picture": picture}
+    return {"kind": "depth", "item": item, "output": name, "lowest": low, "highest": top, "picture": picture}
 
 
 def _pair(seen: Optional[Seen], named: Named, place: int, item: int, out_dir: str) -> Decoded:

@@ -17,7 +17,7 @@ _LONG = 32  # characters: longer values are sentences, which need a line of thei
 _MOST_COLUMNS = 6
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _SCORES = ("probability", "score", "similarity", "share")
-_UNTOLD = ("kind", "source", "item", "picture", "pair", "token_ids", "picture_size")
+_UNTOLD = ("kind", "source", "item", "picture", "pair", "token_ids", "picture_size", "keypoint_colours")
 _FIRST = ("prompt", "text", "transcript")
 _NAMES = {
     "box_xyxy": "Box",
@@ -27,12 +27,16 @@ _NAMES = {
     "speech_s": "Speech, s",
     "seconds": "Time, s",
     "tokens_per_s": "Tokens per second",
+    "lowest": "Lowest value",
+    "highest": "Highest value",
 }
-_EMPTY = dict.fromkeys(("objects", "boxes", "segments"), "nothing was found")
+_EMPTY = dict.fromkeys(("objects", "boxes", "keypoints", "segments"), "nothing was found")
+_DEPTH = "dark is low, bright is high; whether high is far or near is the model's own convention"
 
 
 def block(entry: Mapping[str, Any], name: str) -> Block:
     """Return an entry of ``decoded``; ``name`` is the input that it is of, "" where nobody knows."""
+    entry = _with_points(entry)
     listed = next(((key, value) for key, value in entry.items() if _is_records(value)), None)
     empty = next((words for key, words in _EMPTY.items() if entry.get(key) == []), "")
     rest = [
@@ -43,12 +47,45 @@ def block(entry: Mapping[str, Any], name: str) -> Block:
     title = _title(entry, name, listed[1] if listed else ())
     if entry.get("kind") == "picture":
         rest = [("Size", say("{w} × {h} pixels", w=entry.get("width", "?"), h=entry.get("height", "?")))]
+    if entry.get("kind") == "depth":
+        rest.append(("Colours", data(_DEPTH)))
     if listed is None:
         return Pairs(tuple(rest) or (("Result", data(empty or "empty")),), title)
-    note = sentences(*(say("{name}: {value}.", name=key, value=value) for key, value in rest if key != "Output"))
+    more = len(listed[1]) > _MOST_RECORDS and listed[0] != "histogram"
+    note = sentences(
+        say("The first {n} of {all}.", n=_MOST_RECORDS, all=numbers.count(len(listed[1]))) if more else NOTHING,
+        *(say("{name}: {value}.", name=key, value=value) for key, value in rest if key != "Output"),
+    )
     if listed[0] == "histogram":
         return _histogram(listed[1], title, note)
     return _records(_kind(entry), listed[1][:_MOST_RECORDS], title, note)
+
+
+def _with_points(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the entry with key points, each [x, y] or [x, y, score], as records with the colours they are drawn in."""
+    points = entry.get("keypoints")
+    if isinstance(points, list) and points and all(_is_points(group) for group in points):  # of several things
+        points = [point for group in points for point in group]
+    if not isinstance(points, list) or (points and not _is_points(points)):
+        return entry
+    colours = entry.get("keypoint_colours")
+    drawn = colours if isinstance(colours, list) and len(colours) == len(points) else [""] * len(points)
+    found = [
+        {
+            "point": number,
+            **dict(zip(("x", "y", "score"), point, strict=False)),
+            **({"colour": colour} if colour else {}),
+        }
+        for number, (point, colour) in enumerate(zip(points, drawn, strict=True), 1)
+    ]
+    return {**entry, "keypoints": found}
+
+
+def _is_points(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    flat_ = [part for point in value if isinstance(point, list) and len(point) in (2, 3) for part in point]
+    return len(flat_) >= 2 * len(value) and all(isinstance(part, int | float) for part in flat_)
 
 
 def _is_records(value: Any) -> bool:
@@ -98,6 +135,8 @@ def _things(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     if "segments" in entry:
         of = " of speech" if entry.get("kind") == "speech-segments" else ""
         return f"stretch{of}", f"stretches{of}"
+    if "keypoints" in entry:
+        return "key point", "key points"
     return ("object", "objects") if "objects" in entry or "boxes" in entry else None
 
 

@@ -161,7 +161,7 @@ _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w@.]*)\s*(<=|>=|<|>|≤|≥)\s*([-+]?(
 _PLAIN = {"≤": "<=", "≥": ">="}
 _DOUBTS = {
     "contended": "the machine was contended while it measured",
-    "unstable": "the figures did not settle while it measured",
+    "unstable": "the figures did not settle",
 }
 
 

@@ -26,7 +26,7 @@ def special(runtime: Any, outputs: Any, items: Sequence[Any]) -> Any:
     if name.endswith("DepthEstimation"):
         depth = outputs["predicted_depth"]
         return [
-            {"kind": "depth", "item": place, "nearest": float(plane.min()), "farthest": float(plane.max())}
+            {"kind": "depth", "item": place, "lowest": float(plane.min()), "highest": float(plane.max())}
             for place, plane in enumerate(depth)
         ]
     return None

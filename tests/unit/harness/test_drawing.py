@@ -47,6 +47,20 @@ def test_draw__boxes__are_framed_on_what_the_model_saw(tmp_path: Path) -> None:
     assert pixels[10 * width + 10] == (255, 255, 255)
 
 
+def test_draw__key_points__the_sure_ones_are_marked_and_their_colours_told(tmp_path: Path) -> None:
+    entry: dict[str, Any] = {"kind": "pose", "item": 0, "keypoints": [[8, 8, 0.9], [16, 16, 0.1], [24, 24]]}
+    drawing.draw(runtime(), {"x": picture(0.0, 0.0, 0.0)}, {}, [], [entry], str(tmp_path), 0)
+    width, _, pixels = pixels_of(tmp_path / "pose-0.png")
+    first, unsure, third = entry["keypoint_colours"]
+    assert (bool(first), unsure, bool(third)) == (True, "", True)
+    assert f"#{bytes(pixels[8 * width + 8]).hex()}" == first
+    assert pixels[16 * width + 16] == (0, 0, 0)
+    assert min(pixels[8 * width + 5]) > 200  # its light edge
+    several = {"keypoints": [[[8, 8, 0.9]], [[24, 24, 0.9]]]}
+    drawing.draw(runtime(), {"x": picture(0.0, 0.0, 0.0)}, {}, [], [several], str(tmp_path), 1)
+    assert len(several["keypoint_colours"]) == 2
+
+
 def test_draw__normalised_input__comes_back_in_its_colours(tmp_path: Path) -> None:
     pipeline = SimpleNamespace(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     drawing.draw(runtime(pipeline=lambda: pipeline), {"x": picture(2.0, 0.0, -2.0)}, {}, [], [], str(tmp_path), 0)
@@ -78,7 +92,7 @@ def test_draw__depth__near_and_far_differ(tmp_path: Path) -> None:
     values = array("f", [float(value) for value in range(32 * 32)])
     outputs = {"depth": Array("float32", (1, 32, 32), values.tobytes())}
     (entry,) = drawing.draw(runtime("depth-estimation"), {"x": picture(1, 1, 1)}, outputs, [], [], str(tmp_path), 0)
-    assert (entry["nearest"], entry["farthest"]) == (0.0, 1023.0)
+    assert (entry["lowest"], entry["highest"]) == (0.0, 1023.0)
     _, _, pixels = pixels_of(tmp_path / "depth-0.png")
     assert pixels[0] != pixels[-1]
 
