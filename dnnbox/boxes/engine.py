@@ -180,35 +180,42 @@ class Session:
             waiter.start()
             waiter.join(max(0.0, deadline - time.monotonic()))
             if waiter.is_alive():
-                if self._has_ended(container.id):
+                if self._has_ended(container):
                     return timed_out  # only the answer did not come
                 timed_out = True
                 self._stop(container)
                 waiter.join(_CALL_S)
-                if waiter.is_alive():
+                if waiter.is_alive() and not self._has_ended(container):
                     raise EngineLost(f"{self.kind} does not stop the container")
-            if waiter.failure is None or self._has_ended(container.id):
+            if waiter.failure is None or self._has_ended(container):
                 return timed_out
 
     def _stop(self, container: Container) -> None:
         with engine_errors(self.kind), _gone_is_fine():
             container.stop(timeout=_GRACE_S)
 
-    def _has_ended(self, name: str | None) -> bool:
-        """Ask a fresh connection after a broken wait: the end of a stream says nothing about the container."""
+    def _has_ended(self, container: Container) -> bool:
+        """Ask over a fresh connection after a broken wait: the end of a stream says nothing about the container."""
         deadline = time.monotonic() + _RETURN_S
         while True:
             try:
-                base_url(self.kind, _RETURN_S)  # a ping: the SDK leaks a socket where nobody answers
-                client = _connect(self._url)
-                with contextlib.closing(client), engine_errors(self.kind):
-                    return bool(client.containers.get(str(name)).attrs["State"]["Status"] in ("exited", "dead"))
+                self._reconnect()
+                container.client, container.collection = self.client, self.client.containers
+                with engine_errors(self.kind):
+                    container.reload()
+                return container.attrs["State"]["Status"] in ("exited", "dead")
             except (EngineUnavailable, EngineLost) as error:
                 if time.monotonic() > deadline:
                     raise EngineLost(
                         f"{self.kind} went away during the run", hint="start it again and repeat the run"
                     ) from error
                 time.sleep(0.5)
+
+    def _reconnect(self) -> None:
+        """Connect anew, for all that follows: podman's service may be another one now, at another place."""
+        self._url = base_url(self.kind, _RETURN_S)  # a ping: the SDK leaks a socket where nobody answers
+        old, self.client = self.client, _connect(self._url)
+        old.close()
 
     def _remove(self, name: str) -> None:
         """Remove by name: the answer to ``create`` may have been lost while the container was made.
@@ -221,10 +228,10 @@ class Session:
 
         for last in (False, True):
             try:
+                if last:
+                    self._reconnect()
                 if engine_answers(self.kind, _RETURN_S):
-                    fresh = contextlib.closing(_connect(self._url)) if last else contextlib.nullcontext(self.client)
-                    with fresh as client:
-                        client.api.remove_container(name, force=True, v=True)
+                    self.client.api.remove_container(name, force=True, v=True)
                     return
             except NotFound:
                 return

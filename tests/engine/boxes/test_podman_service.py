@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from dnnbox.boxes import engines, podman_service
+from dnnbox import boxes
+from dnnbox.boxes import engines, owner, podman_service
+from dnnbox.boxes.container import open_container
+from dnnbox.boxes.engine import Session
 from dnnbox.errors import EngineUnavailable
+from tests.engine.boxes.conftest import LIMITS, PROBE, ask, facts
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("podman_engine")]
 
@@ -44,6 +50,32 @@ def test_base_url__the_user_named_a_socket__nothing_else_is_started(
     with pytest.raises(EngineUnavailable, match="socket is not there"):
         engines.base_url("podman")
     assert engines.OWN_SOCKETS == {}
+
+
+@pytest.mark.long
+def test_run__service_dies_during_the_job__another_takes_over_and_the_job_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die() -> None:
+        service, _ = podman_service._running[0]
+        service._process.kill()
+
+    try:
+        with open_container("podman", boxes.DEFAULT_IMAGE, "/usr/bin/python3", [], LIMITS, harness_dir=PROBE) as box:
+            first = engines.OWN_SOCKETS["podman"]
+            threading.Timer(3.0, die).start()
+            outcome = ask(box, tmp_path / "job", "import time; time.sleep(8); facts['done'] = True")
+            second = engines.OWN_SOCKETS["podman"]
+            again = ask(box, tmp_path / "again", "facts['done'] = True")
+        with Session("podman") as session:
+            ours = {"label": f"{owner.LABEL}.pid={os.getpid()}"}
+            left = session.client.containers.list(all=True, filters=ours)
+    finally:
+        podman_service.end()
+    assert first != second
+    assert (facts(outcome), outcome.exit_code) == ({"done": True}, 0)
+    assert facts(again) == {"done": True}
+    assert left == []
 
 
 def test_service__the_process_ends__so_does_it() -> None:
