@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-FAMILIES = ("clip_rn50", "detr_r50", "unet_carvana")
+FAMILIES = ("kair_dncnn25", "detr_r50", "unet_carvana")
 _INDEX = """
 import sys, time
 from pathlib import Path

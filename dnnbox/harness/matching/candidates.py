@@ -6,10 +6,10 @@ import inspect
 import os
 import sys
 from collections import Counter
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Optional, Set, Tuple
 
 from .building import signature_of
-from .configs import config_classes, defaults, settable
+from .configs import begun, config_classes, defaults, is_partly_known, settable
 from .importing import Source, file_of
 
 _PLAIN = (int, float, bool, str)
@@ -17,6 +17,7 @@ _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
 _MOST_COMMANDED = 4  # places that call a function, and readings of each, that command lines are applied to
 _FEW_GAPS = 3
+_LEAST_SIZE = 16
 _WIDTHS = (
     "dim",
     "width",
@@ -72,8 +73,15 @@ class Candidates:
     """Makes the calls for one class of the plan."""
 
     def __init__(
-        self, source: Source, plan: Dict[str, Any], said: List[Dict[str, Any]], common: List[int], checkpoint: str
+        self,
+        source: Source,
+        plan: Dict[str, Any],
+        said: List[Dict[str, Any]],
+        common: List[int],
+        checkpoint: str,
+        sizes: Collection[int] = (),
     ) -> None:
+        self.sizes = set(sizes)
         self.source, self.plan, self.said, self.common = source, plan, said, common or [16]
         self.checkpoint = os.path.basename(checkpoint).lower()
         self.sets = [("the checkpoint", values) for values in said]
@@ -112,7 +120,7 @@ class Candidates:
     def _of_recipes(self, callee: str, function: Any, recipes: List[Dict[str, Any]]) -> Iterator[Call]:
         commanded: "Counter[str]" = Counter()
         for recipe in recipes:
-            given = self._named(function, recipe)
+            given = self._whole(self._named(function, recipe))
             for call in self._completed(callee, function, given, recipe["where"]):
                 yield call
             commanded[recipe["where"]] += 1
@@ -135,6 +143,17 @@ class Candidates:
         any_name = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
         known = {k: v for k, v in found.items() if (k in parameters or any_name) and not _unknown(v)}
         return {k: v for k, v in known.items() if not _says_nothing(v, parameters.get(k))}
+
+    def _whole(self, given: Dict[str, Any]) -> Dict[str, Any]:
+        """Return the arguments with the gaps filled of calls among them that are known in part."""
+        filled = {name: self._begun_inside(value) for name, value in given.items()}
+        return {name: value for name, value in filled.items() if not is_partly_known(value)}
+
+    def _begun_inside(self, value: Any) -> Any:
+        function = self._resolved(value["$call"][0]["$ref"]) if is_partly_known(value) else None
+        if function is None:
+            return value
+        return begun(value, function, lambda gap: self._begun(gap, self._by_name(gap.name), 0, False))
 
     def _completed(self, callee: str, function: Any, given: Dict[str, Any], origin: str) -> Iterator[Call]:
         """Yield the call with each required parameter filled in every way that is known."""
@@ -176,15 +195,15 @@ class Candidates:
             yield filled, where
         yield rest, ""
         if any(value is None for value in rest.values()):
-            begun = [
+            beginnings = [
                 {gap.name: self._begun(gap, rest[gap.name], number, flat) for gap in gaps}
                 for number, flat in ((0, False), (0, True), (1, True))
             ]
             unknown = [name for name, value in rest.items() if value is None]
             several = [{name: [2] * 4 for name in unknown if _is_plural(name)}]
             if len(unknown) <= _FEW_GAPS:
-                several += [{name: [begun[0][name]] * length} for name in unknown for length in (4, 5)]
-            for filled in begun + [dict(begun[0], **lists) for lists in several if lists]:
+                several += [{name: [beginnings[0][name]] * length} for name in unknown for length in (4, 5)]
+            for filled in beginnings + [dict(beginnings[0], **lists) for lists in several if lists]:
                 yield filled, "begun from shapes"
 
     def _mostly(self, gaps: List[inspect.Parameter], rest: Dict[str, Any]) -> Iterator[Tuple[Dict[str, Any], str]]:
@@ -233,7 +252,7 @@ class Candidates:
             for value in self._of_config_class(cls):
                 yield value
         if used:
-            for value, where in self._of_settings(used):
+            for value, where in self._of_settings(used, callee.partition(":")[0]):
                 yield value, where
         if used or gap.name in _FILE_NAMES:
             for config in self._configs(used):
@@ -242,7 +261,8 @@ class Candidates:
                     yield {"$path": config["where"]}, config["where"]
 
     def _configs(self, used: List[str]) -> List[Dict[str, Any]]:
-        """Return the configurations that hold something that is read; those named like the checkpoint first."""
+        """Return the configurations that hold something that is read: those named like the checkpoint first, then those
+        whose numbers are the sizes of its tensors."""
 
         def hits(config: Dict[str, Any]) -> int:
             return sum(name in config["values"] for name in used)
@@ -252,14 +272,16 @@ class Candidates:
             return len(stem) > 2 and stem in self.checkpoint
 
         fitting = [config for config in self.plan["configs"] if hits(config) or not used]
-        return sorted(fitting, key=lambda config: (not is_named_so(config), -hits(config)))
+        alike = {id(config): _alike(self.sizes, _numbers(config["values"])) for config in fitting}
+        return sorted(fitting, key=lambda config: (not is_named_so(config), -hits(config), -alike[id(config)]))
 
-    def _of_settings(self, used: List[str]) -> Iterator[Tuple[Any, str]]:
+    def _of_settings(self, used: List[str], file: str) -> Iterator[Tuple[Any, str]]:
         """Yield the sets that hold most of the names that are read, then all settings of the source together."""
         pool = self._pool(used)
         hits = {id(values): sum(name in values for name in used) for _, values in pool}
         most = max(hits.values(), default=0)
-        for where, values in sorted(pool, key=lambda entry: -hits[id(entry[1])])[:_MOST_SETS]:
+        ordered = sorted(pool, key=lambda entry: (-hits[id(entry[1])], entry[0].partition(":")[0] != file))
+        for where, values in ordered[:_MOST_SETS]:
             # The rest is filled in by name and ends where these do, one build at a time.
             if hits[id(values)] * 2 > most:
                 yield {"$settings": values}, where
@@ -329,6 +351,18 @@ def _says_nothing(value: Any, parameter: Optional[inspect.Parameter]) -> bool:
     if is_number and value < 0 and parameter.default is None:
         return True
     return isinstance(value, str) and value.lower().endswith(_WEIGHTS)
+
+
+def _numbers(value: Any) -> Set[int]:
+    """Return the whole numbers in a configuration that may be the size of something."""
+    if isinstance(value, (dict, list)):
+        return {n for item in (value.values() if isinstance(value, dict) else value) for n in _numbers(item)}
+    return {value} if type(value) is int and value >= _LEAST_SIZE else set()
+
+
+def _alike(first: Set[int], second: Set[int]) -> float:
+    """Return how many of the numbers of two sets are in both: 1 for all, 0 for none."""
+    return len(first & second) / (len(first | second) or 1)
 
 
 def _unknown(value: Any) -> bool:

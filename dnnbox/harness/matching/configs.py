@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-from typing import Any, Dict, List, Set
+from typing import Any, Callable, Dict, List, Set
 
 from .building import signature_of
 
@@ -26,6 +26,29 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple) and all(plain(item) is not NOT_PLAIN for item in value):
         return {"$tuple": [plain(item) for item in value]}
     return NOT_PLAIN
+
+
+def is_partly_known(value: Any) -> bool:
+    """Tell whether a call among the arguments has arguments that nothing tells."""
+    if isinstance(value, dict) and "$call" in value:
+        _, args, kwargs = value["$call"]
+        return any("$unknown" in item if isinstance(item, dict) else False for item in [*args, *kwargs.values()])
+    return False
+
+
+def begun(value: Any, function: Any, begin: Callable[[inspect.Parameter], Any]) -> Any:
+    """Return a partly known call with something to begin with in its gaps, by name: the solver may change it."""
+    callee, args, kwargs = value["$call"]
+    parameters = signature_of(function)
+    named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    found = dict(zip(named, args), **kwargs)
+    filled = {
+        name: begin(parameters.get(name) or inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
+        if isinstance(item, dict) and "$unknown" in item
+        else item
+        for name, item in found.items()
+    }
+    return {"$call": [callee, list(args[len(named) :]), filled]}
 
 
 def config_classes(function: Any, gap: inspect.Parameter) -> List[Any]:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from .arguments import SIDES, TEXT, Guess, argument, pyramid, tensor
 from .building import BUSY, at_most
+from .repairing import OutOfTime, attempted, beginnings, repaired
 
 SECONDS = 60.0  # of the processor, for one forward pass
 CLOCK_SECONDS = BUSY * SECONDS
@@ -78,16 +79,9 @@ def find(
     """
     tried: List[str] = []
     infinite: List[Tuple[List[Any], Spec]] = []
-    for spec in itertools.chain(known, _specs(module, examples)):
-        if not goes_on():
-            tried.append("no time is left")
-            break
-        try:
-            outputs = tensors_of(call(module, spec, seconds=seconds(CLOCK_SECONDS)))
-        except BaseException as error:  # foreign code may raise anything, and time out
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            tried.append("%s: %s: %s" % (text_of(spec), type(error).__name__, str(error).strip()[:160]))
+    for spec, outputs, error in _answers(module, itertools.chain(known, _specs(module, examples)), goes_on, seconds):
+        if outputs is None:
+            tried.append("%s: %s" % (text_of(spec), error) if error else "no time is left")
             continue
         if outputs and all_finite(outputs):
             return outputs, spec, tried
@@ -96,6 +90,31 @@ def find(
         if len(infinite) > _MOST_INFINITE:
             break
     return (infinite[0][0], infinite[0][1], tried) if infinite else (None, None, tried)
+
+
+def _answers(
+    module: Any, specs: Iterator[Spec], goes_on: Callable[[], bool], seconds: Callable[[float], float]
+) -> Iterator[Tuple[Spec, Optional[List[Any]], str]]:
+    """Yield (inputs, outputs or None, error), while there is time; then what the errors of the first inputs lead to."""
+
+    def answer(spec: Spec) -> List[Any]:
+        if not goes_on():
+            raise OutOfTime
+        return tensors_of(call(module, spec, seconds=seconds(CLOCK_SECONDS)))
+
+    first: Optional[Spec] = None
+    is_answered = False
+    for spec in specs:
+        outputs, error = attempted(answer, spec)
+        is_answered = is_answered or bool(outputs)
+        first = spec if first is None and not spec["method"] else first
+        yield spec, outputs, error
+        if not error and outputs is None:
+            return
+    if first is not None and not is_answered:
+        tokens = _first_layers(module)["tokens"]
+        for answered in repaired(beginnings(first), tokens, answer):
+            yield answered
 
 
 def all_finite(tensors: List[Any]) -> bool:

@@ -141,7 +141,7 @@ class Source:
             standins.stand_in([], [lacking])
             return True
         name = error.name or ""
-        if not isinstance(error, ModuleNotFoundError) or not name:
+        if not isinstance(error, ModuleNotFoundError) or not name or name in self.missing:
             return False
         top = name.partition(".")[0]
         if self._add_folder(top, place):

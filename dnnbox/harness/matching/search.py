@@ -54,7 +54,8 @@ class Search:
         self.source = Source(roots, plan["modules"])
         standins.quiet_builds()
         compiler.leave_out()
-        self.candidates = Candidates(self.source, plan, said, _common(self.tensors), checkpoint)
+        sizes = [size for tensor in self.tensors.values() for size in tensor.shape if size > 3]
+        self.candidates = Candidates(self.source, plan, said, _common(sizes), checkpoint, sizes)
         self.errors: "Counter[str]" = Counter()
         self.strict: List[Match] = []
         self.starts: List[Tuple[float, int, Call, Dict[str, Any]]] = []
@@ -326,10 +327,9 @@ class Search:
         }
 
 
-def _common(tensors: Dict[str, Any]) -> List[int]:
+def _common(sizes: List[int]) -> List[int]:
     """Return the sizes that most tensors have."""
-    sizes = Counter(size for tensor in tensors.values() for size in tensor.shape if size > 3)
-    return [int(size) for size, _ in sizes.most_common(3)]
+    return [int(size) for size, _ in Counter(sizes).most_common(3)]
 
 
 def _literals(arguments: Dict[str, str]) -> Optional[Dict[str, Any]]:

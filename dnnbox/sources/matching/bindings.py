@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from dnnbox.sources.matching.reading import Module, Tree
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a call passes for a parameter, with the place of the call."""
+
+    node: ast.expr
+    module: Module
+    function: ast.FunctionDef | None
 
 
 def assignments(body: Sequence[ast.stmt]) -> dict[str, list[ast.expr]]:
@@ -63,6 +74,20 @@ def parameters(function: ast.FunctionDef) -> list[str]:
     """Return the names of a function's parameters, without ``self``."""
     names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
     return [name for name in names if name not in ("self", "cls")]
+
+
+def passed(
+    function: ast.FunctionDef, call: ast.Call, module: Module, inside: ast.FunctionDef | None
+) -> dict[str, Given]:
+    """Return what a call passes for the parameters of a function that it does not set anew itself."""
+    found = dict(zip(parameters(function), itertools.takewhile(_is_one, call.args), strict=False))
+    found |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    own = assignments(function.body)
+    return {name: Given(node, module, inside) for name, node in found.items() if name not in own}
+
+
+def _is_one(argument: ast.expr) -> bool:
+    return not isinstance(argument, ast.Starred)
 
 
 def kept_on_self(tree: Tree) -> dict[str, list[tuple[Module, ast.expr]]]:

@@ -155,7 +155,7 @@ def _importable(tree: Tree) -> dict[str, list[str]]:
 def _configs(tree: Tree) -> Iterator[dict[str, Any]]:
     for config in tree.configs:
         yield {"where": config.path, "values": _jsonable(config.values), "file": True}
-    for where, values in settings.python_configs(tree):
+    for where, values in (*settings.python_configs(tree), *settings.class_configs(tree)):
         yield {"where": where, "values": values, "file": False}
 
 

@@ -29,13 +29,15 @@ _PROMPT = re.compile(r"^\s*(>>> ?|\.\.\. ?)", re.MULTILINE)
 class Module:
     """One piece of Python. ``path`` is relative to the root; ``document``: an example from a README or a notebook.
 
-    ``aliases``: the local name of an import → (the module's dotted name as written, the name in it or "").
+    ``aliases``: the local name of an import → (the module's dotted name as written, the name in it or ""). ``stars``:
+    the modules all of whose names are imported, the last one first.
     """
 
     path: str
     tree: ast.Module
     document: bool = False
     aliases: dict[str, tuple[str, str]] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
@@ -142,6 +144,8 @@ def module_of(path: str, tree: ast.Module, *, document: bool = False) -> Module:
             base = "." * node.level + (node.module or "")
             for alias in node.names:
                 module.aliases[alias.asname or alias.name] = (base, alias.name)
+                if alias.name == "*":
+                    module.stars.insert(0, base)
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 module.aliases[alias.asname or alias.name.partition(".")[0]] = (alias.name, "")
@@ -209,9 +213,12 @@ def _plain(data: bytes, suffix: str) -> dict[str, Any]:
 
 
 def _yaml(text: str) -> Any:
+    """Return what a file says; several documents in one, each a mapping, are one."""
     import yaml
 
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError:
         return None
+    mappings = [document for document in documents if isinstance(document, dict)]
+    return {name: value for mapping in mappings for name, value in mapping.items()}

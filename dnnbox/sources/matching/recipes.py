@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from dnnbox.sources.matching.bindings import parameters
+from dnnbox.sources.matching.bindings import Given, parameters, passed
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
+from dnnbox.sources.matching.homes import joined
 from dnnbox.sources.matching.reading import Module, Tree, walk
 from dnnbox.sources.matching.values import Evaluator, Value
 
 How = Literal["call", "factory"]
 _MOST_COMBINATIONS = 24
 _MOST_SITES = 60
+_MOST_CALLERS = 4
 _HOPS = 4
 NO_FACTORIES = frozenset(
     (
@@ -118,6 +120,29 @@ class Recipes:
     def _combined(
         self, callee: str, how: How, module: Module, call: ast.Call, function: ast.FunctionDef | None
     ) -> Iterator[Recipe]:
+        """Yield what the call may pass: as callers of the function around it have it, then by that function alone."""
+        for given in [*self._callers(function, ()), {}]:
+            with self.evaluator.calling(given):
+                found = list(self._evaluated(callee, how, module, call, function))
+            yield from found
+
+    def _callers(
+        self, function: ast.FunctionDef | None, below: tuple[ast.FunctionDef, ...]
+    ) -> list[dict[int, dict[str, Given]]]:
+        """Return what each way of calls that leads to a function passes to it, and to those on the way."""
+        if function is None or not parameters(function) or function.name in NO_FACTORIES or len(below) >= _HOPS:
+            return []
+        found: list[dict[int, dict[str, Given]]] = []
+        for module, call, inside in self._by_name[function.name]:
+            if len(found) >= _MOST_CALLERS or inside in (function, *below) or not _is_plain_call(module, call):
+                continue
+            own = {id(function): passed(function, call, module, inside)}
+            found += [{**own, **more} for more in self._callers(inside, (function, *below)) or [{}]]
+        return found[:_MOST_CALLERS]
+
+    def _evaluated(
+        self, callee: str, how: How, module: Module, call: ast.Call, function: ast.FunctionDef | None
+    ) -> Iterator[Recipe]:
         positional: list[list[Value]] = []
         for argument in call.args:
             if isinstance(argument, ast.Starred):
@@ -177,7 +202,7 @@ class Recipes:
             base = _looked_into(each)
             if isinstance(base, ast.Name) and base.id in module.aliases:
                 source, original = module.aliases[base.id]
-                target = self.evaluator.file_of(module, f"{source}.{original}" if original else source)
+                target = self.evaluator.homes.file_of(module, joined(source, original))
                 if target is not None:
                     yield target.path
 
@@ -250,6 +275,12 @@ class Recipes:
         for module, call, inside in sites[:20]:
             found += self._combined(callee, "factory", module, call, inside)
         return found[:80]
+
+
+def _is_plain_call(module: Module, call: ast.Call) -> bool:
+    """Tell whether a function is called, ``make(…)`` or ``models.make(…)``, and no method of an object."""
+    base = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+    return isinstance(base, ast.Name) and (base is call.func or base.id in module.aliases)
 
 
 def _looked_into(node: ast.Subscript | ast.Call) -> ast.expr | None:

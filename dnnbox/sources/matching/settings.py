@@ -14,6 +14,7 @@ from dnnbox.sources.matching.values import Unknown, encoded
 
 _FEWEST_SETTINGS = 4
 _MOST_CHOICES = 24
+_SIZES = ("n_", "num", "vocab", "size", "dim", "class")
 
 
 def options_of(module: Module) -> dict[str, list[Any]]:
@@ -101,6 +102,38 @@ def python_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
         statements = [n for n in module.tree.body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
         if len(plain) >= _FEWEST_SETTINGS and len(plain) >= 0.5 * len(statements):
             yield module.path, plain
+
+
+def class_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what classes of settings set, as attributes of the class or in ``__init__``, where it is plain."""
+    for module in tree.modules:
+        for node in () if module.document else module.nodes:
+            if isinstance(node, ast.ClassDef) and (values := _kept(node)):
+                yield f"{module.path}:{node.name}", values
+
+
+def _kept(node: ast.ClassDef) -> dict[str, Any]:
+    """Return the plain values of a class that holds little else; its only method is then ``__init__``, if any."""
+    found = dict(assignments(node.body))
+    methods = [child for child in node.body if isinstance(child, ast.FunctionDef) and child.name == "__init__"]
+    for statement in (each for method in methods for each in method.body if isinstance(each, ast.Assign)):
+        for target in statement.targets:
+            if isinstance(target, ast.Attribute) and last_name(target.value) == "self":
+                found.setdefault(target.attr, []).append(statement.value)
+    plain = {name: values[-1] for name, nodes in found.items() if (values := [v for n in nodes for v in _either(n)])}
+    plain = {name: value for name, value in plain.items() if not _is_open(name, value)}
+    return plain if len(plain) >= _FEWEST_SETTINGS and 2 * len(plain) >= len(found) else {}
+
+
+def _is_open(name: str, value: Any) -> bool:
+    """Tell whether a class leaves a size to those who use it: none is 0."""
+    return type(value) is int and value == 0 and any(part in name.lower() for part in _SIZES)
+
+
+def _either(node: ast.expr) -> list[Any]:
+    """Return a literal, or the one that a condition chooses."""
+    branches = [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
+    return [value for branch in branches for value in _literal(branch)]
 
 
 def choices(tree: Tree) -> dict[str, list[str]]:

@@ -11,11 +11,13 @@ import ast
 import itertools
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from dnnbox.sources.matching.bindings import assignments, defaults, kept_on_self
+from dnnbox.sources.matching.bindings import Given, assignments, defaults, kept_on_self
 from dnnbox.sources.matching.classes import called, last_name
+from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined
 from dnnbox.sources.matching.reading import Module, Tree
 
 Value = Any
@@ -62,7 +64,17 @@ class Evaluator:
         self.tree, self.settings = tree, settings
         self._globals: dict[str, dict[str, list[ast.expr]]] = {}
         self._locals: dict[int, dict[str, list[ast.expr]]] = {}
-        self._files: dict[str, Module | None] = {}
+        self.homes = Homes(tree)
+        self._given: Mapping[int, Mapping[str, Given]] = {}
+
+    @contextmanager
+    def calling(self, given: Mapping[int, Mapping[str, Given]]) -> Iterator[None]:
+        """Evaluate what stands inside functions as one call of each has it; ``given``: by ``id`` of the function."""
+        before, self._given = self._given, given
+        try:
+            yield
+        finally:
+            self._given = before
 
     def possible(self, node: ast.expr, module: Module, function: ast.FunctionDef | None = None) -> list[Value]:
         """Return up to sixteen values that the expression may have, the likeliest first; one unknown if it is none."""
@@ -88,15 +100,21 @@ class Evaluator:
 
     def _of_name(self, node: ast.Name, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
         name = node.id
+        if function is not None and (given := self._given.get(id(function), {}).get(name)):
+            try:
+                return self._values(given.node, given.module, given.function, depth)
+            except Unknown:  # then what the function itself says
+                pass
         if function is not None and (found := self._in_function(function).get(name)):
             return self._any_of(found, module, function, depth)
         if found := self._in_module(module).get(name):
             return self._any_of(found, module, None, depth)
         if name in module.aliases:
             return self._imported(module, name, depth)
-        if any(isinstance(n, (ast.ClassDef, ast.FunctionDef)) and n.name == name for n in module.tree.body):
+        if name in definitions(module):
             return [reference(module, name)]
-        return self._option(name, module)
+        home = self.homes.home(name, module)
+        return self._option(name, module) if home in (module, None) else self._of_name(node, home, None, depth)
 
     def _any_of(
         self, nodes: Sequence[ast.expr], module: Module, function: ast.FunctionDef | None, depth: int
@@ -113,7 +131,7 @@ class Evaluator:
 
     def _imported(self, module: Module, name: str, depth: int) -> list[Value]:
         source, original = module.aliases[name]
-        target = self.file_of(module, f"{source}.{original}" if not original else source)
+        target = self.homes.file_of(module, source)
         if target is None or not original:
             if source.startswith("."):
                 raise Unknown
@@ -124,29 +142,6 @@ class Evaluator:
             except Unknown:
                 pass
         return [reference(target, original)]
-
-    def file_of(self, module: Module, source: str) -> Module | None:
-        """Return the module of the tree that an import in ``module`` means, None for a library's."""
-        key = f"{module.path}>{source}"
-        if key not in self._files:
-            self._files[key] = self._find_file(module, source)
-        return self._files[key]
-
-    def _find_file(self, module: Module, source: str) -> Module | None:
-        level = len(source) - len(source.lstrip("."))
-        tail = source.lstrip(".").replace(".", "/")
-        folder = module.path.split("/")[:-1]
-        if level:
-            folders = ["/".join(folder[: len(folder) - level + 1])]
-        else:
-            folders = ["/".join(folder[:end]) for end in range(len(folder), -1, -1)]
-            folders += ["src"]
-        for base in folders:
-            stem = "/".join(part for part in (base, tail) if part)
-            for path in (f"{stem}.py", f"{stem}/__init__.py"):
-                if path in self.tree.by_path:
-                    return self.tree.by_path[path]
-        return None
 
     def _in_module(self, module: Module) -> dict[str, list[ast.expr]]:
         key = f"{module.path}#{id(module)}"
@@ -176,14 +171,19 @@ class Evaluator:
 
     def _of_attribute(self, node: ast.Attribute, module: Module, _: ast.FunctionDef | None, depth: int) -> list[Value]:
         base = node.value
-        if isinstance(base, ast.Name) and base.id in module.aliases:
-            source, original = module.aliases[base.id]
-            full = f"{source}.{original}" if original else source
-            target = self.file_of(module, full)
+        home = self.homes.home(base.id, module) if isinstance(base, ast.Name) else None
+        if isinstance(base, ast.Name) and home is not None and base.id in home.aliases:
+            source, original = home.aliases[base.id]
+            target = self.homes.file_of(home, joined(source, original))
             if target is not None:
                 return self._of_name(ast.Name(node.attr), target, None, depth)
-            if not full.startswith("."):
-                return [{"$ref": f"{full}:{node.attr}"}]
+            holder = self.homes.file_of(home, source) if original else None
+            if holder is not None and (holder := self.homes.home(original, holder)) is not None:
+                return self._member(holder, original, node.attr)
+            if not source.startswith("."):
+                return [{"$ref": f"{joined(source, original)}:{node.attr}"}]
+        if isinstance(base, ast.Name) and home is not None and has_members(home, base.id):
+            return [reference(home, f"{base.id}.{node.attr}")]
         dotted = ast.unparse(base)
         if dotted.startswith(("nn.", "torch.")) or dotted in ("nn", "torch"):
             return [{"$ref": f"{dotted.replace('nn', 'torch.nn', 1) if dotted[:2] == 'nn' else dotted}:{node.attr}"}]
@@ -191,6 +191,15 @@ class Evaluator:
             return self._option(node.attr, module)
         except Unknown:
             return self._held(node.attr, depth)
+
+    def _member(self, home: Module, name: str, attribute: str) -> list[Value]:
+        """Return what an object or a class of another file holds: an option of that name goes before an object's."""
+        if not has_members(home, name):
+            try:
+                return self._option(attribute, home)
+            except Unknown:
+                pass
+        return [reference(home, f"{name}.{attribute}")]
 
     def _held(self, name: str, depth: int) -> list[Value]:
         """Return what objects of the tree keep under that name, ``self.name = …``, where it is plain."""
@@ -285,9 +294,24 @@ class Evaluator:
         callee = self._values(node.func, module, function, depth)[0]
         if not is_reference(callee) or (node.keywords and any(keyword.arg is None for keyword in node.keywords)):
             raise Unknown
-        arguments = self._product(node.args, module, function, depth)[0] if node.args else ()
-        named = {str(k.arg): self._values(k.value, module, function, depth)[0] for k in node.keywords}
-        return [{"$call": [callee, list(arguments), named]}]
+        if any(isinstance(argument, ast.Starred) for argument in node.args):
+            raise Unknown
+        arguments = [self._passed(argument, callee, module, function, depth) for argument in node.args]
+        named = {str(k.arg): self._passed(k.value, callee, module, function, depth) for k in node.keywords}
+        return [{"$call": [callee, arguments, named]}]
+
+    def _passed(
+        self, node: ast.expr, callee: Value, module: Module, function: ast.FunctionDef | None, depth: int
+    ) -> Value:
+        """Return the likeliest value of an argument; what is not known may stay so where the tree's own class gets it:
+        ``Config(len(vocab), width=6)`` still says the width."""
+        try:
+            return self._values(node, module, function, depth)[0]
+        except (Unknown, ArithmeticError, TypeError, ValueError):
+            place, _, name = callee["$ref"].partition(":")
+            if not place.endswith(".py") or not name[:1].isupper():
+                raise Unknown from None
+            return {"$unknown": ast.unparse(node)[:80]}
 
     def _of_get(self, node: ast.Call, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
         assert isinstance(node.func, ast.Attribute)

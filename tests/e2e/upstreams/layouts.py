@@ -327,6 +327,99 @@ scores = model(torch.randn(1, 3, 40, 40))
         "cls": "model.Net",
     },
     {
+        # The widths stand with a caller of a caller; names come through stars, one of them is a member of an enumeration.
+        "name": "callers_and_stars",
+        "files": {
+            "lib/__init__.py": "from .kinds import *\n",
+            "lib/kinds.py": "from enum import Enum\n\nKind = Enum('Kind', 'PLAIN DOUBLE')\n",
+            "lib/net.py": "from .kinds import Kind\n"
+            + NET.replace("classes=10", "classes=10, kind=Kind.PLAIN").replace(
+                "Block(width) for _", "Block(width) if kind is Kind.DOUBLE else nn.Identity() for _"
+            ),
+            "build.py": """
+from lib import *
+from lib.net import Net
+
+
+def learner(data, width, depth=2, kind=Kind, **kwargs):
+    return Net(width, depth, data.c, kind=kind)
+
+
+def large(data, width=24):
+    return learner(data, width, depth=5, kind=Kind.DOUBLE, rate=1e-3)
+""",
+        },
+        "make": _SAVE,
+        "cls": "lib.net.Net",
+        "arguments": {**_SOLVED, "kind": "<Kind.DOUBLE: 2>"},
+    },
+    {
+        # A configuration that gets some of its values from what only a run knows.
+        "name": "config_known_in_part",
+        "files": {
+            "net.py": NET.replace("width, depth, classes=10", "config")
+            .replace(
+                "super().__init__()\n        self.stem",
+                "super().__init__()\n        width, depth, classes = config.width, config.depth, config.classes\n"
+                "        assert config.model_type in ('plain', 'mirrored')\n        self.stem",
+            )
+            .replace(
+                "class Block",
+                "class Config:\n    def __init__(self, classes, **kwargs):\n        self.classes = classes\n"
+                "        for name, value in kwargs.items():\n            setattr(self, name, value)\n\n\nclass Block",
+            ),
+            "train.py": """
+from net import Config, Net
+
+words = open("words.txt").read().split()
+config = Config(len(set(words)), width=24, depth=5, model_type="mirrored")
+model = Net(config)
+""",
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+    },
+    {
+        # Settings that a class keeps on itself; making one of it needs files that are not there.
+        "name": "class_of_settings",
+        "files": {
+            "models/wide.py": """
+class Config:
+    def __init__(self, folder):
+        self.words = open(folder + "/words.txt").read().split()
+        self.weights = load(folder) if folder != "none" else None
+        self.width = self.weights.size(1) if self.weights is not None else 24
+        self.depth = 5
+        self.rate = 1e-3
+        self.num_classes = 0
+
+"""
+            + NET.replace("width, depth, classes=10", "config").replace(
+                "super().__init__()\n        self.stem",
+                "super().__init__()\n        width, depth, classes = config.width, config.depth, config.num_classes\n"
+                "        self.out_of = 1 / classes\n        self.stem",
+            ),
+            "run.py": "from importlib import import_module\n\nx = import_module('models.wide')\n"
+            "config = x.Config('data')\nconfig.num_classes = len(config.words)\nmodel = x.Net(config)\n",
+        },
+        "make": _SAVE,
+        "cls": "models.wide.Net",
+    },
+    {
+        "name": "several_documents",
+        "files": {
+            "net.py": NET.replace("width, depth, classes=10", "hp").replace(
+                "super().__init__()\n        self.stem",
+                "super().__init__()\n        width, depth, classes = hp.model.width, hp.model.depth, hp.data.classes\n"
+                "        self.stem",
+            ),
+            "train.py": "from net import Net\n\n\ndef train(hp):\n    return Net(hp).cuda()\n",
+            "config/default.yaml": "model:\n  width: 24\n  depth: 5\n---\ndata:\n  classes: 7\n",
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+    },
+    {
         "name": "vendored_copies",
         "files": {
             "net.py": NET,

@@ -36,6 +36,43 @@ def test_candidates__configurations__named_like_the_checkpoint_first_and_those_t
     assert origins == ["models/small.yaml", "models/large.yaml"]
 
 
+def test_candidates__configurations__those_with_the_sizes_of_the_tensors_first() -> None:
+    configs = [
+        {"where": name, "values": {"layers": [[-1, 1, "Conv", [width, 3]] for width in widths]}, "file": True}
+        for name, widths in (("a.yaml", (40, 80)), ("b.yaml", (32, 64)), ("c.yaml", (32, 64, 512)))
+    ]
+    candidates = _candidates({"configs": configs, "uses": {}}, "w.pt")
+    candidates.sizes = {3, 32, 64, 255}
+
+    assert [config["where"] for config in candidates._configs(["layers"])] == ["b.yaml", "c.yaml", "a.yaml"]
+
+
+def test_candidates__call_known_in_part__its_gaps_are_begun_by_name(tmp_path: Path) -> None:
+    (tmp_path / "partly.py").write_text(
+        "class Config:\n    def __init__(self, n_vocab, block, **more):\n        vars(self).update(more)\n"
+    )
+
+    def net(config: Any) -> None:
+        raise NotImplementedError
+
+    config = [
+        {"$ref": "partly.py:Config"},
+        [{"$unknown": "len(words)"}, 90],
+        {"n_head": 8, "longest": {"$unknown": "x"}},
+    ]
+    candidates = _candidates({}, "w.pt")
+    candidates.source = Source([str(tmp_path)], {})
+    module = types.ModuleType("net")
+    vars(module)["Net"] = net
+    candidates.source._known["net.py"] = module
+    recipe = {"callee": "net.py:Net", "how": "call", "args": [{"$call": config}], "kwargs": {}, "where": "a.py:1"}
+
+    first = next(iter(candidates.of_class({"ref": "net.py:Net", "recipes": [recipe]})))
+
+    filled = {"n_vocab": 16, "block": 90, "n_head": 8, "longest": 2}
+    assert first.kwargs == {"config": {"$call": [{"$ref": "partly.py:Config"}, [], filled]}}
+
+
 def test_candidates__dataclass__defaults_are_there_for_the_solver(tmp_path: Path) -> None:
     (tmp_path / "dataclass_model.py").write_text(
         "from dataclasses import dataclass, field\n\n\n@dataclass\nclass Config:\n    width: int = 8\n"

@@ -56,6 +56,17 @@ def test_source__sibling_in_a_folder__is_put_on_the_path(tmp_path: Path) -> None
     assert source.relative_paths() == [".", "core"]
 
 
+def test_source__module_that_its_own_package_does_not_have__is_not_asked_for_again(tmp_path: Path) -> None:
+    (tmp_path / "own_layers.py").write_text("from enum import Enum\nKind = Enum('Kind', 'WIDE')\n")
+    source = Source([str(tmp_path)], {"own_layers": [""]})
+
+    with pytest.raises(ImportError):
+        source.module("own_layers.Kind")
+
+    assert source.missing == ["own_layers.Kind"]
+    assert source.resolve("own_layers.py:Kind.WIDE").name == "WIDE"
+
+
 def test_source__import_that_ends_the_program__is_an_error(tmp_path: Path) -> None:
     (tmp_path / "hostile_one.py").write_text("raise SystemExit(3)\n")
     source = Source([str(tmp_path)], {"hostile_one": [""]})

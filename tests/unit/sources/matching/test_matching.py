@@ -12,7 +12,7 @@ from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
 from dnnbox.sources.matching.recipes import Recipes
-from dnnbox.sources.matching.settings import choices, options_of, tables
+from dnnbox.sources.matching.settings import choices, class_configs, options_of, tables
 from dnnbox.sources.matching.uses import uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import of_keys
@@ -114,6 +114,8 @@ def _value(code: str) -> object:
         ("[6] * 3", [[6, 6, 6]]),
         ("d = dict(a=1)\nd['a']", [1]),
         ("from torch import nn\nnn.GELU", [{"$ref": "torch.nn:GELU"}]),
+        ("Kind = Enum('Kind', 'WIDE')\nKind.WIDE", [{"$ref": "m.py:Kind.WIDE"}]),
+        ("args = parser.parse_args()\nargs.width", [{"$unknown": "args.width"}]),
         ("x = 1 if flag else 2\nx", [1, 2]),
         ("f(x)", [{"$unknown": "f(x)"}]),
         ("9 ** 9 ** 9", [{"$unknown": "9 ** 9 ** 9"}]),
@@ -140,6 +142,53 @@ class Encoder:
     assert [recipe.args for recipe in found] == [
         ({"$call": [{"$ref": "numpy:array"}, [[4, 8]], {}]},),
         ({"$unknown": "models['encoder'].other"},),
+    ]
+
+
+def test_calls__parameters_of_the_function_around__are_what_its_callers_pass(tmp_path: Path) -> None:
+    build = """
+from shared import *
+from nets import Net
+import nets
+
+def inner(width, kind=Kind, more=2):
+    return Net(width, kind=kind, more=more, part=part)
+
+def outer(width, **kwargs):
+    return inner(width, kind=Kind.WIDE, more=len(kwargs))
+
+model = outer(64)
+"""
+    shared = "from kinds import Kind, Part\npart = Part(unheard_of, size=3)\n"
+    kinds = "from enum import Enum\nKind = Enum('Kind', 'WIDE FLAT')\nclass Part:\n    pass\n"
+    classes, recipes = _recipes(_tree(tmp_path, nets=_NETS, build=build, shared=shared, kinds=kinds))
+
+    found = recipes.calls(classes.by_name["Net"][0])
+
+    assert found[0].args == (64,)
+    assert found[0].kwargs["kind"] == {"$ref": "kinds.py:Kind.WIDE"}
+    assert found[0].kwargs["more"] == 2  # what the caller passes cannot be told
+    part = [{"$ref": "kinds.py:Part"}, [{"$unknown": "unheard_of"}], {"size": 3}]
+    assert found[0].kwargs["part"] == {"$call": part}
+    assert found[-1].args == ({"$unknown": "width"},)
+
+
+def test_class_configs__what_a_class_sets__is_taken_without_sizes_that_stand_open(tmp_path: Path) -> None:
+    config = """
+class Config:
+    seed = 1
+
+    def __init__(self, folder, vectors):
+        self.words = [line for line in open(folder)]
+        self.vectors = load(vectors) if vectors else None
+        self.hidden = self.vectors.size(1) if vectors else 300
+        self.n_vocab = 0
+        self.dropout = 0
+"""
+    tree = _tree(tmp_path, config=config, nets=_NETS)
+
+    assert list(class_configs(tree)) == [
+        ("config.py:Config", {"seed": 1, "vectors": None, "hidden": 300, "dropout": 0})
     ]
 
 
@@ -198,12 +247,17 @@ def test_read_tree__readme_notebook_and_configs__are_read(tmp_path: Path) -> Non
     (tmp_path / "README.md").write_text("```python\n>>> x = 1\n```\n```sh\nls\n```\n")
     (tmp_path / "a.yaml").write_text("a: {b: 1}\n")
     (tmp_path / "broken.yaml").write_text("a: [\n")
+    (tmp_path / "parts.yml").write_text("a: 1\n---\nb:\n  c: 2\n---\n- 3\n")
     (tmp_path / "b.json").write_text('{"c": 2}')
 
     tree = read_tree(tmp_path)
 
     assert [module.document for module in tree.modules] == [True]
-    assert {config.path: config.values for config in tree.configs} == {"a.yaml": {"a": {"b": 1}}, "b.json": {"c": 2}}
+    assert {config.path: config.values for config in tree.configs} == {
+        "a.yaml": {"a": {"b": 1}},
+        "b.json": {"c": 2},
+        "parts.yml": {"a": 1, "b": {"c": 2}},
+    }
 
 
 def test_read_tree__other_languages_before_python__blocks_do_not_shift(tmp_path: Path) -> None:

@@ -1,0 +1,195 @@
+"""Inputs that a module refused, changed by what its error says: channels, features, lengths, the number of dimensions.
+
+An error of torch names the size that a layer wants and the one that it got. One axis of one input is changed so that
+the two meet, and what comes next tells whether that was the right one: where the error stays, the change is taken back.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from .arguments import tensor
+
+Spec = Dict[str, Any]
+_STEPS = 10
+_MOST_CHANGES = 10  # that are tried for one error
+_MOST_CALLS = 150
+_MOST_SIZE = 1 << 16
+_NODES, _POINTS, _FRAMES = 32, 128, 128
+_WIDTH = 16
+
+# What was got and what is wanted, by the words of torch; a group "sizes" is summed up.
+_MISMATCHES = (
+    r"to have (?P<wanted>\d+) channels, but got (?P<got>\d+) channels",
+    r"cannot be multiplied \(\d+x(?P<got>\d+) and (?P<wanted>\d+)x\d+\)",
+    r"equal to input_size\. Expected (?P<wanted>\d+), got (?P<got>\d+)",
+    r"expected input with shape \[\*, (?P<wanted>\d+)\], but got input of size ?\[(?:\d+, )*(?P<got>\d+)\]",
+    r"running_mean should contain (?P<got>\d+) elements not (?P<wanted>\d+)",
+    r"size of tensor a \((?P<got>\d+)\) must match the size of tensor b \((?P<wanted>\d+)\)",
+    r"sum exactly to (?P<got>\d+) .*split_sizes=\[(?P<sizes>[\d, ]+)\]",
+)
+_UNPACKED = re.compile(r"not enough values to unpack \(expected (\d), got 1\)")
+_TOO_SMALL = (
+    "Output size is too small",
+    "Kernel size can't be greater than actual input size",
+    "maximum size for tensor",
+)
+_INDICES = ("'indices' to have", "must be Long", "expected to be of type Long", "used as indices must be")
+
+
+class OutOfTime(Exception):
+    """Nothing more may be tried."""
+
+
+def repaired(specs: List[Spec], tokens: int, call: Callable[[Spec], Any]) -> Iterator[Tuple[Spec, Any, str]]:
+    """Yield (inputs, outputs or None, error) for each beginning after what its errors told.
+
+    ``tokens``: how many a vocabulary has. ``call`` returns outputs or raises; it is called so many times at most.
+    """
+    calls = [0]
+
+    def counted(spec: Spec) -> Any:
+        calls[0] += 1
+        return call(spec)
+
+    for beginning in specs:
+        spec = beginning
+        if calls[0] > _MOST_CALLS:
+            return
+        found, error = attempted(counted, spec)
+        for _ in range(_STEPS):
+            if found is not None or not error:
+                break
+            better = _better(spec, error, tokens, counted)
+            if better is None:
+                break
+            spec, found, error = better
+        yield spec, found, error
+        if found is None and not error:
+            return
+
+
+def _better(spec: Spec, error: str, tokens: int, call: Callable[[Spec], Any]) -> Optional[Tuple[Spec, Any, str]]:
+    """Return the first change after which the module goes further, with how it ended; None where none helps."""
+    for count, changed in enumerate(_changes(spec, error, tokens)):
+        if count >= _MOST_CHANGES:
+            break
+        found, other = attempted(call, changed)
+        if found is not None or _told(other) != _told(error):
+            return changed, found, other
+    return None
+
+
+def attempted(call: Callable[[Spec], Any], spec: Spec) -> Tuple[Any, str]:
+    """Return (what the call returns, or None; its error), and no error where no time is left."""
+    try:
+        return call(spec), ""
+    except OutOfTime:
+        return None, ""
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # foreign code may raise anything, and time out
+        return None, "%s: %s" % (type(error).__name__, str(error).strip()[:400])
+
+
+def _told(error: str) -> Any:
+    """Return what makes two errors the same: the sizes that do not meet, else the text without numbers."""
+    return _mismatch(error) or re.sub(r"\d+", "", error)
+
+
+def _mismatch(error: str) -> Optional[Tuple[int, int]]:
+    """Return (got, wanted)."""
+    for pattern in _MISMATCHES:
+        match = re.search(pattern, error)
+        if match is not None:
+            named = match.groupdict()
+            wanted = sum(map(int, named["sizes"].split(","))) if "sizes" in named else int(named["wanted"])
+            return int(named["got"]), wanted
+    return None
+
+
+def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
+    """Yield the inputs with one thing changed, the likeliest first."""
+    mismatch = _mismatch(error)
+    if mismatch is not None:
+        for place, axis, size, _ in sorted(_sizes(spec, *mismatch), key=lambda change: change[3])[:_MOST_CHANGES]:
+            yield _resized(spec, place, axis, size)
+    unpacked = _UNPACKED.search(error)
+    if unpacked is not None:
+        for place in range(len(spec["args"])):
+            yield _replaced(spec, place, [copy.deepcopy(spec["args"][place]) for _ in range(int(unpacked[1]))])
+    if any(words in error for words in _TOO_SMALL):
+        for place, shape in _shapes(spec):
+            for axis in range(len(shape) - 1, 0, -1):
+                yield _resized(spec, place, axis, shape[axis] * 2)
+    if any(words in error for words in _INDICES) and tokens:
+        for place, shape in _shapes(spec):
+            yield _replaced(spec, place, tensor("int64", shape, tokens))
+
+
+def _sizes(spec: Spec, got: int, wanted: int) -> Iterator[Tuple[int, int, int, int]]:
+    """Yield (input, axis, size, how unlikely): the axis that had the size itself, or had a part or a share in it."""
+    for place, shape in _shapes(spec):
+        for axis in sorted({min(1, len(shape) - 1), len(shape) - 1}):
+            size = shape[axis]
+            if size == got:
+                yield place, axis, wanted, 0
+                continue
+            if 0 < size + wanted - got <= _MOST_SIZE:
+                yield place, axis, size + wanted - got, 1
+            if got and size * wanted % got == 0 and 0 < size * wanted // got <= _MOST_SIZE:
+                yield place, axis, size * wanted // got, 2
+
+
+def _shapes(spec: Spec) -> List[Tuple[int, List[int]]]:
+    """Return the shapes of those inputs that are tensors, or several of one shape, with their places."""
+    firsts = [
+        (place, value[0] if isinstance(value, list) and value else value) for place, value in enumerate(spec["args"])
+    ]
+    return [(place, list(value["$tensor"][1])) for place, value in firsts if is_tensor(value)]
+
+
+def is_tensor(value: Any) -> bool:
+    """Tell whether a plain form is one of a tensor."""
+    return isinstance(value, dict) and "$tensor" in value
+
+
+def _resized(spec: Spec, place: int, axis: int, size: int) -> Spec:
+    changed = copy.deepcopy(spec["args"][place])
+    for value in changed if isinstance(changed, list) else [changed]:
+        value["$tensor"][1][axis] = size
+    return _replaced(spec, place, changed)
+
+
+def _replaced(spec: Spec, place: int, value: Any) -> Spec:
+    args = [value if number == place else other for number, other in enumerate(spec["args"])]
+    return dict(spec, args=args, why="changed by what the model's errors say")
+
+
+def beginnings(spec: Spec) -> List[Spec]:
+    """Return a call with its inputs of other kinds: pictures, series, points, matrices; the inputs beside the first one
+    also as vectors, and those of a matrix as a square of as many nodes."""
+    if not spec["args"] or not is_tensor(spec["args"][0]):
+        return []
+    dtype, first, high = spec["args"][0]["$tensor"]
+    width = first[1] if len(first) > 1 else _WIDTH
+    mains = [first] + ([[1, 3, 64, 64]] if len(first) == 4 else [])
+    if dtype != "int64":
+        mains += [[1, width, _POINTS], [1, _FRAMES, width], [_NODES, width], [width, _FRAMES], [1, width]]
+    found = []
+    for main in mains:
+        for extra in _extras(main, len(spec["args"]) > 1):
+            args = [
+                value if not is_tensor(value) or value["$tensor"][1] != first else tensor(dtype, list(extra), high)
+                for value in spec["args"][1:]
+            ]
+            found.append(dict(spec, args=[tensor(dtype, list(main), high)] + args))
+    return found
+
+
+def _extras(main: List[int], are_several: bool) -> List[List[int]]:
+    if not are_several:
+        return [main]
+    return [main, [1, _WIDTH]] + ([[main[0], main[0]]] if len(main) == 2 and main[0] > 1 else [])

@@ -1,0 +1,126 @@
+"""Inputs changed by what the errors of a module say; the modules here only count sizes, and speak as torch does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dnnbox.harness.matching.arguments import tensor
+from dnnbox.harness.matching.repairing import OutOfTime, beginnings, repaired
+
+Shape = tuple[int, ...]
+
+
+def _first(module: Callable[..., Any], *shapes: list[int], tokens: int = 0) -> list[Any]:
+    """Return the inputs that a module takes in the end, as shapes."""
+    spec = {"method": "", "args": [tensor("float32", shape) for shape in shapes], "kwargs": {}, "why": ""}
+
+    def shape_of(value: Any) -> Any:
+        return [shape_of(each) for each in value] if isinstance(value, list) else tuple(value["$tensor"][1])
+
+    def call(tried: dict[str, Any]) -> Any:
+        return module(*map(shape_of, tried["args"])) or [1.0]
+
+    found = next(spec for spec, outputs, _ in repaired(beginnings(spec), tokens, call) if outputs)
+    return [shape_of(value) for value in found["args"]]
+
+
+def _convolution(got: int, wanted: int) -> None:
+    if got != wanted:
+        raise RuntimeError(
+            f"Given groups=1, expected input[1, {got}, 9] to have {wanted} channels, but got {got} channels instead"
+        )
+
+
+def _product(rows: int, got: int, wanted: int) -> None:
+    if got != wanted:
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{got} and {wanted}x8)")
+
+
+def test_repaired__label_that_becomes_channels__is_as_wide_as_the_convolution_lacks() -> None:
+    def generator(x: Shape, c: Shape) -> None:
+        if len(c) != 2:
+            raise RuntimeError("shape '[1, 8, 1, 1]' is invalid for input of size 32768")
+        _convolution(x[1] + c[1], 8)
+
+    assert _first(generator, [1, 8, 64, 64], [1, 8, 64, 64]) == [(1, 3, 64, 64), (1, 5)]
+
+
+def test_repaired__features_and_a_graph__are_a_matrix_and_a_square() -> None:
+    def attention(x: Shape, adjacency: Shape) -> None:
+        if len(x) != 2:
+            raise RuntimeError("self must be a matrix")
+        _product(x[0], x[1], 1433)
+        if adjacency != (x[0], x[0]):
+            raise RuntimeError(
+                f"The size of tensor a ({adjacency[1]}) must match the size of tensor b (7) at dimension 2"
+            )
+
+    x, adjacency = _first(attention, [1, 3, 64, 64], [1, 3, 64, 64])
+
+    assert x[1] == 1433
+    assert adjacency == (x[0], x[0])
+
+
+def test_repaired__several_series_with_time_last__get_their_own_numbers_of_features() -> None:
+    def forecast(x: Shape, marks: Shape, y: Shape, y_marks: Shape) -> None:
+        for values, times in ((x, marks), (y, y_marks)):
+            _convolution(values[2], 7)
+            _product(values[1], times[2], 4)
+
+    assert _first(forecast, *[[1, 7, 128]] * 4) == [(1, 7, 7), (1, 7, 4)] * 2
+
+
+def test_repaired__points_that_are_doubled_with_their_neighbours__fit_by_their_share() -> None:
+    def points(x: Shape) -> None:
+        if len(x) != 3:
+            raise ValueError("too many values to unpack (expected 3)")
+        _convolution(2 * x[1], 6)
+
+    assert _first(points, [1, 6, 64, 64])[0][:2] == (1, 3)
+
+
+def test_repaired__tuple_of_words_and_lengths__is_given_as_one() -> None:
+    def text(x: Any) -> None:
+        if not isinstance(x, list):
+            raise ValueError("not enough values to unpack (expected 2, got 1)")
+        if x[0][1] < 32:
+            raise RuntimeError("Given input size: (8x1x16). Calculated output size: (8x1x0). Output size is too small")
+
+    spec = {"method": "", "args": [tensor("int64", [1, 16], 9)], "kwargs": {}}
+
+    def call(tried: dict[str, Any]) -> Any:
+        value = tried["args"][0]
+        text([each["$tensor"][1] for each in value] if isinstance(value, list) else value)
+        return [1.0]
+
+    ends = [(given["args"], outputs) for given, outputs, _ in repaired(beginnings(spec), 9, call)]
+
+    assert ends[0] == ([[tensor("int64", [1, 32], 9)] * 2], [1.0])
+
+
+def test_repaired__error_that_stays__ends_and_no_time_ends_at_once() -> None:
+    calls: list[Any] = []
+
+    def deaf(_: dict[str, Any]) -> Any:
+        calls.append(1)
+        raise RuntimeError("expected input[1, 5, 9] to have 7 channels, but got 5 channels instead")
+
+    def late(_: dict[str, Any]) -> Any:
+        calls.append(1)
+        raise OutOfTime
+
+    spec = {"method": "", "args": [tensor("float32", [1, 3, 64, 64])] * 2, "kwargs": {}}
+
+    assert all(outputs is None for _, outputs, _ in repaired(beginnings(spec), 0, deaf))
+    assert len(calls) < 200
+    calls.clear()
+    assert [error for _, _, error in repaired(beginnings(spec), 0, late)] == [""]
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("argument", [1, None, {"image": tensor("float32", [1, 3, 8, 8])}])
+def test_beginnings__first_input_is_no_tensor__there_are_none(argument: Any) -> None:
+    assert beginnings({"method": "", "args": [argument], "kwargs": {}}) == []
