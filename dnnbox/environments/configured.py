@@ -40,22 +40,26 @@ def indexes_of(workspace: Workspace) -> Indexes:
     )
 
 
+_MEND = "mend it where it is configured: dnnbox's settings, uv's or pip's variables and files"
+
+
 def refuse_missing(indexes: Indexes) -> None:
-    """Refuse what is configured on this machine and not there: uv would say that a package does not exist.
+    """Refuse what is configured on this machine and not there for us: uv would say that a package does not exist.
 
     Raises:
-        Usage: an index, a find-links folder or the bundle of certificates is not there.
+        Usage: an index, a find-links folder or the bundle of certificates is not there, or may not be read.
     """
     places = [("find-links", place) for place in indexes.find_links]
     places += [("the index", url) for url in (indexes.default, *indexes.extra, *indexes.pinned.values()) if url]
     for what, place in places:
         folder = uv.local_path(place)
-        if folder is not None and not folder.expanduser().exists():
-            hint = "mend it where it is configured: dnnbox's settings, uv's or pip's variables and files"
-            raise Usage(f"{what} {visible(place, 120)} is no URL and is not on this machine", hint=hint, phase="plan")
-    if indexes.ca_bundle and not Path(indexes.ca_bundle).is_file():
+        if folder is not None and not os.access(folder.expanduser(), os.F_OK):
+            raise Usage(f"{what} {visible(place, 120)} is no URL and is not on this machine", hint=_MEND, phase="plan")
+        if folder is not None and not os.access(folder.expanduser(), os.R_OK):
+            raise Usage(f"{what} {visible(place, 120)} may not be read by this user", hint=_MEND, phase="plan")
+    if indexes.ca_bundle and not (Path(indexes.ca_bundle).is_file() and os.access(indexes.ca_bundle, os.R_OK)):
         name = visible(indexes.ca_bundle, 120)
-        raise Usage(f"the bundle of certificates {name} is not there", hint="mend `ca-bundle`", phase="plan")
+        raise Usage(f"the bundle of certificates {name} cannot be read", hint="mend `ca-bundle`", phase="plan")
 
 
 def _pip_certificates(pip: Mapping[str, str]) -> str:

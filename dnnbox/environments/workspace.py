@@ -65,13 +65,13 @@ def _pythons(folders: tuple[Path, ...]) -> dict[str, str]:
     manifest = next((path for folder in folders if (path := _pixi_manifest(folder)) is not None), None)
     if manifest is not None:
         pixi = manifest.parent / ".pixi" / "envs" / "default" / "bin" / "python"
-        found["pixi"] = str(pixi) if pixi.exists() else ""
+        found["pixi"] = str(pixi) if os.access(pixi, os.F_OK) else ""
     venvs = (venv for folder in folders if (venv := _venv_python(folder / ".venv")))
     active = os.environ.get("VIRTUAL_ENV", "")
     if python := next(venvs, "") or (_venv_python(Path(active)) if active and not found else ""):
         found["venv"] = python
     conda = Path(os.environ.get("CONDA_PREFIX", "/nowhere")) / "bin" / "python"
-    if not found and conda.exists():
+    if not found and os.access(conda, os.F_OK):  # after `su` it may be that of somebody else
         found["conda"] = str(conda)
     return found
 
@@ -80,14 +80,19 @@ def _pixi_manifest(folder: Path) -> Path | None:
     if (folder / "pixi.toml").is_file():
         return folder / "pixi.toml"
     project = folder / "pyproject.toml"
-    if project.is_file() and b"[tool.pixi" in project.read_bytes() and "pixi" in read_toml(project).get("tool", {}):
+    if (
+        os.access(project, os.R_OK)
+        and project.is_file()
+        and b"[tool.pixi" in project.read_bytes()
+        and "pixi" in read_toml(project).get("tool", {})
+    ):
         return project
     return None
 
 
 def _venv_python(venv: Path) -> str:
     python = venv / "bin" / "python"
-    return str(python) if (venv / "pyvenv.cfg").is_file() and python.exists() else ""
+    return str(python) if os.access(venv / "pyvenv.cfg", os.R_OK) and os.access(python, os.F_OK) else ""
 
 
 def _settings(folders: tuple[Path, ...]) -> tuple[dict[str, Any], Path | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,16 @@ def test_detect__active_venv_elsewhere__current(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "project").mkdir()
 
     assert detect(tmp_path / "project").current_python == str(python)
+
+
+@pytest.mark.parametrize("variable", ["CONDA_PREFIX", "VIRTUAL_ENV"])
+def test_detect__active_environment_that_cannot_be_looked_at__is_none(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `su` the variables are still those of the other user, and his home is closed."""
+    monkeypatch.setenv(variable, str(tmp_path / ("x" * 300)))  # no file system has such a name: stat fails
+
+    assert detect(tmp_path).managers == ()
 
 
 def test_detect__settings__paths_relative_to_their_file(tmp_path: Path) -> None:
@@ -215,6 +226,7 @@ def test_indexes_of__constraint_file_is_missing__usage(tmp_path: Path, monkeypat
     [
         ({"find_links": ("/nowhere/wheels",)}, "find-links /nowhere/wheels"),
         ({"find_links": ("file:///nowhere/wheels",)}, "find-links file:///nowhere/wheels"),
+        ({"find_links": ("/nowhere/" + "x" * 300,)}, "find-links /nowhere/xxx"),
         ({"default": "not a url"}, "the index not a url"),
         ({"extra": ("/nowhere/simple",)}, "the index /nowhere/simple"),
         ({"pinned": {"torch": "/nowhere/torch"}}, "the index /nowhere/torch"),
@@ -226,6 +238,14 @@ def test_refuse_missing__configured_and_not_there__is_usage(named: dict[str, Any
         refuse_missing(Indexes(**named))
 
     assert "mend" in caught.value.hint
+
+
+def test_refuse_missing__there_and_closed__is_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, allowed = str(tmp_path), os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: allowed(path, mode) and not (mode and str(path) == closed))
+
+    with pytest.raises(Usage, match="may not be read by this user"):
+        refuse_missing(Indexes(find_links=(closed,)))
 
 
 def test_refuse_missing__there_or_on_the_network__is_fine(tmp_path: Path) -> None:
