@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dnnbox.records.measurements import Target
 from dnnbox.reports import failed, numbers, risks, words
 from dnnbox.reports.blocks import Beside, Block, Column, Pairs, Section, Status, Step, Steps, Table
 from dnnbox.reports.blocks import Words as Paragraphs
@@ -72,7 +73,7 @@ def _unknowns(outputs: Outputs) -> Iterator[tuple[Prose, Prose]]:
     for target in outputs.verdict.targets:
         if target.status == "unknown":
             yield (
-                say("Whether {what} holds", what=words.plain_requirement(target)),
+                say("Whether {what} holds", what=_requirement(target)),
                 data(target.needed or target.method),
             )
 
@@ -100,6 +101,10 @@ def _steps(outputs: Outputs) -> Iterator[Step]:
         yield Step(say("**Later:** {todo}.", todo=_lower(remedy)))
 
 
+def _requirement(target: Target) -> str:
+    return words.inside_a_sentence(words.plain_requirement(target))
+
+
 def _lower(sentence: str) -> Prose:
     """Return a remedy as it goes on after a colon; backticks mark code."""
     return marked(f"{sentence[:1].lower()}{sentence[1:]}")
@@ -111,10 +116,8 @@ def _deciding(outputs: Outputs) -> Iterator[Step]:
         yield Step(say("**Run it again** and read the decision anew."), words.command(outputs))
     for target in outputs.verdict.targets:
         if target.status == "missed" and target.required:
-            needed = say(" {needed}.", needed=target.needed.rstrip(".")) if target.needed else NOTHING
-            yield Step(
-                say("**Now:** reach {what}, or agree on another limit.", what=words.plain_requirement(target)) + needed
-            )
+            needed = say(" It takes {needed}.", needed=target.needed.rstrip(".")) if target.needed else NOTHING
+            yield Step(say("**Now:** reach {what}, or agree on another limit.", what=_requirement(target)) + needed)
     if outputs.stats.quality in ("contended", "unstable"):
         yield Step(say("**Now:** measure again on a quiet machine before deciding on speed."))
     if not any(t.required for t in outputs.verdict.targets):

@@ -158,7 +158,12 @@ def _contract(outputs: Outputs) -> Iterator[Risk]:
 def _measurement(outputs: Outputs) -> Iterator[Risk]:
     stats = outputs.stats
     if stats.warm.drift:
-        yield Risk(f"Response time {stats.warm.drift}", "A long run may be slower than shown", "Measure longer")
+        effect = (
+            "The first requests are slower than the usual one"
+            if "falls" in stats.warm.drift
+            else "A long run may be slower than shown"
+        )
+        yield Risk(f"Response time {stats.warm.drift}", effect, "Measure longer")
     if stats.warm.modes_ms:
         yield Risk(
             "Response time has two modes",

@@ -347,6 +347,11 @@ def plain_requirement(target: Target) -> str:
     return requirement(target).replace(metric_name(target.metric), plain_metric(target.metric), 1)
 
 
+def inside_a_sentence(phrase: str) -> str:
+    """Return a phrase as it stands within a sentence: usual response time ≤ 20 ms, but F1 over all classes."""
+    return f"{phrase[:1].lower()}{phrase[1:]}" if phrase[1:2].islower() else phrase
+
+
 def margin(target: Target) -> str:
     """Return how far the figure is on the good side; negative beyond the limit."""
     if target.delta is None:

@@ -9,6 +9,7 @@ from dnnbox.records.measurements import Target
 from dnnbox.results.quality import wilson
 
 _MOST_ITEMS = 10_000_000
+_UNITS = {"_ms": " ms", "_mib": " MiB", "items_s": " items/s", "tokens_s": " tokens/s", "_j_per_item": " J"}
 
 
 def needed(target: Target, relation: str, figure: MetricFigure | None) -> str:
@@ -22,8 +23,14 @@ def needed(target: Target, relation: str, figure: MetricFigure | None) -> str:
         more = math.ceil(target.target * figure.n - 1e-9) - figure.hits
         return f"{more} more of {figure.n} right, and more than that for the interval to clear the limit"
     gap = abs(target.measured - target.target)
-    share = f" ({100 * gap / abs(target.measured):.0f} % of it)" if target.measured else ""
-    return f"{gap:.3g} {'less' if wants_less else 'more'}{share}"
+    share = f" ({100 * gap / abs(target.measured):.0f} % of the figure)" if target.measured else ""
+    return f"{gap:.3g}{_unit(target, figure)} {'less' if wants_less else 'more'}{share}"
+
+
+def _unit(target: Target, figure: MetricFigure | None) -> str:
+    if figure is not None:
+        return f" {figure.unit}" if figure.unit else ""
+    return next((unit for end, unit in _UNITS.items() if target.metric.endswith(end)), "")
 
 
 def _to_judge(target: Target, figure: MetricFigure | None) -> str:

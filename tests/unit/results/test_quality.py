@@ -14,7 +14,7 @@ from dnnbox.harness.arrays import Array, write_npy
 from dnnbox.harness.examples import pack
 from dnnbox.harness.protocol import RunResult
 from dnnbox.records.evaluation import LabelledSet, Quality, TensorAgreement
-from dnnbox.records.measurements import Contract, ContractField, Stats
+from dnnbox.records.measurements import Contract, ContractField, Statistics, Stats, Throughput, Warm
 from dnnbox.records.run import RunOutcome
 from dnnbox.results import compare, judge, quality, saved_outputs, stated, training
 from dnnbox.results.agreement import summary
@@ -51,6 +51,18 @@ def test_judge__share_against_its_interval__decides_only_outside(hits: int, stat
     assert needed in target.needed
     assert target.delta == pytest.approx(hits / 200 - 0.75)
     assert "Wilson" in target.method
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [("latency_p50_ms<=1", "1 ms less (50 % of the figure)"), ("throughput_items_s>=200", "100 items/s more")],
+)
+def test_judge__missed__what_would_have_to_change_has_its_unit(expression: str, told: str) -> None:
+    latency = Statistics(p50=2.0, ci95=(1.9, 2.1), n=100)
+    stats = Stats(warm=Warm(latency_ms=latency), throughput=(Throughput(1, 100.0, 2.0, (99.0, 101.0)),))
+    (target,) = judge(stats, Contract(), [expression]).targets
+    assert target.status == "missed"
+    assert target.needed.startswith(told)
 
 
 def test_judge__mean_of_items__interval_comes_from_drawing_them_again() -> None:
