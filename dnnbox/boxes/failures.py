@@ -110,7 +110,7 @@ def _missing_module(what: str, error: RunError) -> DnnboxError:
     name = visible(error.detail, 80)
     return RunFailed(
         f"{what.partition(':')[0]}: the model needs the package {name}, which is not in the environment",
-        hint="add it to the requirements of the source, or give `--source`",
+        hint=f"add `{name}` to the requirements of the source, or give `--source`",
         details={"kind": error.kind, "module": name},
     )
 

@@ -211,11 +211,13 @@ def _what_to_do(outputs: Outputs) -> Block:
     if kind.is_leaf:
         steps.append(Step(say("**Read about the code.**"), f"dnnbox explain {kind.name}"))
     if outputs.index.command:
-        steps.append(Step(say("**Repeat the run** {when}.", when=_when_to_repeat(kind)), words.command(outputs)))
+        steps.append(Step(say("**Repeat the run** {when}.", when=when_to_repeat(outputs)), words.command(outputs)))
     return Steps(tuple(steps), say("What to do"))
 
 
-def _when_to_repeat(kind: _Kind) -> Prose:
+def when_to_repeat(outputs: Outputs) -> Prose:
+    """Return what must be so, or be changed, before the same command is worth another try."""
+    kind = _kind(outputs)
     if kind.name in _LIMITS:
         return say("with a larger `{option}`", option=_LIMITS[kind.name])
     is_passing = kind.retryable and kind.is_leaf

@@ -113,7 +113,8 @@ def _lower(sentence: str) -> Prose:
 def _deciding(outputs: Outputs) -> Iterator[Step]:
     if failed.is_failed(outputs):
         yield Step(say("**Remove the cause of the failure.** {hint}", hint=failed.way_out(outputs)))
-        yield Step(say("**Run it again** and read the decision anew."), words.command(outputs))
+        again = say("**Run it again** {when}, and read the decision anew.", when=failed.when_to_repeat(outputs))
+        yield Step(again, words.command(outputs))
     for target in outputs.verdict.targets:
         if target.status == "missed" and target.required:
             needed = say(" It takes {needed}.", needed=target.needed.rstrip(".")) if target.needed else NOTHING

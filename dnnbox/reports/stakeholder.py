@@ -187,9 +187,11 @@ def _model(outputs: Outputs) -> Prose:
 
 
 def _machine(outputs: Outputs) -> Prose:
-    machine = outputs.environment.machine if outputs.environment else {}
-    if not machine:  # the box died before it could say
+    if outputs.environment is None:
         return NOTHING
+    machine = outputs.environment.machine
+    if not machine:
+        return say("not recorded: the run ended before it could say")
     memory = machine.get("memory_bytes")
     parts = [
         str(machine.get("cpu") or ""),
