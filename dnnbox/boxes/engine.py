@@ -270,7 +270,9 @@ def _connect(url: str) -> DockerClient:
         with contextlib.closing(_client(url, MINIMUM_DOCKER_API_VERSION)) as asking:
             return _client(url, asking.version(api_version=False)["ApiVersion"])
     except (DockerException, RequestException, KeyError) as error:
-        raise EngineUnavailable(f"the engine does not answer: {visible(str(error), 160)}") from error
+        elsewhere = "mend DOCKER_HOST or CONTAINER_HOST, which name it, or choose `--box venv`"
+        hint = "" if url.startswith("unix://") else elsewhere
+        raise EngineUnavailable(f"the engine does not answer: {visible(str(error), 160)}", hint=hint) from error
     except ValueError as error:  # the SDK reads the credentials there, although nothing here needs them
         raise EngineUnavailable(
             f"docker's config.json cannot be read: {type(error).__name__}", hint="mend ~/.docker/config.json"

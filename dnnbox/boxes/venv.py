@@ -268,10 +268,11 @@ class _Job:
             apply_to(pid, self._limits, has_group=self._group is not None)
 
     def kill(self) -> None:
-        """End the job at once, from another thread."""
-        if self._pid:
+        """End the job at once, from another thread; asked again, do nothing: the pid may be somebody else's by then."""
+        pid, self._pid = self._pid, 0
+        if pid:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, 9)
+                os.kill(pid, 9)
 
 
 class _Gate:

@@ -331,6 +331,13 @@ def test_session__engine_not_running__says_how_to_start_it(monkeypatch: pytest.M
     assert "systemctl start docker" in caught.value.hint
 
 
+def test_session__engine_elsewhere_does_not_answer__names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    with pytest.raises(EngineUnavailable, match="does not answer") as caught:
+        Session("docker")
+    assert "DOCKER_HOST" in caught.value.hint
+
+
 def test_request__device_with_a_number__is_the_first_one_inside() -> None:
     box = open_container("docker", boxes.DEFAULT_IMAGE, PYTHON, [], LIMITS, device="cuda:3", harness_dir=PROBE)
     from dnnbox.boxes import gpu
