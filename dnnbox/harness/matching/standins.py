@@ -194,6 +194,8 @@ def quiet_builds() -> None:
         torch.Tensor.cuda = lambda self, *a, **k: _noted("Tensor.cuda", self)  # type: ignore[method-assign,assignment]
         for kind in _TENSOR_KINDS:
             setattr(torch.cuda, kind, _on_cpu(kind))
+        for name in _MAKERS:
+            setattr(torch, name, _made_on_cpu(getattr(torch, name)))
         torch.cuda.current_device = lambda: 0
         torch.cuda.set_device = lambda *a: None
         to = torch.nn.Module.to
@@ -204,6 +206,25 @@ def quiet_builds() -> None:
 
 
 _TENSOR_KINDS = ("FloatTensor", "HalfTensor", "DoubleTensor", "LongTensor", "IntTensor", "BoolTensor", "ByteTensor")
+
+
+_MAKERS = "arange empty eye full linspace ones rand randint randn randperm tensor zeros".split()
+
+
+def _made_on_cpu(function: Any) -> Any:
+    """Return a function that makes tensors, which makes on the CPU what a source wants on a GPU by name."""
+
+    def made(*args: Any, **kwargs: Any) -> Any:
+        if "device" in kwargs and _is_gpu(kwargs["device"]):
+            kwargs["device"] = "cpu"
+        return function(*args, **kwargs)
+
+    # Code that torch compiles knows its own functions by identity, and would try to compile this one.
+    builtins = vars(importlib.import_module("torch.jit")).get("_builtins")
+    operator = getattr(builtins, "_find_builtin", lambda _: None)(function)
+    if operator is not None:
+        getattr(builtins, "_register_builtin", lambda *_: None)(made, operator)
+    return made
 
 
 def _on_cpu(kind: str) -> Any:

@@ -205,6 +205,22 @@ def test_built__module_that_only_the_build_asks_for__is_stood_in() -> None:
     assert found.source.missing == ["nowhere_d"]
 
 
+def test_made_on_cpu__device_by_name__is_the_cpu_and_the_compiler_still_knows_the_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: dict[Any, str] = {}
+    jit: Any = types.ModuleType("torch.jit")
+    jit._builtins = types.SimpleNamespace(_find_builtin=lambda _: "aten::zeros", _register_builtin=known.__setitem__)
+    monkeypatch.setitem(sys.modules, "torch.jit", jit)
+    monkeypatch.setattr(standins, "NOTED", [])
+
+    zeros = standins._made_on_cpu(lambda *sizes, **named: (sizes, named))
+
+    assert zeros(2, 3, device="cuda:0") == ((2, 3), {"device": "cpu"})
+    assert zeros(2, device="meta", dtype=float) == ((2,), {"device": "meta", "dtype": float})
+    assert known == {zeros: "aten::zeros"}
+
+
 def test_on_cpu__tensor_of_a_gpu__is_made_by_torchs_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
     torch: Any = types.ModuleType("torch")
     torch.FloatTensor = lambda *sizes: ("made", sizes)
