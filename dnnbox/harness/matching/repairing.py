@@ -7,6 +7,7 @@ the two meet, and what comes next tells whether that was the right one: where th
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -19,6 +20,7 @@ _MOST_CALLS = 150
 _MOST_SIZE = 1 << 16
 _NODES, _POINTS, _FRAMES = 32, 128, 128
 _WIDTH = 16
+_FACTORS = (2, 8)
 
 # What was got and what is wanted, by the words of torch; a group "sizes" is summed up.
 _MISMATCHES = (
@@ -34,6 +36,7 @@ _UNPACKED = re.compile(r"not enough values to unpack \(expected (\d), got 1\)")
 _TOO_SMALL = (
     "Output size is too small",
     "Kernel size can't be greater than actual input size",
+    "Invalid computed output size",
     "maximum size for tensor",
 )
 _INDICES = ("'indices' to have", "must be Long", "expected to be of type Long", "used as indices must be")
@@ -114,7 +117,7 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
     """Yield the inputs with one thing changed, the likeliest first."""
     mismatch = _mismatch(error)
     if mismatch is not None:
-        for place, axis, size, _ in sorted(_sizes(spec, *mismatch), key=lambda change: change[3])[:_MOST_CHANGES]:
+        for place, axis, size in _sizes(spec, *mismatch):
             yield _resized(spec, place, axis, size)
     unpacked = _UNPACKED.search(error)
     if unpacked is not None:
@@ -122,25 +125,30 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
             yield _replaced(spec, place, [copy.deepcopy(spec["args"][place]) for _ in range(int(unpacked[1]))])
     if any(words in error for words in _TOO_SMALL):
         for place, shape in _shapes(spec):
-            for axis in range(len(shape) - 1, 0, -1):
-                yield _resized(spec, place, axis, shape[axis] * 2)
+            for axis, factor in itertools.product(range(len(shape) - 1, 0, -1), _FACTORS):
+                yield _resized(spec, place, axis, shape[axis] * factor)
     if any(words in error for words in _INDICES) and tokens:
         for place, shape in _shapes(spec):
             yield _replaced(spec, place, tensor("int64", shape, tokens))
 
 
-def _sizes(spec: Spec, got: int, wanted: int) -> Iterator[Tuple[int, int, int, int]]:
-    """Yield (input, axis, size, how unlikely): the axis that had the size itself, or had a part or a share in it."""
+def _sizes(spec: Spec, got: int, wanted: int) -> List[Tuple[int, int, int]]:
+    """Return (input, axis, size) for the axes that had the size itself, a part or a share in it; small inputs first."""
+    found = []
     for place, shape in _shapes(spec):
-        for axis in sorted({min(1, len(shape) - 1), len(shape) - 1}):
+        rest = 1
+        for size in shape:
+            rest *= size
+        for axis in sorted({min(1, len(shape) - 1), len(shape) - 1} | ({0} if len(shape) == 2 else set())):
             size = shape[axis]
             if size == got:
-                yield place, axis, wanted, 0
+                found.append((0, rest // size * wanted, place, axis, wanted))
                 continue
             if 0 < size + wanted - got <= _MOST_SIZE:
-                yield place, axis, size + wanted - got, 1
+                found.append((1, rest // size * (size + wanted - got), place, axis, size + wanted - got))
             if got and size * wanted % got == 0 and 0 < size * wanted // got <= _MOST_SIZE:
-                yield place, axis, size * wanted // got, 2
+                found.append((2, rest // size * (size * wanted // got), place, axis, size * wanted // got))
+    return [change[2:] for change in sorted(found)]
 
 
 def _shapes(spec: Spec) -> List[Tuple[int, List[int]]]:

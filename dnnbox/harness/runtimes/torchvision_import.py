@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Set
 
 MISMATCH = "operator torchvision::nms does not exist"
 _SCHEMAS = (
@@ -23,13 +23,23 @@ def import_if_there(runtime: Any) -> None:
 
 def retry(runtime: Any, action: Callable[[], Any]) -> Any:
     """Return what ``action`` returns; if it failed over torchvision's operators, import that first and try again."""
+    before = set(sys.modules)
     try:
         return action()
     except (RuntimeError, ImportError) as error:
         if MISMATCH not in str(error):
             raise
+    _forget_orphans(before)
     import_torchvision(runtime)
     return action()
+
+
+def _forget_orphans(before: Set[str]) -> None:
+    """Take modules away whose package failed after them: a package that is imported again would not get them anew."""
+    for name in sorted(set(sys.modules) - before):
+        package = name.rpartition(".")[0]
+        if package and package not in sys.modules:
+            del sys.modules[name]
 
 
 def import_torchvision(runtime: Any) -> Any:
