@@ -116,6 +116,7 @@ class Session:
             if found := hardened.differences(self.engine, wanted, container.attrs):
                 raise EngineLimit(
                     f"{self.kind} made the container otherwise than asked: {visible('; '.join(found), 200)}",
+                    hint=f"another image (`--base-image`), an engine newer than {self.engine.version}, or `--box venv`",
                     details={"differences": [visible(text, 200) for text in found]},
                 )
             return self._attend(container, wanted, timeout_s, logs, staging)

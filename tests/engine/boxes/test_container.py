@@ -217,9 +217,10 @@ def test_run__image_with_a_volume__is_refused(session: Session, job_dir: Path) -
     try:
         with (
             open_container("docker", "dnnbox-test-volume", PYTHON, [], LIMITS, harness_dir=PROBE) as box,
-            pytest.raises(EngineLimit, match="/data was not asked for"),
+            pytest.raises(EngineLimit, match="/data was not asked for") as caught,
         ):
             ask(box, job_dir, "")
+        assert "--base-image" in caught.value.hint
     finally:
         session.client.images.remove(str(image.id), force=True)
 
