@@ -26,7 +26,7 @@ from dnnbox.reports.blocks import (
 )
 from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, link, marked, say, sentences
-from dnnbox.reports.summary import largest_cold, largest_warm, writing
+from dnnbox.reports.summary import doubts, largest_cold, largest_warm, writing
 
 _REPORT = "experiment-report.html"
 _LOG_LINES = 8
@@ -106,7 +106,7 @@ def _in_short(outputs: Outputs) -> tuple[Prose, ...]:
         say("No speed or memory is known, because nothing was measured. Unknown is not the same as bad."),
     )
     if not failed.is_failed(outputs):
-        found = (_speed_in_words(outputs), _quality_in_words(outputs), _trust_in_words(outputs))
+        found = (doubts(outputs), _speed_in_words(outputs), _quality_in_words(outputs), _trust_in_words(outputs))
     return tuple(paragraph for paragraph in found if paragraph)
 
 

@@ -41,6 +41,7 @@ def lede(outputs: Outputs) -> Prose:
     runs = "**runs**" if outputs.has_run else "was not shown to run"
     return sentences(
         say("The checkpoint " + runs + "{targets}.", targets=_targets_clause(outputs.verdict.targets)),
+        doubts(outputs),
         writing(outputs),
         _noise_sentence(outputs),
         _cold_sentence(outputs),
@@ -59,6 +60,15 @@ def _targets_clause(targets: Sequence[Target]) -> Prose:
         return say("; whether it meets **{what} is unknown**", what=", ".join(unknown))
     how_many = {1: "its required target", 2: "both required targets"}
     return say(" and **meets {all}**", all=how_many.get(len(required), f"all {len(required)} required targets"))
+
+
+def doubts(outputs: Outputs) -> Prose:
+    """Return that what the model is fed is not what it expects, for the summaries: the figures hide it."""
+    facts = dict.fromkeys(str(warning.get("fact", "")).replace("_", " ") for warning in outputs.contract.warnings)
+    if not any(facts):
+        return NOTHING
+    named = listed(data(fact) for fact in facts if fact)
+    return say("**How it is fed is doubtful** ({facts} of the input), so its answers may be wrong.", facts=named)
 
 
 def _noise_sentence(outputs: Outputs) -> Prose:

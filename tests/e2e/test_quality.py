@@ -137,6 +137,8 @@ def test_run__planted_preprocessing__is_pointed_out(
     assert [warning["fact"] for warning in warnings] == ["size", "colour_order", "range"]
     report = (workspace / done.json["experiment"] / "reports" / "experiment-report.md").read_text(encoding="utf-8")
     assert "normalisation seems to be missing" in report
+    lede = report.partition("\n| Question |")[0]
+    assert "**How it is fed is doubtful** (size, colour order and range of the input)" in lede
 
 
 def test_run__training_of_a_graph__is_refused_before_anything_runs(dnnbox: Cli, zoo: Zoo, workspace: Path) -> None:

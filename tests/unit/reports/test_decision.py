@@ -182,6 +182,19 @@ def test_failed__before_an_answer__says_in_the_banner_why(tmp_path: Path) -> Non
     assert "**It did not run** (No)" in report
 
 
+def test_summary__doubts_about_the_input__are_said_first_in_both(experiment: Path) -> None:
+    path = experiment / "outputs" / "io_contract.json"
+    contract = json.loads(path.read_text(encoding="utf-8"))
+    facts = ("size", "colour_order")
+    contract["warnings"] = [{"field": "x", "fact": fact, "expected": "a", "found": "b", "text": "t"} for fact in facts]
+    path.write_text(json.dumps(contract), encoding="utf-8")
+    decision = stakeholder(experiment)
+    report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    told = "**How it is fed is doubtful** (size and colour order of the input), so its answers may be wrong."
+    assert told in report.partition("| Question |")[0]
+    assert told in section(decision, "In short")
+
+
 def test_summary__two_required_targets_met__are_both(experiment: Path) -> None:
     render(made.text_model(experiment, targets=("latency_p50_ms<=10", "latency_mean_ms<=10"), per_process=60))
     report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
