@@ -123,6 +123,10 @@ class Candidates:
             given = self._whole(self._named(function, recipe))
             for call in self._completed(callee, function, given, recipe["where"]):
                 yield call
+            unread = self._without_words(callee, function, given)
+            if unread != given:
+                for call in self._completed(callee, function, unread, recipe["where"]):
+                    yield call
             commanded[recipe["where"]] += 1
             if commanded[recipe["where"]] <= _MOST_COMMANDED and len(commanded) <= _MOST_COMMANDED:
                 for call in self._commanded(callee, function, given):
@@ -148,6 +152,13 @@ class Candidates:
         """Return the arguments with the gaps filled of calls among them that are known in part."""
         filled = {name: self._begun_inside(value) for name, value in given.items()}
         return {name: value for name, value in filled.items() if not is_partly_known(value)}
+
+    def _without_words(self, callee: str, function: Any, given: Dict[str, Any]) -> Dict[str, Any]:
+        """Leave out plain values that settings are read from: an option of that name is the file of them."""
+        uses, parameters = self.plan["uses"].get(callee, {}), signature_of(function)
+        required = [name for name in uses if name in parameters and parameters[name].default is inspect.Parameter.empty]
+        words = {name for name in required if given.get(name) is None or isinstance(given[name], _PLAIN)}
+        return {name: value for name, value in given.items() if name not in words}
 
     def _begun_inside(self, value: Any) -> Any:
         function = self._resolved(value["$call"][0]["$ref"]) if is_partly_known(value) else None
@@ -188,9 +199,10 @@ class Candidates:
         if len(gaps) == 1 and gaps[0].name in _STATE_NAMES:
             yield {gaps[0].name: {"$state_dict": True}}, "the state dict itself"
         rest = {gap.name: self._by_name(gap.name) for gap in gaps}
+        others = {gap.name: self._begun(gap, rest[gap.name], 0, False) for gap in gaps}
         for gap in gaps:
             for value, where in self._structured(callee, function, gap):
-                yield dict(rest, **{gap.name: value}), where
+                yield dict(others, **{gap.name: value}), where
         for filled, where in self._mostly(gaps, rest):
             yield filled, where
         yield rest, ""

@@ -6,6 +6,8 @@ import types
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
 
@@ -71,6 +73,22 @@ def test_candidates__call_known_in_part__its_gaps_are_begun_by_name(tmp_path: Pa
 
     filled = {"n_vocab": 16, "block": 90, "n_head": 8, "longest": 2}
     assert first.kwargs == {"config": {"$call": [{"$ref": "partly.py:Config"}, [], filled]}}
+
+
+@pytest.mark.parametrize("option", ["a.yml", None])
+def test_candidates__option_of_the_name_of_the_settings__is_no_setting_and_what_stands_beside_is_begun(
+    option: str | None,
+) -> None:
+    def net(config: Any, n_actions: int) -> None:
+        raise NotImplementedError
+
+    configs = [{"where": "small.yml", "values": {"model": {"width": 8}}, "file": True}]
+    plan = {"configs": configs, "uses": {"net.py:Net": {"config": ["model"]}}}
+    recipe = {"callee": "net.py:Net", "how": "call", "args": [option], "kwargs": {}, "where": "a.py:1"}
+
+    calls = [call.kwargs for call in _calls(plan, net, [recipe])]
+
+    assert {"config": {"$settings": {"model": {"width": 8}}}, "n_actions": 2} in calls
 
 
 def test_candidates__dataclass__defaults_are_there_for_the_solver(tmp_path: Path) -> None:
