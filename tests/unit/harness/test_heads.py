@@ -71,5 +71,5 @@ def test_special__boxes__lie_in_pixels_without_the_empty_class(zoo: Zoo, found: 
 
 
 def test_special__depth_and_common_heads__range_and_nothing(zoo: Zoo, found: dict[str, Any]) -> None:
-    assert (found["depth"][0]["nearest"], found["depth"][0]["farthest"]) == (1.0, 4.0)
+    assert (found["depth"][0]["lowest"], found["depth"][0]["highest"]) == (1.0, 4.0)
     assert found["common"] is None
