@@ -239,7 +239,7 @@ class Peers:
         for old in self.folder.glob("perf_results_*"):
             old.unlink()
         argv = [str(self.python), "-m", "onnxruntime.transformers.bert_perf_test", "--model", "model.onnx",
-                "--batch_size", "1", "--sequence_length", "128", "--samples", "1",
+                "--input_ids_name", "input_ids", "--batch_size", "1", "--sequence_length", "128", "--samples", "1",
                 "--test_times", str(count)]  # fmt: skip
         if self.threads:
             argv += ["--intra_op_num_threads", str(self.threads)]
