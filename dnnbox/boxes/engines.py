@@ -133,7 +133,7 @@ def get_json(path: Path, place: str) -> Any:
     Raises:
         EngineUnavailable: it does not answer.
     """
-    return ask(path, place).json(_ANSWER_S)
+    return ask(path, place).json()
 
 
 def ask(path: Path, place: str) -> Asked:
@@ -209,7 +209,7 @@ class Asked:
         head, _, body = bytes(answer).partition(b"\r\n\r\n")
         return Answer(int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1") else 0, head, body)
 
-    def json(self, timeout_s: float) -> Any:
+    def json(self, timeout_s: float = _ANSWER_S) -> Any:
         """Wait for the answer; returns None where there is nothing.
 
         Raises:

@@ -11,8 +11,6 @@ from dnnbox.boxes.hardened import Engine
 from dnnbox.errors import EngineUnavailable
 from dnnbox.records.environment import Limits
 
-_ANSWER_S = 10.0
-
 
 def engine_facts(kind: str) -> Engine:
     """Return the facts of a running engine on this machine.
@@ -22,7 +20,7 @@ def engine_facts(kind: str) -> Engine:
     """
     url = base_url(kind)
     asked = ask_info(url)
-    return engine_of(kind, url, None if asked is None else asked.json(_ANSWER_S))
+    return engine_of(kind, url, None if asked is None else asked.json())
 
 
 def ask_info(url: str) -> Asked | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dnnbox.errors import GpuUnavailable, Usage
+from dnnbox.walk import read_head
 
 _NVIDIA_COMMON = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
 
@@ -143,15 +144,8 @@ def named(gpus: str) -> tuple[tuple[str, ...], int]:
 def _has_cdi_spec(folders: Sequence[str]) -> bool:
     """Return whether a directory that the engine reads has a specification for NVIDIA's GPUs."""
     specs = (path for folder in folders for path in Path(folder).glob("*") if path.suffix in (".json", ".yaml"))
-    return any("nvidia.com/gpu" in _beginning(path) for path in specs)
-
-
-def _beginning(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(4096)
-    except OSError:  # a folder, or one that only the engine may read: not for us to choose by
-        return ""
+    # One that only the engine may read is not for us to choose by.
+    return any(b"nvidia.com/gpu" in (read_head(path, 4096) or b"") for path in specs)
 
 
 _REFUSALS = (

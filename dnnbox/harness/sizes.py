@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
-from . import feeding, trees
+from . import arrays, feeding, trees
 from .session import Context, Session
 
 BATCHES = (1, 2, 3, 8)
@@ -91,13 +91,7 @@ def _tries(
 
 
 def _count(shapes: Dict[str, List[int]]) -> int:
-    total = 0
-    for shape in shapes.values():
-        product = 1
-        for size in shape:
-            product *= size
-        total += product
-    return total
+    return sum(map(arrays.count, shapes.values()))
 
 
 def _dimensions(fields: Sequence[Dict[str, Any]]) -> List[Tuple[str, List[Tuple[str, int]]]]:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dnnbox.reports import numbers
-from dnnbox.reports.canvas import WIDTHS, Anchor, Canvas, Size, text_width, tick_text, ticks_between
+from dnnbox.reports.canvas import BOLD, WIDTHS, Anchor, Canvas, Size, text_width, tick_text, ticks_between
 
 Draw = Callable[[Size], Canvas]
 RIGHT_MARGIN = 6
-_BOLD = 1.12  # how much wider bold text is
 
 
 @dataclass(frozen=True)
@@ -104,14 +103,14 @@ def _marks(
     top, bottom = span
     words = numbers.duration(total_ms)
     canvas.line(x(total_ms), top, x(total_ms), bottom, "lt")
-    half = _BOLD * text_width(words) / 2
+    half = BOLD * text_width(words) / 2
     at = min(max(x(total_ms), half), canvas.width - half)
     if limit_ms is None:
         canvas.text(at, top - 6, words, "ts", "middle")
         return
     scale, unit = (1e-3, "s") if limit_ms >= 1000 else (1.0, "ms")
     limit_words = f"limit {numbers.plain(limit_ms * scale)}{numbers.NBSP}{unit}"
-    limit_half = _BOLD * text_width(limit_words) / 2
+    limit_half = BOLD * text_width(limit_words) / 2
     canvas.line(x(limit_ms), top, x(limit_ms), bottom, "refm" if missed else "ref")
     limit_at = min(max(x(limit_ms), limit_half), canvas.width - limit_half)
     need = half + limit_half + 10

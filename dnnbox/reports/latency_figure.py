@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dnnbox.reports import numbers
-from dnnbox.reports.canvas import Canvas, Size, text_width, tick_text, ticks_between
+from dnnbox.reports.canvas import BOLD, Canvas, Size, text_width, tick_text, ticks_between
 from dnnbox.reports.figures import Draw, canvas_for
 
 
@@ -89,9 +89,9 @@ def _latency_ticks(series: LatencySeries) -> list[float]:
 
 def _latency_frame(canvas: Canvas, size: Size, ticks: Sequence[float], series: LatencySeries) -> _Frame:
     left = max(text_width(tick_text(tick), 11.5) for tick in ticks) + 12
-    longest = 1.12 * max((text_width(words) for words, _, _ in _line_words(size, series)), default=0.0)
+    longest = BOLD * max((text_width(words) for words, _, _ in _line_words(size, series)), default=0.0)
     if series.limit and not ticks[0] <= series.limit[1] <= ticks[-1]:
-        longest = max(longest, 1.12 * text_width(f"↑ {series.limit[0]}"))
+        longest = max(longest, BOLD * text_width(f"↑ {series.limit[0]}"))
     labels = max(longest + 12, 40)
     hist = {"s": 56, "m": 110, "l": 230}[size]
     right = canvas.width - hist - labels - 14

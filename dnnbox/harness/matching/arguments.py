@@ -43,6 +43,11 @@ def tensor(dtype: str, shape: List[int], high: int = 0) -> Dict[str, Any]:
     return {"$tensor": [dtype, shape, high]}
 
 
+def is_tensor(value: Any) -> bool:
+    """Tell whether a plain form is one of a tensor."""
+    return isinstance(value, dict) and "$tensor" in value
+
+
 def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
     """Return a plain value for one parameter, by its annotation, its use and its name."""
     name, annotation = p.name, str(p.annotation)

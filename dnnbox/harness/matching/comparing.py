@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from ..states.fitting import fit
 from . import forwarding
+from .arguments import is_tensor, tensor
 from .building import TooLarge, TooLong, accessed
 
 _MOST_KEPT_BYTES = 1 << 30
@@ -109,10 +110,10 @@ def resized(spec: Dict[str, Any]) -> List[Dict[str, Any]]:
     """Return the same call on pictures of another, odd size; nothing for other inputs."""
 
     def other(value: Any) -> Any:
-        if isinstance(value, dict) and "$tensor" in value and len(value["$tensor"][1]) == 4:
+        if is_tensor(value) and len(value["$tensor"][1]) == 4:
             dtype, shape, high = value["$tensor"]
             sides = [max(8, side - _SIZE_STEP) for side in shape[2:]]
-            return {"$tensor": [dtype, shape[:2] + sides, high]}
+            return tensor(dtype, shape[:2] + sides, high)
         is_mapping = isinstance(value, dict) and not any(key.startswith("$") for key in value)
         return {key: other(item) for key, item in value.items()} if is_mapping else value
 

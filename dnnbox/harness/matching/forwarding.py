@@ -6,7 +6,7 @@ import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .arguments import SIDES, TEXT, Guess, argument, pyramid, tensor
+from .arguments import SIDES, TEXT, Guess, argument, is_tensor, pyramid, tensor
 from .building import BUSY, at_most
 from .repairing import OutOfTime, attempted, beginnings, repaired
 
@@ -132,7 +132,7 @@ def text_of(spec: Spec) -> str:
 
 
 def _value_text(value: Any) -> str:
-    if isinstance(value, dict) and "$tensor" in value:
+    if is_tensor(value):
         return "%s%s" % (value["$tensor"][0], value["$tensor"][1])
     if isinstance(value, list):
         return "[%s]" % ", ".join(_value_text(item) for item in value)

@@ -11,7 +11,8 @@ import itertools
 import re
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from .arguments import tensor
+from .. import arrays
+from .arguments import is_tensor, tensor
 
 Spec = Dict[str, Any]
 _STEPS = 10
@@ -136,9 +137,7 @@ def _sizes(spec: Spec, got: int, wanted: int) -> List[Tuple[int, int, int]]:
     """Return (input, axis, size) for the axes that had the size itself, a part or a share in it; small inputs first."""
     found = []
     for place, shape in _shapes(spec):
-        rest = 1
-        for size in shape:
-            rest *= size
+        rest = arrays.count(shape)
         for axis in sorted({min(1, len(shape) - 1), len(shape) - 1} | ({0} if len(shape) == 2 else set())):
             size = shape[axis]
             if size == got:
@@ -157,11 +156,6 @@ def _shapes(spec: Spec) -> List[Tuple[int, List[int]]]:
         (place, value[0] if isinstance(value, list) and value else value) for place, value in enumerate(spec["args"])
     ]
     return [(place, list(value["$tensor"][1])) for place, value in firsts if is_tensor(value)]
-
-
-def is_tensor(value: Any) -> bool:
-    """Tell whether a plain form is one of a tensor."""
-    return isinstance(value, dict) and "$tensor" in value
 
 
 def _resized(spec: Spec, place: int, axis: int, size: int) -> Spec:
