@@ -13,23 +13,21 @@ import pytest
 
 from dnnbox.boxes import engines
 from dnnbox.errors import EngineUnavailable
+from tests.listening import listening
 
 PONG = b"HTTP/1.0 200 OK\r\n\r\nOK"
 Listen = Callable[..., Path]
 
 
 @pytest.fixture
-def listen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listen]:
+def listen() -> Iterator[Listen]:
     """Answer each place as given, after a while; ``/slow`` only once another was asked for; any other not at all."""
-    place = tmp_path_factory.mktemp("s") / "s"
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(place))
-    server.listen()
-    other_asked = threading.Event()
+    with contextlib.ExitStack() as stack:
 
-    def start(answers: dict[str, bytes], after_s: float = 0.0) -> Path:
-        def serve(connection: socket.socket) -> None:
-            with connection:
+        def start(answers: dict[str, bytes], after_s: float = 0.0) -> Path:
+            other_asked = threading.Event()
+
+            def serve(connection: socket.socket) -> None:
                 asked = connection.recv(4096).split(b" ")
                 if len(asked) < 2:
                     return
@@ -38,23 +36,11 @@ def listen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listen]:
                 else:
                     other_asked.set()
                 time.sleep(after_s)
-                with contextlib.suppress(OSError):  # nobody waits for it any more
-                    connection.sendall(answers.get(asked[1].decode(), b""))
+                connection.sendall(answers.get(asked[1].decode(), b""))
 
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+            return stack.enter_context(listening(serve))
 
-        threading.Thread(target=accept, daemon=True).start()
-        return place
-
-    yield start
-    server.shutdown(socket.SHUT_RDWR)
-    server.close()
+        yield start
 
 
 def test_ask__slow_answer__does_not_hold_up_another_question(listen: Listen) -> None:
@@ -110,22 +96,11 @@ def test_get_json__name_that_no_image_has__is_not_sent(listen: Listen, place: st
     assert engines.get_json(listen({place: b"HTTP/1.0 200 OK\r\n\r\n[1]"}), place) is None
 
 
-def test_answer__that_trickles_for_ever__ends_at_its_time(tmp_path_factory: pytest.TempPathFactory) -> None:
-    place = tmp_path_factory.mktemp("s") / "s"
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(place))
-        server.listen()
+def test_answer__that_trickles_for_ever__ends_at_its_time() -> None:
+    def trickle(connection: socket.socket) -> None:
+        while True:  # until nobody listens
+            connection.sendall(b"x")
+            time.sleep(0.02)
 
-        def trickle() -> None:
-            connection, _ = server.accept()
-            with connection:
-                try:
-                    while True:
-                        connection.sendall(b"x")
-                        time.sleep(0.02)
-                except OSError:
-                    return
-
-        threading.Thread(target=trickle, daemon=True).start()
-        with pytest.raises(EngineUnavailable):
-            engines.ask(place, "/info").json(0.2)
+    with listening(trickle) as place, pytest.raises(EngineUnavailable):
+        engines.ask(place, "/info").json(0.2)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from docker.errors import NotFound
 from requests.exceptions import RequestException
 
 from dnnbox.boxes.output import frames, read_output
+from tests.listening import listening
 
 Serve = Callable[[bytes], DockerClient]
 
@@ -58,29 +59,21 @@ def test_frames__head_cut_short__ends(cut: int) -> None:
 
 
 @pytest.fixture
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Answer one request with the given bytes, then close."""
-    place = tmp_path_factory.mktemp("s") / "s"
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(place))
-    server.listen()
-    opened: list[DockerClient] = []
+def serve() -> Iterator[Serve]:
+    """Answer every request with the given bytes, then close."""
+    with contextlib.ExitStack() as stack:
 
-    def start(answer: bytes) -> DockerClient:
-        def one() -> None:
-            connection, _ = server.accept()
-            with connection:
+        def start(answer: bytes) -> DockerClient:
+            def once(connection: socket.socket) -> None:
                 connection.recv(65536)
                 connection.sendall(answer)
 
-        threading.Thread(target=one, daemon=True).start()
-        opened.append(DockerClient(base_url=f"unix://{place}", version="1.41"))
-        return opened[-1]
+            place = stack.enter_context(listening(once))
+            client = DockerClient(base_url=f"unix://{place}", version="1.41")
+            stack.callback(client.close)
+            return client
 
-    yield start
-    for client in opened:
-        client.close()
-    server.close()
+        yield start
 
 
 def answer(body: bytes, status: str = "200 OK", length: int | None = None) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from dnnbox.boxes.hardened import Engine
 from dnnbox.boxes.readable import readable
 from dnnbox.errors import EngineLimit, EngineUnavailable, GpuUnavailable, Usage
 from dnnbox.records.environment import Limits, Mount, Workspace
+from tests.listening import listening
 
 
 def test_inside__deepest_mount__wins() -> None:
@@ -264,31 +264,14 @@ def test_create_arguments__weaker_limits_accepted__are_not_asked_for() -> None:
 def engine_socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """A socket that answers one request after the other with the given bytes."""
     answers: list[bytes] = []
-    folder = Path(f"/tmp/dnnbox-test-{os.getpid()}")
-    folder.mkdir()
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(folder / "s"))
-    server.listen()
 
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(4096)
-                connection.sendall(answers.pop(0) if answers else b"")
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(answers.pop(0) if answers else b"")
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{folder / 's'}")
-    yield answers
-    server.shutdown(socket.SHUT_RDWR)
-    server.close()
-    thread.join()
-    (folder / "s").unlink()
-    folder.rmdir()
+    with listening(serve) as place:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+        yield answers
 
 
 def test_engine_answers__ping__is_understood(engine_socket: list[bytes]) -> None:
