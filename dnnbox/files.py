@@ -9,9 +9,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from dnnbox.errors import HostFull, HostPermission
+from dnnbox.walk import open_regular
 
 _REFUSALS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG,
@@ -92,6 +93,21 @@ def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterato
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def copying(source: Path, target: Path, *, durable: bool = True) -> Iterator[tuple[BinaryIO, IO[bytes]]]:
+    """Yield an open regular file, and the file that takes the place of ``target`` when the block ends well.
+
+    Raises:
+        OSError: ``source`` cannot be opened, or is no regular file.
+        HostFull, HostPermission: the copy could not be written.
+    """
+    file = open_regular(source)
+    with file, host_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target, durable=durable) as copy:
+            yield file, copy
 
 
 def leaves(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:

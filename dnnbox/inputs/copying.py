@@ -10,10 +10,9 @@ from pathlib import Path
 
 from dnnbox.codec import dumps
 from dnnbox.errors import NotReadable, Usage
-from dnnbox.files import host_errors, replacing, write_atomic
+from dnnbox.files import copying, host_errors, write_atomic
 from dnnbox.records.plan import InputChoice
 from dnnbox.text import visible
-from dnnbox.walk import open_regular
 
 MANIFEST = "inputs.json"
 LARGEST_BYTES = 2 << 30
@@ -67,17 +66,16 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
     """Copy one regular file; returns (sha256, bytes) of what was written."""
     digest, size = hashlib.sha256(), 0
     try:
-        file = open_regular(source)
+        with copying(source, target) as (file, copy):
+            while chunk := file.read(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > LARGEST_BYTES:
+                    what = f"input `{visible(source.name, 80)}` is larger than 2 GiB"
+                    raise Usage(what, hint="give a smaller one", phase="inputs")
+                digest.update(chunk)
+                copy.write(chunk)
     except OSError as error:
         raise NotReadable(
             f"input `{visible(source.name, 80)}` cannot be read: {error.strerror}", hint="give another", phase="inputs"
         ) from error
-    with file, host_errors(target), replacing(target) as copy:
-        while chunk := file.read(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > LARGEST_BYTES:
-                what = f"input `{visible(source.name, 80)}` is larger than 2 GiB"
-                raise Usage(what, hint="give a smaller one", phase="inputs")
-            digest.update(chunk)
-            copy.write(chunk)
     return digest.hexdigest(), size

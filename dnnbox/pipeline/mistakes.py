@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dnnbox import reports
-from dnnbox.files import host_errors, replacing
+from dnnbox.files import copying
 from dnnbox.records.evaluation import LabelledSet
-from dnnbox.walk import open_regular
 
 FOLDER = "wrong"
 """Under ``outputs/``, because reports are made from there alone."""
@@ -35,13 +34,10 @@ def kept(answers: Sequence[Mapping[str, Any]], dataset: LabelledSet | None, outp
 def _copied(picture: Path, target: Path) -> bool:
     """Copy one picture; False where it can no longer be read. Raises HostFull, HostPermission."""
     try:
-        file = open_regular(picture)
+        with copying(picture, target, durable=False) as (file, copy):
+            shutil.copyfileobj(file, copy)
     except OSError:
         return False
-    with file, host_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target, durable=False) as copy:
-            shutil.copyfileobj(file, copy)
     return True
 
 

@@ -54,6 +54,43 @@ def test_write_atomic__pipe_and_device__are_written_to_and_stay_what_they_are(tm
     assert null.read_text() == "a link is replaced"
 
 
+def test_copying__block_ends_well__target_is_the_copy(tmp_path):
+    (tmp_path / "a").write_bytes(b"new")
+
+    with files.copying(tmp_path / "a", tmp_path / "made" / "b") as (source, copy):
+        copy.write(source.read())
+
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["b"]
+    assert (tmp_path / "made" / "b").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("make", [None, os.mkfifo, os.mkdir])
+def test_copying__source_that_is_no_regular_file__touches_nothing(tmp_path, make):
+    if make is not None:
+        make(tmp_path / "a")
+
+    with pytest.raises(OSError), files.copying(tmp_path / "a", tmp_path / "made" / "b"):  # noqa: PT011 - any number
+        pytest.fail("it was opened")
+
+    assert not (tmp_path / "made").exists()
+
+
+def test_copying__block_fails__keeps_the_old_file_and_no_part(tmp_path):
+    (tmp_path / "a").write_bytes(b"new")
+    (tmp_path / "b").write_bytes(b"old")
+
+    def half() -> None:
+        with files.copying(tmp_path / "a", tmp_path / "b") as (_, copy):
+            copy.write(b"ne")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(HostFull):
+        half()
+
+    assert (tmp_path / "b").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_sha256_file__known_bytes__known_digest(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
 
