@@ -1,4 +1,4 @@
-"""Facts of this machine that a plan is held against: disk, /dev/shm, the NVIDIA driver, its GPUs, its toolkit.
+"""Facts of this machine: processor, memory, disk, /dev/shm, the NVIDIA driver, its GPUs, its toolkit.
 
 A fact that cannot be told is None or empty; asking never fails. Only processes of NVIDIA's tools are started, and only
 where they are installed.
@@ -6,16 +6,21 @@ where they are installed.
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dnnbox import process
 
 CDI_DIRS = (Path("/etc/cdi"), Path("/var/run/cdi"))
+_PROCESSOR = ("model name", "Hardware", "cpu model")
+"""What /proc/cpuinfo calls a processor's name, by architecture."""
 _HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-runtime", "nvidia-container-toolkit")
 
 
@@ -30,6 +35,48 @@ class Gpu:
     busy: float = 0.0
     mig: bool = False
     uuid: str = ""
+
+
+def host() -> dict[str, Any]:
+    """Return what the host knows of its processor, memory and system, named as the box names them (``probe.py``)."""
+    return {
+        "told_by": "host",
+        "cpu": processor() or None,
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "cores_available": cores_available(),
+        "memory_bytes": memory_bytes(),
+        "os": _system(),
+        "kernel": platform.release(),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name, "" where nothing tells it."""
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    fields = (line.partition(":") for line in lines)
+    names = (value.strip() for key, _, value in fields if key.strip() in _PROCESSOR)
+    return next(names, "") or platform.processor()
+
+
+def cores_available() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """Return the memory of this machine, used or not."""
+    with suppress(OSError, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
+def _system() -> str:
+    with suppress(OSError):
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    return f"{platform.system()} {platform.release()}"
 
 
 def free_bytes(path: Path) -> int:

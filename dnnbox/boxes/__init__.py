@@ -25,7 +25,7 @@ from dnnbox.boxes.engines import engine_answers, engine_available
 from dnnbox.boxes.facts import unenforceable
 from dnnbox.boxes.failures import error_of
 from dnnbox.boxes.images import image_facts, image_python, with_digest
-from dnnbox.boxes.limits import default_memory_bytes
+from dnnbox.boxes.limits import cpu_set, default_memory_bytes
 from dnnbox.boxes.sweep import sweep
 from dnnbox.boxes.venv import open_venv
 
@@ -36,6 +36,7 @@ __all__ = [
     "DEFAULT_IMAGE",
     "choose",
     "container_env_exists",
+    "cpu_set",
     "default_memory_bytes",
     "engine_answers",
     "engine_available",

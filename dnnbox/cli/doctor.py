@@ -62,11 +62,12 @@ def _guarded(name: str, check: Check, root: Path) -> tuple[FitCheck, ...]:
 
 
 def _system(_: Path) -> Iterable[FitCheck]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    from dnnbox import machine
+
     release = ".".join(platform.release().split(".")[:2])
-    text = f"{platform.system()} {release}, {platform.machine()}, {numbers.counted(cores, 'core')}"
-    yield FitCheck("System", "ok", f"{text}, {numbers.memory(total / 2**20)} RAM")
+    text = f"{platform.system()} {release}, {platform.machine()}, {numbers.counted(machine.cores_available(), 'core')}"
+    total = machine.memory_bytes()
+    yield FitCheck("System", "ok", f"{text}, {numbers.memory(total / 2**20)} RAM" if total else text)
 
 
 def _memory(_: Path) -> Iterable[FitCheck]:

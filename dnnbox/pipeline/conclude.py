@@ -17,7 +17,7 @@ from dnnbox.events import Progress
 from dnnbox.experiment import Experiment, utc_now
 from dnnbox.files import write_atomic
 from dnnbox.harness.protocol import EVENTS, RunRequest
-from dnnbox.pipeline import further, mistakes
+from dnnbox.pipeline import fitting, further, mistakes
 from dnnbox.pipeline.asked import DATASET, METRICS
 from dnnbox.pipeline.execute import Execution
 from dnnbox.pipeline.planning import sandbox_of
@@ -28,7 +28,7 @@ from dnnbox.records.measurements import Stats, Verdict
 from dnnbox.reports import readmes, scripts
 from dnnbox.reports.outputs import load
 from dnnbox.store import Store
-from dnnbox.text import redact
+from dnnbox.text import redact, visible
 
 
 def begin(experiment: Experiment, prepared: Prepared, decision: Decision) -> None:
@@ -118,7 +118,8 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     experiment.save("samples", results.samples(execution.outcomes, batch=options.batches[0]))
     experiment.save("io_contract", contract)
     experiment.save("verdict", verdict)
-    experiment.save("environment", environment_record(prepared, execution))
+    environment = environment_record(prepared, execution)
+    experiment.save("environment", environment)
     (experiment.outputs / "failure.json").unlink(missing_ok=True)
     if execution.lock:  # after a fallback it is another one than was planned
         write_atomic(experiment.outputs / "requirements.lock", execution.lock.text)
@@ -137,7 +138,7 @@ def collect(experiment: Experiment, prepared: Prepared, execution: Execution, *,
     request = execution.request or _asked(prepared)
     params = results.params(request, verified, targets=(*options.targets, *options.wants))
     experiment.save("params", params)
-    experiment.update(identities=_identities(experiment.index.identities, execution, params))
+    experiment.update(identities=_identities(experiment.index.identities, execution, params, environment.machine))
     return verdict
 
 
@@ -165,7 +166,7 @@ def _asked(prepared: Prepared) -> RunRequest:
 
 
 def environment_record(prepared: Prepared, execution: Execution) -> EnvironmentRecord:
-    """Return what the box was, from what the box and the engine say; without them, from the plan."""
+    """Return what the box was, from what the box and the engine say; without them, from the plan and the host."""
     first, lock = execution.first, execution.lock
     result = first.result if first else None
     packages = dict(result.packages) if result and result.packages else {}
@@ -182,7 +183,7 @@ def environment_record(prepared: Prepared, execution: Execution) -> EnvironmentR
         base_image=prepared.image,
         base_image_digest=str(settings.pop("image_digest", "")),
         engine=_mapping(settings.pop("engine", {})),
-        machine=dict(result.machine) if result else {},
+        machine=dict(result.machine) if result and result.machine else fitting.host(prepared),
         settings=settings,
         indexes=tuple(redact(url) for url in _indexes(prepared)),
         attempts=tuple(execution.attempts),
@@ -199,13 +200,11 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _identities(
-    known: Mapping[str, str | None], execution: Execution, params: Mapping[str, Any]
+    known: Mapping[str, str | None], execution: Execution, params: Mapping[str, Any], machine: Mapping[str, Any]
 ) -> dict[str, str | None]:
     """Complete the identities: equal ones mean that two experiments may be compared."""
     asked = {key: params[key] for key in ("runtime", "device", "precision", "batch", "seed", "threads", "options")}
     text = json.dumps(codec.to_json(asked), sort_keys=True)
-    first = execution.first
-    machine = first.result.machine if first and first.result else {}
     return {
         **known,
         "lock": f"sha256:{execution.lock.sha256}" if execution.lock else None,
@@ -219,8 +218,11 @@ def device_class(machine: Mapping[str, Any], device: str) -> str | None:
     if not machine:
         return None
     if device != "cpu":
-        return f"{machine.get('gpu', 'unknown GPU')}, driver {machine.get('driver', 'unknown')}"
-    return f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cores', '?')} cores"
+        told = machine.get("gpu")
+        gpus = [str(gpu.get("name", "")) for gpu in told if isinstance(gpu, Mapping)] if isinstance(told, list) else []
+        names = ", ".join(filter(None, gpus)) or "unknown GPU"
+        return visible(f"{names}, driver {machine.get('driver') or 'unknown'}", 200)
+    return visible(f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cores', '?')} cores", 200)
 
 
 def report(experiment: Experiment, prepared: Prepared, execution: Execution, progress: Progress) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import platform
+from typing import TYPE_CHECKING, Any
 
 from dnnbox import boxes, machine
 from dnnbox.boxes import gpu
@@ -39,6 +40,22 @@ def facts(prepared: Prepared, store: Store) -> fit.Machine:
     mine = chosen(gpus, prepared.device.name, prepared.options.gpus)
     kind, version = machine.toolkit() if prepared.box in _CONTAINERS else ("", None)
     return fit.Machine(disk, memory, shm, driver, mine, kind, version, engine, lacking)
+
+
+def host(prepared: Prepared) -> dict[str, Any]:
+    """Return the machine as the host knows it, for a box that ended before it could say what it was.
+
+    How many processors an engine gives a container, and which system the image is, the host does not know.
+    """
+    found, pinned = machine.host(), boxes.cpu_set(prepared.options.cpus)
+    if prepared.box in _CONTAINERS:
+        found |= {"cores_available": None, "os": platform.system()}
+    if pinned:
+        found["cores_available"] = len(pinned)
+    if prepared.device.accelerator == "cuda":
+        mine = chosen(machine.nvidia()[1], prepared.device.name, prepared.options.gpus)
+        found["gpu"] = [{"name": each.name, "uuid": each.uuid, "memory_bytes": each.total_bytes} for each in mine]
+    return found
 
 
 def chosen(gpus: tuple[machine.Gpu, ...], device: str, named: str) -> tuple[machine.Gpu, ...]:

@@ -23,6 +23,7 @@ from dnnbox.reports.outputs import Outputs
 from dnnbox.reports.prose import NOTHING, Prose, code, data, say, sentences
 from dnnbox.reports.speed import share_graphic
 
+_TOLD_BY = {"host": "the host; the box ended before it could tell"}
 _MAX_PACKAGES = 80
 _MAX_EVIDENCE = 12
 _MOST_ARTIFACTS = 40
@@ -155,13 +156,11 @@ def _where(outputs: Outputs) -> tuple[Block, ...]:
         ("Device", data(outputs.index.device)),
         ("GPU", data(_gpus(machine))),
         ("CPU", data(_cpu(machine))),
-        (
-            "RAM",
-            data(numbers.memory(machine["memory_bytes"] / 2**20))
-            if isinstance(machine.get("memory_bytes"), int)
-            else NOTHING,
-        ),
+        ("RAM", data(_memory(machine.get("memory_bytes")))),
+        ("Memory limit", data(_memory(found.settings.get("memory_bytes")))),
         ("System", data(_system(machine))),
+        ("Engine", data(_engine(found.engine))),
+        ("Machine told by", data(_TOLD_BY.get(str(machine.get("told_by") or ""), ""))),
         ("Python", data(found.python)),
         (
             "Precision",
@@ -193,6 +192,17 @@ def _where(outputs: Outputs) -> tuple[Block, ...]:
         for i, a in enumerate(found.attempts, 1)
     ]
     return (_pairs(items, say("Environment")), *_packages(found.packages))
+
+
+def _memory(size_bytes: object) -> str:
+    return numbers.memory(size_bytes / 2**20) if isinstance(size_bytes, int) and size_bytes else ""
+
+
+def _engine(engine: Mapping[str, Any]) -> str:
+    """Return a container engine with its version and what its limits rest on."""
+    named = " ".join(str(engine[key]) for key in ("name", "version") if engine.get(key))
+    groups = f"cgroup {engine['cgroup']}" if engine.get("cgroup") else ""
+    return ", ".join(filter(None, (named, groups, "rootless" if engine.get("rootless") else "")))
 
 
 def _system(machine: Mapping[str, Any]) -> str:

@@ -79,16 +79,8 @@ def _machine() -> str:
     """Return processor, cores, GPUs and the CUDA version of the driver: what figures of this machine depend on."""
     driver, gpus = machine.nvidia()
     cuda = f", CUDA {driver[0]}" if driver else ""
-    return f"{_processor()}, {os.cpu_count() or 1} cores" + "".join(f", {gpu.name}" for gpu in gpus) + cuda
-
-
-def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
-    except OSError:
-        return platform.processor() or platform.machine()
-    line = next((each for each in text.splitlines() if each.startswith("model name")), "")
-    return line.partition(":")[2].strip() or platform.machine()
+    processor, cards = machine.processor() or platform.machine(), "".join(f", {gpu.name}" for gpu in gpus)
+    return f"{processor}, {os.cpu_count() or 1} cores{cards}{cuda}"
 
 
 def open_local(settings: Mapping[str, Any], folder: Path) -> LocalExecutor:

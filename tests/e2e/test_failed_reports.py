@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from dnnbox import machine
 from dnnbox.errors import by_name
+from dnnbox.reports import numbers
 from dnnbox.reports.check import unmatched
 from tests.conftest import Cli
 from tests.e2e.exit_adapters import HEAD, adapter
@@ -91,6 +94,8 @@ def test_run__model_that_fails__both_reports_say_where_why_and_what_next(
     assert index["status"] == "failed"
     check_experiment_report(experiment, failing)
     check_stakeholder_report(experiment, failing)
+    if failing.error in ("OOM", "TIMEOUT"):
+        check_machine(experiment, "venv")
     for report in ("experiment-report.md", "stakeholder-report.md"):
         assert unmatched((experiment / "reports" / report).read_text(encoding="utf-8"), experiment) == ()
         assert (experiment / "reports" / report.replace(".md", ".html")).stat().st_size > 2000
@@ -120,6 +125,41 @@ def check_stakeholder_report(experiment: Path, failing: Failing) -> None:
     assert "**Remove the cause of the failure.**" in report
     assert failing.log in report.partition("```text")[2].partition("```")[0]
     assert "depends on older pins" not in report
+
+
+@pytest.mark.usefixtures("docker_engine")
+@pytest.mark.parametrize("name", ["memory", "timeout"])
+def test_run__container_that_dies__report_names_machine_limit_and_engine(
+    dnnbox: Cli, zoo: Zoo, workspace: Path, tmp_path: Path, name: str
+) -> None:
+    failing = FAILING[name]
+    path = tmp_path / "adapter.py"
+    path.write_text(failing.text)
+    options = ("--box", "docker", "--threads", "1", "--quick", "--yes", "--json", "--out", "e", *failing.options)
+    done = dnnbox("run", zoo.path("onnx"), *options, "--adapter", path)
+
+    assert done.json["error"]["name"] == failing.error, done.stderr[-2000:]
+    check_machine(workspace / "e", "docker")
+
+
+def check_machine(experiment: Path, box: str) -> None:
+    """The box told nothing of where it was, so the host does."""
+    environment = json.loads((experiment / "outputs" / "environment.json").read_text(encoding="utf-8"))
+    told, known = environment["machine"], machine.host()
+    assert (told["told_by"], told["cpu"], told["kernel"]) == ("host", known["cpu"], known["kernel"])
+    report = plain(experiment / "reports" / "experiment-report.md")
+    rows = dict(re.findall(r"^\| ([A-Z][\w ]*) \| (.+) \|$", report, re.MULTILINE))
+    assert rows["CPU"].startswith(f"{known['cpu']}, {known['cores']} core")
+    assert rows["RAM"] == numbers.memory(known["memory_bytes"] / 2**20).replace("\u00a0", " ")
+    limit_mib = environment["settings"]["memory_bytes"] / 2**20
+    assert rows["Memory limit"] == numbers.memory(limit_mib).replace("\u00a0", " ")
+    assert known["kernel"] in rows["System"]
+    assert rows["Machine told by"] == "the host; the box ended before it could tell"
+    assert rows.get("Engine", "").startswith(box if box == "docker" else "")
+    decision = plain(experiment / "reports" / "stakeholder-report.md")
+    assert f"| Machine | {known['cpu']}, " in decision
+    index = json.loads((experiment / "experiment.json").read_text(encoding="utf-8"))
+    assert index["identities"]["device_class"] == f"{known['cpu']}, {known['cores']} cores"
 
 
 def plain(path: Path) -> str:
