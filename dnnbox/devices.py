@@ -81,13 +81,13 @@ def _automatic() -> Device:
 def _no_cuda(number: int) -> str:
     if not Path("/proc/driver/nvidia/version").exists() and not Path("/dev/nvidiactl").exists():
         return "no NVIDIA driver on this machine"
-    try:
-        import pynvml
+    import pynvml
 
+    try:
         pynvml.nvmlInit()
         count = int(pynvml.nvmlDeviceGetCount())
         pynvml.nvmlShutdown()
-    except (ImportError, pynvml.NVMLError) as error:
+    except pynvml.NVMLError as error:
         return f"the NVIDIA driver does not answer ({error})"
     return "" if number < count else f"GPU {number} was asked for, this machine has {count}"
 

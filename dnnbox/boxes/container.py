@@ -187,7 +187,8 @@ class ContainerBox:
 
     def _renumbered(self, request: RunRequest) -> RunRequest:
         """A container that is given one GPU by number sees it as the first one."""
-        one = len(self._gpu.device_ids) == 1 and self._gpu.device_ids[0] != "all"
+        names = [name.rpartition("=")[2] for name in self._gpu.device_ids]  # CDI's are kind=name
+        one = len(names) == 1 and names != ["all"]
         return replace(request, device="cuda:0") if one and request.device.startswith("cuda:") else request
 
     def _wanted(self, run: Mount) -> Wanted:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Self
 from dnnbox.boxes import cgroup, facts, hardened, oom, podman_create
 from dnnbox.boxes.engines import api_version, base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
+from dnnbox.boxes.gpu_refusals import gpu_refused
 from dnnbox.boxes.hardened import Engine, Wanted
 from dnnbox.boxes.output import read_output
 from dnnbox.boxes.watch import Watch, watching
-from dnnbox.errors import EngineLimit, EngineLost, EngineUnavailable, GpuUnavailable
+from dnnbox.errors import EngineLimit, EngineLost, EngineUnavailable
 from dnnbox.text import visible
 
 if TYPE_CHECKING:
@@ -348,9 +349,7 @@ def engine_errors(kind: str, image: str = "") -> Iterator[None]:
     except APIError as error:
         words = visible(str(error.explanation or error), 200)
         if is_gpu_refusal(words):
-            raise GpuUnavailable(
-                f"{kind} cannot pass a GPU: {words}", hint="`dnnbox doctor` shows what is missing"
-            ) from error
+            raise gpu_refused(kind, words) from error
         hint = "install the package catatonit" if "container-init binary" in words else ""
         raise EngineUnavailable(f"{kind}: {words}", hint=hint) from error
     except (RequestException, DockerException, OSError) as error:

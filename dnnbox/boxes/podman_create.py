@@ -12,7 +12,8 @@ from typing import Any
 
 from dnnbox import process
 from dnnbox.boxes.gpu import is_gpu_refusal
-from dnnbox.errors import EngineUnavailable, GpuUnavailable
+from dnnbox.boxes.gpu_refusals import gpu_refused
+from dnnbox.errors import EngineUnavailable
 from dnnbox.text import visible
 
 _TIMEOUT_S = 120.0
@@ -50,7 +51,7 @@ def create(url: str, arguments: Mapping[str, Any], devices: Sequence[str]) -> No
         return
     words = visible((done.stderr.strip().splitlines() or ["no reason given"])[-1], 200)
     if is_gpu_refusal(words) or "CDI" in words:
-        raise GpuUnavailable(f"podman cannot pass a GPU: {words}", hint="`dnnbox doctor` shows what is missing")
+        raise gpu_refused("podman", words)
     raise EngineUnavailable(f"podman: {words}")
 
 

@@ -204,6 +204,9 @@ def toolkit(machine: Machine) -> list[FitCheck]:
     if not machine.toolkit:
         fix = "install nvidia-container-toolkit, then `nvidia-ctk cdi generate --output /etc/cdi/nvidia.yaml`"
         return [FitCheck(name, "failed", "no CDI specification, no NVIDIA hook: no container gets the GPU", fix)]
+    if machine.engine == "podman" and machine.toolkit != "cdi":
+        fix = "`nvidia-ctk cdi generate --output /etc/cdi/nvidia.yaml`"
+        return [FitCheck(name, "failed", "no CDI specification, and podman passes a GPU by nothing else", fix)]
     if machine.toolkit_version is None:
         fix = "`nvidia-ctk --version` must answer"
         return [FitCheck(name, "unknown", f"{machine.toolkit}, version not known", fix)]

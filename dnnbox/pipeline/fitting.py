@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dnnbox import boxes, machine
 from dnnbox.boxes import gpu
+from dnnbox.devices import Device
 from dnnbox.environments import fit
 from dnnbox.errors import DnnboxError, EngineLimit, GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
 from dnnbox.records.environment import Limits
 from dnnbox.records.plan import FitCheck
 from dnnbox.store import Store
+from dnnbox.text import visible
 
 if TYPE_CHECKING:
     from dnnbox.pipeline.prepare import Prepared
@@ -37,7 +39,7 @@ def facts(prepared: Prepared, store: Store) -> fit.Machine:
     if prepared.device.accelerator != "cuda":
         return fit.Machine(disk, memory, shm, engine=engine, unenforceable=lacking)
     driver, gpus = machine.nvidia()
-    mine = chosen(gpus, prepared.device.name, prepared.options.gpus)
+    mine = _used(prepared, gpus)
     kind, version = machine.toolkit() if prepared.box in _CONTAINERS else ("", None)
     return fit.Machine(disk, memory, shm, driver, mine, kind, version, engine, lacking)
 
@@ -53,9 +55,15 @@ def host(prepared: Prepared) -> dict[str, Any]:
     if pinned:
         found["cores_available"] = len(pinned)
     if prepared.device.accelerator == "cuda":
-        mine = chosen(machine.nvidia()[1], prepared.device.name, prepared.options.gpus)
+        mine = _used(prepared, machine.nvidia()[1])
         found["gpu"] = [{"name": each.name, "uuid": each.uuid, "memory_bytes": each.total_bytes} for each in mine]
     return found
+
+
+def _used(prepared: Prepared, gpus: tuple[machine.Gpu, ...]) -> tuple[machine.Gpu, ...]:
+    """Return the GPUs that the box will see; a container is given the first one where none was named."""
+    first = "device=0" if prepared.box in _CONTAINERS and prepared.device.name == "cuda" else ""
+    return chosen(gpus, prepared.device.name, prepared.options.gpus or first)
 
 
 def chosen(gpus: tuple[machine.Gpu, ...], device: str, named: str) -> tuple[machine.Gpu, ...]:
@@ -84,6 +92,22 @@ def need(prepared: Prepared, *, exists: bool) -> fit.Need:
         batch=max(options.batches),
         allow_weaker=options.allow_weaker,
     )
+
+
+def refuse_idle_gpus(device: Device, named: str) -> None:
+    """Stop a run that GPUs were named for and that would use none.
+
+    Raises:
+        Usage: what was named is not readable.
+        GpuUnavailable: the device of the run is no GPU.
+    """
+    if not named:
+        return
+    gpu.named(named)
+    if device.accelerator not in ("cuda", "rocm"):
+        why = f"the device is {device.name}" if device.reason == "asked for" else device.reason
+        what = f"--gpus {visible(named, 60)} was asked for, and no GPU would be used: {why}"
+        raise GpuUnavailable(what, hint="leave `--gpus` out", phase="plan")
 
 
 def refuse(found: tuple[FitCheck, ...]) -> None:

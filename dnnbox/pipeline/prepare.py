@@ -11,7 +11,7 @@ from pathlib import Path
 from dnnbox import boxes, catalog, dependencies, devices, environments, inputs, results, sources
 from dnnbox.errors import ConsentNeeded, DnnboxError, UnsafeCheckpoint, Usage
 from dnnbox.events import Progress
-from dnnbox.pipeline import asked, planning
+from dnnbox.pipeline import asked, fitting, planning
 from dnnbox.pipeline.asked import Asked
 from dnnbox.pipeline.inspecting import identified, local_path
 from dnnbox.pipeline.providing import Home, choose_home, current_lacks
@@ -116,6 +116,7 @@ def prepare(
         derived = _with_constants(_with_consents(derived, options), source)
         usable = catalog.runtime(derived.runtime).devices
         device = devices.fitted(device, usable, options.device, derived.runtime)
+        fitting.refuse_idle_gpus(device, options.gpus)
         derived = asked.with_stated(derived, wanted)
         wanted = asked.labelled(wanted, options, inspection.io_hints.task)
         choices = inputs.choose(

@@ -71,9 +71,10 @@ def test_run__ctrl_c__leaves_no_container_and_no_staging(job_dir: Path) -> None:
 def test_run__gpu_that_the_engine_cannot_pass__is_gpu_unavailable(job_dir: Path) -> None:
     with (
         open_container("docker", boxes.DEFAULT_IMAGE, PYTHON, [], LIMITS, device="cuda", harness_dir=PROBE) as box,
-        pytest.raises(GpuUnavailable, match="could not select device driver"),
+        pytest.raises(GpuUnavailable, match="could not select device driver") as caught,
     ):
         ask(box, job_dir, "")
+    assert "nvidia-ctk runtime configure" in caught.value.hint
 
 
 def test_open__image_missing__says_how_to_make_one() -> None:
@@ -339,12 +340,21 @@ def test_session__engine_elsewhere_does_not_answer__names_the_variable(monkeypat
     assert "DOCKER_HOST" in caught.value.hint
 
 
-def test_request__device_with_a_number__is_the_first_one_inside() -> None:
+@pytest.mark.parametrize("has_cdi", [False, True])
+@pytest.mark.parametrize(
+    ("gpus", "inside"),
+    [("", "cuda:0"), ("device=3", "cuda:0"), ("all", "cuda:3"), ("4", "cuda:3"), ("device=0,1,2,3", "cuda:3")],
+)
+def test_request__device_with_a_number__is_the_first_one_inside_where_it_is_the_only_one(
+    tmp_path: Path, gpus: str, inside: str, has_cdi: bool
+) -> None:
+    (tmp_path / "nvidia.yaml").write_text("kind: nvidia.com/gpu\n")
     box = open_container("docker", boxes.DEFAULT_IMAGE, PYTHON, [], LIMITS, device="cuda:3", harness_dir=PROBE)
     from dnnbox.boxes import gpu
 
-    box._gpu = gpu.request("cuda:3", "", ())
-    assert box._renumbered(RunRequest("infer", "x", "y", device="cuda:3")).device == "cuda:0"
+    box._gpu = gpu.request("cuda:3", gpus, [str(tmp_path)] if has_cdi else [])
+
+    assert box._renumbered(RunRequest("infer", "x", "y", device="cuda:3")).device == inside
 
 
 def test_limits__container_on_some_processors__sees_only_those(job_dir: Path) -> None:

@@ -100,7 +100,7 @@ try:
     kept = {name: outcome.settings[name] for name in ("gpu", "network", "read_only")}
     print(json.dumps({**facts(outcome), **kept}))
 except DnnboxError as error:
-    print(json.dumps({"error": error.name, "what": error.what}))
+    print(json.dumps({"error": error.name, "what": error.what, "hint": error.hint}))
 """
 
 
@@ -136,6 +136,7 @@ def test_cdi_standin__podman__injects_what_the_specification_says(podman_engine:
     none = in_podman_with_cdi("device=7", tmp_path, specification)
     assert none["error"] == "GPU_UNAVAILABLE"
     assert "nvidia.com/gpu=7" in str(none["what"])
+    assert "nvidia-ctk cdi list" in str(none["hint"])
 
 
 def test_podman__no_specification__says_how_to_make_one(podman_engine: str, job_dir: Path) -> None:

@@ -11,16 +11,18 @@ import pytest
 
 from dnnbox import machine
 from dnnbox.devices import Device
+from dnnbox.errors import GpuUnavailable, Usage
 from dnnbox.machine import Gpu
-from dnnbox.pipeline.fitting import chosen, host
+from dnnbox.pipeline.fitting import chosen, facts, host, refuse_idle_gpus
 from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.options import RunOptions
+from dnnbox.store import Store
 
 GPUS = tuple(Gpu(f"card {number}", (9, 0), 1, 2, uuid=f"GPU-{number}ab") for number in range(3))
 
 
 def prepared(box: str, device: Device, cpus: str = "", gpus: str = "") -> Prepared:
-    options = RunOptions("w.pt", Path(), cpus=cpus, gpus=gpus)
+    options = RunOptions("w.pt", Path(), cpus=cpus, gpus=gpus, memory_bytes=1 << 30)
     return cast("Prepared", SimpleNamespace(box=box, device=device, options=options))
 
 
@@ -37,6 +39,52 @@ def prepared(box: str, device: Device, cpus: str = "", gpus: str = "") -> Prepar
 )
 def test_chosen__device_and_gpus__only_those_that_are_used(device: str, named: str, numbers: list[int]) -> None:
     assert chosen(GPUS, device, named) == tuple(GPUS[number] for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("box", "device", "gpus", "numbers"),
+    [
+        ("docker", "cuda", "", [0]),
+        ("docker", "cuda:1", "", [1]),
+        ("docker", "cuda", "all", [0, 1, 2]),
+        ("venv", "cuda", "", [0, 1, 2]),
+    ],
+)
+def test_facts__box__only_the_gpus_that_it_sees_are_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, box: str, device: str, gpus: str, numbers: list[int]
+) -> None:
+    monkeypatch.setattr(machine, "nvidia", lambda: ((13, 0), GPUS))
+    monkeypatch.setattr("dnnbox.boxes.unenforceable", lambda *_: ())
+
+    found = facts(prepared(box, Device(device, "cuda", "asked for"), gpus=gpus), Store(tmp_path))
+
+    assert found.gpus == tuple(GPUS[number] for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        (Device("cpu", "cpu", "no NVIDIA driver on this machine"), "no NVIDIA driver"),
+        (Device("cpu", "cpu", "asked for"), "the device is cpu"),
+        (Device("mps", "mps", "mps is there"), "mps"),
+    ],
+)
+def test_refuse_idle_gpus__run_without_a_gpu__is_gpu_unavailable(device: Device, said: str) -> None:
+    with pytest.raises(GpuUnavailable, match=f"--gpus all was asked for.*{said}") as caught:
+        refuse_idle_gpus(device, "all")
+
+    assert caught.value.hint == "leave `--gpus` out"
+
+
+def test_refuse_idle_gpus__run_on_a_gpu_or_none_named__goes_on() -> None:
+    refuse_idle_gpus(Device("cuda:1", "cuda", "asked for"), "device=1")
+    refuse_idle_gpus(Device("cuda", "rocm", "asked for"), "all")
+    refuse_idle_gpus(Device("cpu", "cpu", "asked for"), "")
+
+
+def test_refuse_idle_gpus__not_readable__is_usage() -> None:
+    with pytest.raises(Usage, match="--gpus"):
+        refuse_idle_gpus(Device("cpu", "cpu", "asked for"), "first")
 
 
 def test_host__box_on_this_machine__has_its_system_and_the_cores_of_this_process() -> None:
