@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnbox.boxes import cgroup, facts, hardened, oom, podman_create
+from dnnbox.boxes import cgroup, facts, hardened, oom, podman_create, podman_wait
 from dnnbox.boxes.engines import api_version, base_url, engine_answers
 from dnnbox.boxes.gpu import is_gpu_refusal
 from dnnbox.boxes.gpu_refusals import gpu_refused
@@ -178,7 +178,7 @@ class Session:
         """
         timed_out = False
         while True:
-            waiter = _Waiter(container)
+            waiter = _Waiter(container, self.kind)
             waiter.start()
             waiter.join(max(0.0, deadline - time.monotonic()))
             if waiter.is_alive():
@@ -290,9 +290,9 @@ def _client(url: str, version: str) -> DockerClient:
 class _Waiter(threading.Thread):
     """Blocks in the engine's ``wait``; ``failure`` is set when the connection broke instead."""
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: Container, kind: str) -> None:
         super().__init__(name="dnnbox-wait", daemon=True)
-        self._container = container
+        self._container, self._kind = container, kind
         self.failure: BaseException | None = None
 
     def run(self) -> None:
@@ -301,7 +301,8 @@ class _Waiter(threading.Thread):
         from requests.exceptions import RequestException
 
         try:
-            self._container.wait(timeout=None)
+            if self._kind != "podman" or not podman_wait.waited(self._container):
+                self._container.wait(timeout=None)
         except (RequestException, DockerException, OSError) as error:
             self.failure = error
 
