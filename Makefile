@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest
 CODE = dnnbox tests tools benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-environments bench-fidelity bench-spread bench-peers bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing bench-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
+.PHONY: help setup zoo demo showcases test test-long test-extended unit check lint format docs engines bench bench-environments bench-fidelity bench-gpu bench-spread bench-peers bench-noise bench-gate bench-slurm bench-inspect eval-source eval-dependencies eval-preprocessing bench-source fuzz fault-kill fault-writes fault-engine fault-concurrent bench-sandbox clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: setup zoo ## measure dnnbox's own overhead
 
 bench-fidelity: setup zoo ## compare the reported p50 with a hand-written loop, in one run
 	.venv/bin/python benchmarks/fidelity.py
+
+bench-gpu: ## hold a GPU's figures against loops written by hand; PYTHON has torch, timm, transformers and dnnbox's needs
+	VIRTUAL_ENV=$(abspath $(dir $(PYTHON))/..) $(PYTHON) benchmarks/gpu.py
 
 bench-spread: setup zoo ## is the p50 of the same experiment, five times, the same again?
 	.venv/bin/python benchmarks/spread.py

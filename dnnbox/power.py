@@ -6,10 +6,12 @@ Nothing is estimated: a source that cannot be read is left out with the reason.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +80,39 @@ class Source:
         return step if step >= 0 or self._wraps_at is None else step + self._wraps_at
 
 
+class Family:
+    """Which processes descend from this one, looked up while they live."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, bool] = {}
+
+    def meet(self, pids: Iterable[int]) -> None:
+        """Look up those that were not seen before."""
+        for pid in pids:
+            if pid not in self._known:
+                self._known[pid] = _descends(pid)
+
+    def of(self, before: AbstractSet[int], seen: AbstractSet[int]) -> set[int]:
+        """Return the job's processes among those ``seen``: our descendants; newcomers where an engine started it."""
+        newcomers = seen - before
+        return {pid for pid in newcomers if self._known.get(pid)} or set(newcomers)
+
+
+def _descends(pid: int) -> bool:
+    """Tell whether a process descends from this one. Field 4 of proc(5)'s stat, behind the name in brackets."""
+    own = os.getpid()
+    for _ in range(64):  # deeper than any tree of a job, and an end for one that changes underneath
+        if pid == own:
+            return True
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return False
+        if pid <= 1:
+            return False
+    return False
+
+
 class Sampler:
     """Reads all sources ten times a second in a thread of its own."""
 
@@ -85,6 +120,7 @@ class Sampler:
         self._sources, self._gpu = sources, gpu
         self._readings: list[nvml.Reading] = []
         self._strangers: set[int] = set(gpu.read().processes) if gpu is not None else set()
+        self._family = Family()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dnnbox-power", daemon=True)
 
@@ -107,7 +143,9 @@ class Sampler:
         for source in self._sources:
             source.take()
         if self._gpu is not None:
-            self._readings.append(self._gpu.read())
+            reading = self._gpu.read()
+            self._family.meet(reading.processes)
+            self._readings.append(reading)
 
     def idle(self, seconds: float | None = None) -> dict[str, float]:
         """Return the watts of each source while nothing of ours runs."""
@@ -142,17 +180,16 @@ class Sampler:
         assert self._gpu is not None
         clocks = sorted(r.sm_clock_mhz for r in self._readings if r.sm_clock_mhz is not None)
         heat = [r.temperature_c for r in self._readings if r.temperature_c is not None]
-        ours = [
-            sum(size for pid, size in r.processes.items() if pid not in self._strangers and size is not None)
-            for r in self._readings
-        ]
+        mine = self._family.of(self._strangers, {pid for r in self._readings for pid in r.processes})
+        ours = [sum(size for pid, size in r.processes.items() if pid in mine and size) for r in self._readings]
+        others = {pid for r in self._readings for pid in r.processes} - mine
         return {
             "uuid": self._gpu.uuid,
             "sm_clock_mhz": [clocks[0], clocks[len(clocks) // 2], clocks[-1]] if clocks else None,
             "highest_sm_clock_mhz": self._gpu.highest_sm_clock_mhz,
             "temperature_c": max(heat) if heat else None,
             "reasons": sorted({reason for r in self._readings for reason in r.reasons} - {"idle"}),
-            "foreign_processes": len(self._strangers),
+            "foreign_processes": len(self._strangers | others),
             "process_vram_bytes": max(ours, default=0) or None,
             "readings": len(self._readings),
         }

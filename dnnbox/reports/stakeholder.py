@@ -222,6 +222,16 @@ def _input(outputs: Outputs) -> str:
     return ", ".join(names[:3]) + more
 
 
+def _memory_in_words(peak_mib: float, outputs: Outputs) -> Prose:
+    ram = numbers.memory(peak_mib)
+    memory = outputs.stats.memory
+    vram_mib = memory.vram_process_peak_mib or memory.vram_peak_mib
+    if vram_mib is None:
+        return say("{ram} of main memory at its peak.", ram=ram)
+    vram = numbers.memory(vram_mib)
+    return say("{ram} of main memory at its peak, {vram} of the GPU's memory.", ram=ram, vram=vram)
+
+
 def _findings(outputs: Outputs) -> tuple[Finding, ...]:
     found = [_works(outputs), *(_on_target(target) for target in outputs.verdict.targets)]
     judged = {target.metric for target in outputs.verdict.targets}
@@ -235,11 +245,7 @@ def _findings(outputs: Outputs) -> tuple[Finding, ...]:
             )
         )
     if peak is not None and "host_peak_mib" not in judged:
-        found.append(
-            _fact(
-                "Memory", say("{ram} of main memory at its peak.", ram=numbers.memory(peak)), evidence("Memory", "cold")
-            )
-        )
+        found.append(_fact("Memory", _memory_in_words(peak, outputs), evidence("Memory", "cold")))
     found += _checked(outputs)
     if outputs.stats.quality in ("contended", "unstable"):
         found.append(

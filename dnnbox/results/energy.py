@@ -34,14 +34,17 @@ def energy(measured: Sequence[RunOutcome]) -> tuple[dict[str, Any] | None, dict[
 
 
 def _source(facts: Facts, window: Facts, calls: int, items: int) -> dict[str, Any]:
-    """Return one source's figures. What the machine takes when idle is subtracted in a figure of its own."""
+    """Return one source's figures. What the machine takes when idle is subtracted in a figure of its own.
+
+    That figure is None where others used it before: then idle took more than the model.
+    """
     joules, idle = float(facts["joules"]), facts.get("idle_watts")
     seconds = (window["end_ns"] - window["start_ns"]) / 1e9
-    above = joules - idle * seconds if isinstance(idle, int | float) else None
+    above = joules - idle * seconds if isinstance(idle, int | float) else -1.0
     return {
         "joules_per_call": joules / calls,
         "joules_per_item": joules / calls / items,
-        "above_idle_joules_per_item": None if above is None else max(0.0, above) / calls / items,
+        "above_idle_joules_per_item": above / calls / items if above >= 0 else None,
         "watts": facts.get("watts"),
         "idle_watts": idle,
         "counter": str(facts.get("counter") or ""),

@@ -47,14 +47,14 @@ def packaged(module: str, *parts: str) -> Path:
 
 
 def import_torchvision() -> Any:
-    """Import torchvision on a CPU build of torch.
+    """Import torchvision, on a CPU build of torch too.
 
-    The wheel on PyPI is linked to the CUDA build, so its compiled operators do not register here; importing needs
-    only the two schemas that it attaches shape functions to.
+    The wheel on PyPI is linked to the CUDA build, so its compiled operators do not register with another one; importing
+    needs only the two schemas that it attaches shape functions to.
     """
     import torch
 
-    if "torchvision" not in sys.modules:
+    if "torchvision" not in sys.modules and torch.version.cuda is None:
         library = torch.library.Library("torchvision", "FRAGMENT")
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

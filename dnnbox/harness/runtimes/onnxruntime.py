@@ -62,6 +62,9 @@ class OnnxRuntime(Runtime):
         self.ort = onnxruntime
         onnxruntime.set_default_logger_severity(3)  # warnings about unused initialisers help nobody
         onnxruntime.set_seed(self.request.seed)
+        if self.kind == "cuda" and hasattr(onnxruntime, "preload_dlls"):
+            # CUDA's libraries are wheels of their own, which lie where no loader looks.
+            onnxruntime.preload_dlls()
 
     def open_context(self) -> None:
         """Find the provider; this library falls back to the CPU silently, so it is refused here and again on load."""
@@ -76,7 +79,8 @@ class OnnxRuntime(Runtime):
             if named:
                 raise Failure("unsupported", text % (self.ort.__version__, named, ", ".join(there)), "variant")
             values = (self.ort.__version__, " or ".join(wanted), ", ".join(there))
-            raise Failure("device_unavailable", text % values)
+            brings = "; the package onnxruntime-gpu brings it" if self.kind == "cuda" else ""
+            raise Failure("device_unavailable", text % values + brings)
         self.provider = provider
 
     def load(self) -> None:
@@ -224,9 +228,15 @@ class OnnxRuntime(Runtime):
             "threads": settings.intra_op_num_threads or self._default_threads(),
             "threads_source": "set" if settings.intra_op_num_threads else "default: one per core",
             "providers": self.session.get_providers(),
+            "use_tf32": self._uses_tf32(),
             "graph_optimization": str(settings.graph_optimization_level).rpartition(".")[2],
             "onnxruntime": self.ort.__version__,
         }
+
+    def _uses_tf32(self) -> Optional[bool]:
+        """Return whether products of fp32 may be computed in tf32, as CUDA's provider does by default; else None."""
+        told = self.session.get_provider_options().get("CUDAExecutionProvider", {}).get("use_tf32")
+        return None if told is None else str(told) == "1"
 
     def _default_threads(self) -> Optional[int]:
         from ..probe import cores_available

@@ -208,6 +208,8 @@ class TorchRuntime(Runtime):
             properties = torch.cuda.get_device_properties(self.device)
             facts["device_name"] = properties.name
             facts["device_uuid"] = str(getattr(properties, "uuid", ""))
+            # Products of fp32 in tf32: torch allows it in convolutions unless told otherwise, not in matrix products.
+            facts["cudnn_allow_tf32"] = bool(torch.backends.cudnn.allow_tf32)
             facts["cuda"] = torch.version.cuda or getattr(torch.version, "hip", None)
         return facts
 

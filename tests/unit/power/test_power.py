@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,20 @@ def test_sampler__gpu_beside_a_job__covers_its_window(nvml_library: Any, monkeyp
     assert (gpu["process_vram_bytes"], gpu["foreign_processes"]) == (3 << 30, 1)
     assert (gpu["sm_clock_mhz"], gpu["highest_sm_clock_mhz"]) == ([1755, 1755, 1755], 1980)
     assert (gpu["reasons"], gpu["temperature_c"], gpu["uuid"]) == (["power cap"], 61, "GPU-aaaa")
+
+
+def test_sampler__another_program_begins_meanwhile__is_not_counted_as_the_job(
+    nvml_library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power, "POWERCAP", Path("/nowhere"))
+    with subprocess.Popen(["sleep", "60"]) as child, power.sampler("cuda") as sampler:
+        assert isinstance(sampler, power.Sampler)
+        sampler.start()
+        nvml_library.processes = [(child.pid, 3 << 30), (1, 5 << 30)]
+        sampler.stop()
+        child.kill()
+        gpu = sampler.record(None, {})["gpu"]
+    assert (gpu["process_vram_bytes"], gpu["foreign_processes"]) == (3 << 30, 1)
 
 
 def test_sampler__window_of_nonsense__has_no_figure(nvml_library: Any, monkeypatch: pytest.MonkeyPatch) -> None:

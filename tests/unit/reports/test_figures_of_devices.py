@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dnnbox.records.measurements import Cold, Generation, Memory, Operator, Profile, Statistics, Stats, Warm
-from dnnbox.reports import cold, generation, memory_figure, profile, roofline_figure, summary, token_figure
+from dnnbox.reports import cold, generation, memory_figure, profile, roofline_figure, stakeholder, summary, token_figure
 from dnnbox.reports.blocks import Beside, Block, Figure, Pairs, Table, figures
 from dnnbox.reports.canvas import Size
 from dnnbox.reports.outputs import Outputs
@@ -137,3 +137,12 @@ def test_profile__no_peaks__draws_no_roof() -> None:
     section = profile.profile(Outputs(profile=Profile(tool="t", operators=OPERATORS, operators_n=2)))
     assert section is not None
     assert figures(section.blocks) == []
+
+
+def test_findings__memory__names_the_gpu_where_one_was_used() -> None:
+    on_gpu = Outputs(stats=Stats(memory=Memory(host_peak_mib=300.0, vram_peak_mib=34.0, vram_process_peak_mib=900.0)))
+    assert plain(stakeholder._memory_in_words(300.0, on_gpu)) == (
+        "0.29 GiB of main memory at its peak, 0.88 GiB of the GPU's memory."
+    )
+    on_cpu = Outputs(stats=Stats(memory=Memory(host_peak_mib=300.0)))
+    assert plain(stakeholder._memory_in_words(300.0, on_cpu)) == "0.29 GiB of main memory at its peak."

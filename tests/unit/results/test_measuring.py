@@ -299,6 +299,16 @@ def test_energy__counters_over_the_window__per_call_and_item() -> None:
     assert stats.definitions["energy"]
 
 
+def test_energy__idle_took_more_than_the_model__leaves_out_the_difference() -> None:
+    window = {"start_ns": 0, "end_ns": 2_000_000_000, "calls": 10, "items_per_call": 1}
+    facts = {"joules": 100.0, "watts": 50.0, "idle_watts": 60.0, "counter": "energy counter"}
+    outcome = made.memory(host_peak_bytes=200 << 20, energy_window=window)  # type: ignore[arg-type]
+    stats = measure([replace(outcome, settings={"power": {"sources": {"gpu": facts}}})])
+    assert stats.energy is not None
+    assert stats.energy["sources"]["gpu"]["joules_per_call"] == 10.0
+    assert stats.energy["sources"]["gpu"]["above_idle_joules_per_item"] is None
+
+
 def test_energy__no_counter__is_null_with_the_reason() -> None:
     outcome = replace(made.memory(host_peak_bytes=1 << 20), settings={"power": {"reason": "no RAPL here"}})
     stats = measure([outcome])
