@@ -78,6 +78,26 @@ def test_run__service_dies_during_the_job__another_takes_over_and_the_job_is_who
     assert left == []
 
 
+@pytest.mark.long
+def test_run__model_that_takes_its_time__service_leaves_the_processor_to_it(tmp_path: Path) -> None:
+    try:
+        with open_container("podman", boxes.DEFAULT_IMAGE, "/usr/bin/python3", [], LIMITS, harness_dir=PROBE) as box:
+            service, _ = podman_service._running[0]
+            before = processor_s(service._process.pid)
+            outcome = ask(box, tmp_path / "job", "import time; time.sleep(6)")
+            taken = processor_s(service._process.pid) - before
+    finally:
+        podman_service.end()
+
+    assert taken < 0.25 * outcome.wall_s
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_service__the_process_ends__so_does_it() -> None:
     code = "from dnnbox.boxes import engines; print(engines.base_url('podman'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
