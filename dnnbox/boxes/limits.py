@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import resource
+from collections.abc import Iterable
 from pathlib import Path
 
 from dnnbox.errors import EngineLimit, Usage
@@ -63,7 +64,9 @@ def cpu_set(text: str) -> frozenset[int]:
         raise _unreadable()
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else wanted
     if beyond := sorted(wanted - allowed):
-        raise EngineLimit(f"processor {beyond[0]} is not available here", hint=f"use {_ranges(allowed)}")
+        raise EngineLimit(
+            f"processor {beyond[0]} is not available here", hint=f"use `--cpus {_ranges(allowed)}`, or fewer"
+        )
     return frozenset(wanted)
 
 
@@ -71,8 +74,15 @@ def _unreadable() -> Usage:
     return Usage("the list of processors is not readable", hint="write it like `--cpus 0,2-3`")
 
 
-def _ranges(numbers: set[int]) -> str:
-    return f"{min(numbers)}-{max(numbers)}" if len(numbers) > 1 else str(min(numbers, default=0))
+def _ranges(numbers: Iterable[int]) -> str:
+    """Return numbers as a list like ``0,2-3``."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def apply_to(pid: int, limits: Limits, *, has_group: bool) -> None:

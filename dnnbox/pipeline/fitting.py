@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dnnbox import boxes, machine
 from dnnbox.boxes import gpu
 from dnnbox.devices import Device
 from dnnbox.environments import fit
-from dnnbox.errors import DnnboxError, EngineLimit, GpuUnavailable, HostFull, OutOfMemory, VramOutOfMemory
+from dnnbox.errors import DnnboxError, EngineLimit, GpuUnavailable, HostFull, OutOfMemory, Usage, VramOutOfMemory
 from dnnbox.records.environment import Limits
 from dnnbox.records.plan import FitCheck
 from dnnbox.store import Store
@@ -49,11 +50,11 @@ def host(prepared: Prepared) -> dict[str, Any]:
 
     How many processors an engine gives a container, and which system the image is, the host does not know.
     """
-    found, pinned = machine.host(), boxes.cpu_set(prepared.options.cpus)
+    found = machine.host()
     if prepared.box in _CONTAINERS:
         found |= {"cores_available": None, "os": platform.system()}
-    if pinned:
-        found["cores_available"] = len(pinned)
+    with suppress(EngineLimit, Usage):  # processors that are not there are what ended the run
+        found["cores_available"] = len(boxes.cpu_set(prepared.options.cpus)) or found["cores_available"]
     if prepared.device.accelerator == "cuda":
         mine = _used(prepared, machine.nvidia()[1])
         found["gpu"] = [{"name": each.name, "uuid": each.uuid, "memory_bytes": each.total_bytes} for each in mine]

@@ -142,6 +142,15 @@ def test_run__container_that_dies__report_names_machine_limit_and_engine(
     check_machine(workspace / "e", "docker")
 
 
+def test_run__processor_that_is_not_there__is_told_and_reported(dnnbox: Cli, zoo: Zoo, workspace: Path) -> None:
+    done = dnnbox("run", zoo.path("onnx"), "--box", "venv", "--cpus", "9999", "--yes", "--json", "--out", "e")
+
+    assert done.json["error"]["name"] == "ENGINE_LIMIT", done.stderr[-2000:]
+    assert "9999" in plain(workspace / "e" / "reports" / "experiment-report.md")
+    environment = json.loads((workspace / "e" / "outputs" / "environment.json").read_text(encoding="utf-8"))
+    assert environment["machine"]["cpu"] == machine.host()["cpu"]
+
+
 def check_machine(experiment: Path, box: str) -> None:
     """The box told nothing of where it was, so the host does."""
     environment = json.loads((experiment / "outputs" / "environment.json").read_text(encoding="utf-8"))

@@ -60,6 +60,15 @@ def test_cpu_set__processor_that_is_not_there__is_an_engine_limit() -> None:
         limits.cpu_set("9999")
 
 
+def test_cpu_set__some_processors_may_be_used__the_way_out_names_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 3, 5})
+
+    with pytest.raises(EngineLimit) as caught:
+        limits.cpu_set("0-3")
+
+    assert caught.value.hint == "use `--cpus 0,2-3,5`, or fewer"
+
+
 def test_default_memory_bytes__is_less_than_the_machine_has() -> None:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert 256 << 20 <= limits.default_memory_bytes() < total

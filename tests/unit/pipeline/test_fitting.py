@@ -107,6 +107,13 @@ def test_host__processors_given__are_counted() -> None:
     assert host(prepared("docker", Device("cpu", "cpu", "asked for"), str(first)))["cores_available"] == 1
 
 
+@pytest.mark.parametrize("cpus", ["9999", "first"])
+def test_host__processors_that_are_not_there__do_not_hide_the_machine(cpus: str) -> None:
+    told = host(prepared("venv", Device("cpu", "cpu", "asked for"), cpus))
+
+    assert told == machine.host()
+
+
 def test_host__gpus_chosen__only_those_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "nvidia", lambda: ((13, 0), GPUS))
 
