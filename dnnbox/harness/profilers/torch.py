@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import re
 from typing import Any, Dict, List, Tuple
 
 from . import Profiler, peaks, torch_of
@@ -24,6 +25,8 @@ FAMILIES = {
     "softmax": "softmax _softmax",
 }
 """One operation goes by several names on its way from Python to the kernel; its time and its work belong together."""
+_DRIVER = re.compile(r"(cuda|hip|cu)[A-Z]|Activity Buffer|Lazy Function|Runtime Triggered")
+"""Calls of the GPU's driver and the profiler's own business, which the profiler lists among the operators."""
 _FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names.split()}
 
 
@@ -81,8 +84,8 @@ def _rows(averages: Any, calls: int, on_gpu: bool) -> List[Dict[str, Any]]:
     shapes: Dict[str, Tuple[float, str]] = {}
     for event in averages:
         own_us = float(event.self_cpu_time_total)
-        if not event.key.startswith("aten::") and own_us <= 0:
-            continue  # the kernels themselves: their time is booked on the operator that launched them
+        if _DRIVER.match(event.key) or (not event.key.startswith("aten::") and own_us <= 0):
+            continue  # a kernel's own time is booked on the operator that launched it
         name = family(event.key)
         kernel_us = float(getattr(event, "self_device_time_total", getattr(event, "self_cuda_time_total", 0)) or 0)
         times[name] += own_us

@@ -178,3 +178,18 @@ def test_openvino_nodes__product_too_short_for_the_counter__is_kept_and_what_ran
     nodes = [openvino_profiler._Node(told(name), {"product": 50.0, "once": 50.0}, 3) for name in ("product", "once")]
     work = {"product": {"flops": 24}, "once": {"flops": None}}
     assert [node.name for node in openvino_profiler._that_ran(nodes, work)] == ["product"]
+
+
+def test_torch_rows__calls_of_the_driver__are_no_operators() -> None:
+    def averaged(key: str, host_us: float, kernel_us: float) -> Any:
+        return SimpleNamespace(key=key, count=4, self_cpu_time_total=host_us, self_device_time_total=kernel_us)
+
+    told = [averaged("aten::addmm", 40, 800), averaged("cudaLaunchKernel", 90, 0), averaged("gemm_f32", 0, 800),
+            averaged("Activity Buffer Request", 5000, 0), averaged("mine::op", 8, 20)]  # fmt: skip
+    rows = {row["name"]: row for row in torch_profiler._rows(told, 4, True)}
+    assert sorted(rows) == ["linear", "mine::op"]
+    assert (rows["linear"]["self_ns"], rows["linear"]["host_ns"], rows["linear"]["provider"]) == (
+        200_000,
+        10_000,
+        "cuda",
+    )
