@@ -154,15 +154,17 @@ class Archive:
         return members
 
     def _member(self, directory: bytes, at: int, limit: int) -> tuple[Member, int]:
-        flags, method, crc32, compressed, size, name_length, extra_length, comment_length, local = _FIELDS.unpack(
-            directory[at + 8 : at + 46]
+        flags, method, crc32, compressed, size, name_length, extra_length, comment_length, local = _FIELDS.unpack_from(
+            directory, at + 8
         )
-        end = at + 46 + name_length + extra_length + comment_length
-        raw = directory[at + 46 : at + 46 + name_length]
+        behind_name = at + 46 + name_length
+        end = behind_name + extra_length + comment_length
         if end > len(directory):
             raise Corrupt(f"{shown(self.data.path)}: the zip directory is cut short")
-        extra = directory[at + 46 + name_length : at + 46 + name_length + extra_length]
-        size, compressed, local = _wide(extra, size, compressed, local)
+        raw = directory[at + 46 : behind_name]
+        if extra_length:
+            extra = directory[behind_name : behind_name + extra_length]
+            size, compressed, local = _wide(extra, size, compressed, local)
         name = raw.decode("utf-8", "surrogateescape")
         self._check_entry(name, flags, method, compressed, size)
         offset = self._local(local, raw, flags, method, (crc32, compressed, size))
@@ -175,8 +177,8 @@ class Archive:
             raise UnsafeCheckpoint(f"{self._shown(name)} is marked as encrypted; some loaders ignore the mark")
         if method not in (_STORED, _DEFLATED):
             raise Unsupported(f"{self._shown(name)} is packed by method {method}, expected stored or deflated")
-        parts = name.split("/")
-        if name[:1] == "/" or ".." in parts or "\\" in name or "\0" in name or name[1:3] == ":/":
+        climbs = ".." in name and ".." in name.split("/")
+        if climbs or name[:1] == "/" or "\\" in name or "\0" in name or name[1:3] == ":/":
             raise UnsafeCheckpoint(f"{self._shown(name)} would be written outside the archive's folder")
         if method == _STORED and compressed != size:
             raise Corrupt(f"{self._shown(name)} is stored with two different sizes")

@@ -27,11 +27,23 @@ class Array(Tensor):
         self.items: list[Value] = []
 
 
+Maker = Callable[[Arguments], Value]
+"""Returns what a call would build, as an inert value; None where that is no more than the call itself."""
+
+
 def apply(function: Global, arguments: Arguments) -> Value:
     """Return what ``function(*arguments)`` would build, as an inert value."""
-    maker = _MAKERS.get(function.path)
-    made = maker(arguments) if maker else None
-    return made if made is not None else Call(function, arguments)
+    made = maker_of(function)(arguments)
+    return Call(function, arguments) if made is None else made
+
+
+def maker_of(function: Global) -> Maker:
+    """Return what imitates calls of a function."""
+    return _MAKERS.get(function.path, _nothing)
+
+
+def _nothing(_: Arguments) -> Value:
+    return None
 
 
 def instance(cls: Global, arguments: Arguments) -> Value:
@@ -79,7 +91,9 @@ def _storage(identity: Arguments) -> Storage:
 
 
 def _text(value: Value) -> str:
-    return value[:200] if isinstance(value, str) else str(value) if type(value) is int else ""
+    if isinstance(value, str):
+        return value if len(value) <= 200 else value[:200]
+    return str(value) if type(value) is int else ""
 
 
 def _key(key: Value, count: int) -> object:

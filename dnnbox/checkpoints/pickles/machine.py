@@ -13,7 +13,7 @@ from math import prod
 
 from dnnbox.checkpoints.dtypes import BITS, size_bytes
 from dnnbox.checkpoints.opening import Bytes, Memory, Part
-from dnnbox.checkpoints.pickles.calls import apply, build, dtype_of, instance, ints, persistent, put
+from dnnbox.checkpoints.pickles.calls import Maker, build, dtype_of, instance, ints, maker_of, persistent, put
 from dnnbox.checkpoints.pickles.stream import Stream
 from dnnbox.checkpoints.pickles.values import Blob, Call, Dict, Global, Refused, Tensor, Unsure, Value
 
@@ -50,13 +50,14 @@ class Machine:
         self.memo: dict[int, Value] = {}
         self.refer: Refer | None = None
         self._named: dict[tuple[str, str], Global] = {}  # one object for each name: comparing them costs most
-        self._lines: dict[tuple[bytes, bytes], Global] = {}  # the same by their bytes: they return for each tensor
+        self._lines: dict[bytes, Global] = {}  # the same by their bytes: they return for each tensor
+        self._makers: dict[int, tuple[Global, Maker]] = {}  # by identity, which holds while the object is kept here
 
     def run(self) -> Value:
         """Return what the pickle would build; raises Refused."""
         from dnnbox.checkpoints.pickles.opcodes import HANDLERS
 
-        stream, handlers = self.stream, HANDLERS
+        stream, handlers = self.stream, [HANDLERS.get(code) for code in range(256)]
         for count in range(1, self._budget + 1):
             at = stream.at
             if at < stream.limit:  # what byte() does, without the call
@@ -70,7 +71,7 @@ class Machine:
                 if not self.stack:
                     raise Refused("malformed", "the pickle ends with nothing on its stack", stream.offset)
                 return self._pop()
-            handler = handlers.get(code)
+            handler = handlers[code]
             if handler is None:
                 raise Refused("malformed", f"byte 0x{code:02x} is no pickle opcode", stream.offset - 1)
             try:
@@ -113,18 +114,21 @@ class Machine:
     def text(self, length: int) -> Value:
         if length > MAX_KEPT_BYTES:
             return Blob(self.stream.skip(length), length)
-        return str(self._take(length), "utf-8", "surrogatepass")
+        self._keep(length)
+        return str(self.stream.take(length), "utf-8", "surrogatepass")
 
     def raw(self, length: int) -> Value:
         if length < 0:
             raise Refused("malformed", "a negative length", self.stream.offset)
-        return Blob(self.stream.skip(length), length) if length > MAX_KEPT_BYTES else self._take(length)
+        if length > MAX_KEPT_BYTES:
+            return Blob(self.stream.skip(length), length)
+        self._keep(length)
+        return self.stream.take(length)
 
-    def _take(self, length: int) -> bytes:
+    def _keep(self, length: int) -> None:
         self._kept += length
         if self._kept > MAX_KEPT_TOTAL:
             raise Refused("limit", "more than 256 MiB of text and bytes", self.stream.offset)
-        return self.stream.take(length)
 
     def old_string(self, length: int) -> Value:
         raw = self.raw(length)
@@ -251,10 +255,11 @@ class Machine:
         return found
 
     def global_line(self) -> None:
-        lines = (self.stream.line(), self.stream.line())
+        lines = self.stream.two_lines()
         found = self._lines.get(lines)
         if found is None:
-            found = self._lines[lines] = self._name(str(lines[0], "utf-8"), str(lines[1], "utf-8"))
+            module, _, name = lines.partition(b"\n")
+            found = self._lines[lines] = self._name(str(module, "utf-8"), str(name, "utf-8"))
         self.stack.append(found)
 
     def stack_global(self) -> None:
@@ -269,10 +274,17 @@ class Machine:
         return function, arguments
 
     def _apply(self, function: Global, arguments: tuple[Value, ...]) -> Value:
+        known = self._makers.get(id(function))
+        if known is None:
+            known = self._makers[id(function)] = (function, self._first_called(function))
+        made = known[1](arguments)
+        return Call(function, arguments) if made is None else made
+
+    def _first_called(self, function: Global) -> Maker:
         self.called.add(function)
         if function == _LOAD_FROM_BYTES:
-            return self._torch_bytes(arguments[0] if arguments else None)
-        return apply(function, arguments)
+            return lambda arguments: self._torch_bytes(arguments[0] if arguments else None)
+        return maker_of(function)
 
     def reduce(self) -> None:
         arguments = self._pop()

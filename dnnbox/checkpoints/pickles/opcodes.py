@@ -19,7 +19,8 @@ def _push(make: Callable[[Machine], Value]) -> Callable[[Machine], None]:
 
 
 def _int4(machine: Machine) -> None:
-    machine.stack.append(int.from_bytes(machine.stream.take(4), "little", signed=True))
+    number = machine.stream.uint4()
+    machine.stack.append(number if number < 1 << 31 else number - (1 << 32))
 
 
 def _int1(machine: Machine) -> None:
@@ -27,11 +28,23 @@ def _int1(machine: Machine) -> None:
 
 
 def _text4(machine: Machine) -> None:
-    machine.stack.append(machine.text(int.from_bytes(machine.stream.take(4), "little")))
+    machine.stack.append(machine.text(machine.stream.uint4()))
 
 
 def _empty_tuple(machine: Machine) -> None:
     machine.stack.append(())
+
+
+def _tuple1(machine: Machine) -> None:
+    machine.stack[-1] = (machine.stack[-1],)
+
+
+def _true(machine: Machine) -> None:
+    machine.stack.append(True)
+
+
+def _false(machine: Machine) -> None:
+    machine.stack.append(False)
 
 
 def _memoise1(machine: Machine) -> None:
@@ -88,11 +101,11 @@ HANDLERS: dict[int, Callable[[Machine], None]] = {
     0x82: Machine.extension,
     0x83: Machine.extension,
     0x84: Machine.extension,
-    0x85: lambda m: m.tuple_of(1),
+    0x85: _tuple1,
     0x86: lambda m: m.tuple_of(2),
     0x87: lambda m: m.tuple_of(3),
-    0x88: _push(lambda _: True),
-    0x89: _push(lambda _: False),
+    0x88: _true,
+    0x89: _false,
     0x8A: lambda m: m.long(1),
     0x8B: lambda m: m.long(4),
     ord("B"): _push(lambda m: m.raw(m.stream.uint(4))),

@@ -49,6 +49,14 @@ class Stream:
         """Return a little-endian unsigned number of ``width`` bytes."""
         return int.from_bytes(self.take(width), "little")
 
+    def uint4(self) -> int:
+        """Return a little-endian unsigned number of four bytes; as :meth:`uint`, without its calls."""
+        at = self.at
+        if at + 4 > self.limit:
+            return self.uint(4)
+        self.at = at + 4
+        return int.from_bytes(self.window[at : at + 4], "little")
+
     def skip(self, length: int) -> int:
         """Pass over ``length`` bytes without reading them; return where they start."""
         start = self.offset
@@ -73,6 +81,16 @@ class Stream:
             if have > _MAX_LINE_BYTES:
                 raise Refused("limit", "a line is longer than 64 KiB", self.offset)
             self._need(have + 1)
+
+    def two_lines(self) -> bytes:
+        """Return two lines with the newline between them; the one behind them is passed over."""
+        first = self.window.find(b"\n", self.at, self.limit)
+        end = self.window.find(b"\n", first + 1, self.limit) if first >= 0 else -1
+        if end < 0:
+            return self.line() + b"\n" + self.line()
+        lines = self.window[self.at : end]
+        self.at = end + 1
+        return lines
 
     def start_frame(self, length: int) -> None:
         """Begin a frame of ``length`` bytes at the current position."""
