@@ -112,7 +112,7 @@ class Session:
             )
         arguments = hardened.create_arguments(self.engine, wanted)
         try:
-            with engine_errors(self.kind, wanted.image):
+            with engine_errors(self.kind, wanted.image, has_gpu=bool(wanted.gpu)):
                 container = self._created(arguments, wanted)
             if found := hardened.differences(self.engine, wanted, container.attrs):
                 raise EngineLimit(
@@ -145,7 +145,7 @@ class Session:
         staging: Path | None,
     ) -> Ended:
         spawned_ns = time.monotonic_ns()
-        with engine_errors(self.kind, wanted.image):
+        with engine_errors(self.kind, wanted.image, has_gpu=bool(wanted.gpu)):
             container.start()
         figures = _memory_figures(container) if staging is not None or self.kind == "podman" else None
         with (
@@ -329,8 +329,8 @@ def _gone_is_fine() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def engine_errors(kind: str, image: str = "") -> Iterator[None]:
-    """Turn the SDK's errors into ours.
+def engine_errors(kind: str, image: str = "", *, has_gpu: bool = False) -> Iterator[None]:
+    """Turn the SDK's errors into ours; ``has_gpu`` says that a GPU was asked for, which a refusal may be about.
 
     Raises:
         EngineUnavailable: the image is missing, or the engine refuses or fails.
@@ -349,7 +349,7 @@ def engine_errors(kind: str, image: str = "") -> Iterator[None]:
         ) from error
     except APIError as error:
         words = visible(str(error.explanation or error), 200)
-        if is_gpu_refusal(words):
+        if has_gpu and is_gpu_refusal(words):
             raise gpu_refused(kind, words) from error
         hint = "install the package catatonit" if "container-init binary" in words else ""
         raise EngineUnavailable(f"{kind}: {words}", hint=hint) from error

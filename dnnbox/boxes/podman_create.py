@@ -50,7 +50,7 @@ def create(url: str, arguments: Mapping[str, Any], devices: Sequence[str]) -> No
     if done.returncode == 0:
         return
     words = visible((done.stderr.strip().splitlines() or ["no reason given"])[-1], 200)
-    if is_gpu_refusal(words) or "CDI" in words:
+    if (devices or arguments.get("devices")) and (is_gpu_refusal(words) or "CDI" in words):
         raise gpu_refused("podman", words)
     raise EngineUnavailable(f"podman: {words}")
 
