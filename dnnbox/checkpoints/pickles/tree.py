@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -12,6 +13,7 @@ from dnnbox.checkpoints.pickles.calls import Array
 from dnnbox.checkpoints.pickles.values import Blob, Call, Dict, Global, Storage, Tensor, Value, Word
 from dnnbox.errors import InputLimit
 
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _MAX_STEPS = 400_000
 _MAX_NAME = 1_000
 _MAX_TEXT = 20_000
@@ -23,6 +25,8 @@ _PREFERRED = (
     "generator", "g_ema", "student", "encoder", "teacher",
 )  # fmt: skip
 """Usual names of the container of weights; averaged weights come first, as they are what an author evaluates."""
+_HELPERS = frozenset(("dis", "disc", "discriminator", "critic", "target", "netd"))
+"""Words in the names of networks that only train another: a discriminator, a critic, and what lags behind."""
 _NOT_WEIGHTS = ("optim", "sched", "scaler", "discriminator", "amp", "ema_updates", "criterion", "loss", "rng")
 
 
@@ -148,6 +152,8 @@ def choose(containers: list[Container]) -> Container | None:
 def _preference(entry: str) -> int:
     parts = entry.lower().split(".")
     if any(word in part for part in parts for word in _NOT_WEIGHTS):
+        return len(_PREFERRED) + 2
+    if any(word.lower() in _HELPERS for word in _WORDS.findall(entry)):
         return len(_PREFERRED) + 1
     ranks = [_PREFERRED.index(part) for part in parts if part in _PREFERRED]
     return min(ranks) if ranks else 0 if not entry else len(_PREFERRED)

@@ -81,7 +81,7 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
 def pyramid(module: Any, function: Any, name: str) -> List[Any]:
     """Return maps of an encoder for a method that takes them by number, as wide as the module says; [] for others."""
     widths = next((found for found in map(_widths, vars(module).values()) if found), [])
-    if not widths or not any(_is_number(node.slice) for node in _subscripts(_parsed(function), {name})):
+    if not widths or not any(_is_number(node.slice) for node in _subscripts(parsed(function), {name})):
         return []
     return [tensor("float32", [1, width, SIDES[0] >> place, SIDES[0] >> place]) for place, width in enumerate(widths)]
 
@@ -117,7 +117,7 @@ def _size(word: str, shape: List[int]) -> int:
 
 def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
     """Return the keys that a method reads from a parameter, whatever comes, and from its items: ``for x in batch``."""
-    tree = _parsed(function)
+    tree = parsed(function)
     items = {
         target.id
         for node in ast.walk(tree)
@@ -131,7 +131,7 @@ def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
     return found[0], found[1]
 
 
-def _parsed(function: Any) -> ast.AST:
+def parsed(function: Any) -> ast.AST:
     """Return the code of a method; an empty module where there is none."""
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 import sys
 from collections import Counter
-from typing import Any, Collection, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Tuple
 
 from .building import signature_of
 from .configs import begun, config_classes, defaults, is_partly_known, settable
 from .importing import Source, file_of
+from .telling import alike, folders, is_plural, nested, numbers, says_nothing, switched_off, unknown
 
 _PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
+_MOST_TOGETHER, _MOST_PAIRS = 4, 8  # configurations for each of several parameters, and ways to choose
 _MOST_COMMANDED = 4  # places that call a function, and readings of each, that command lines are applied to
 _FEW_GAPS = 3
-_LEAST_SIZE = 16
 _WIDTHS = (
     "dim",
     "width",
@@ -36,8 +38,6 @@ _WIDTHS = (
     "out",
 )
 _LISTS = ("depths", "dims", "layers", "num_blocks", "block_config", "channels", "filters", "num_heads")
-_HALF = ("use_fp16", "fp16", "half", "use_half", "use_bf16", "bf16")
-_WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".tar", ".safetensors")
 _FILE_NAMES = (
     "cfg",
     "config",
@@ -85,7 +85,7 @@ class Candidates:
         self.source, self.plan, self.said, self.common = source, plan, said, common or [16]
         self.checkpoint = os.path.basename(checkpoint).lower()
         self.sets = [("the checkpoint", values) for values in said]
-        self.sets += [(config["where"], inner) for config in plan["configs"] for inner in _nested(config["values"], 0)]
+        self.sets += [(config["where"], inner) for config in plan["configs"] for inner in nested(config["values"], 0)]
         self.commands = [(command["where"], command["values"]) for command in plan.get("commands", ())]
         self.sets += self.commands
         self.tables = [
@@ -145,8 +145,8 @@ class Candidates:
         found = dict(zip(names, recipe["args"]))
         found.update(recipe["kwargs"])
         any_name = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-        known = {k: v for k, v in found.items() if (k in parameters or any_name) and not _unknown(v)}
-        return {k: v for k, v in known.items() if not _says_nothing(v, parameters.get(k))}
+        known = {k: v for k, v in found.items() if (k in parameters or any_name) and not unknown(v)}
+        return {k: v for k, v in known.items() if not says_nothing(v, parameters.get(k))}
 
     def _whole(self, given: Dict[str, Any]) -> Dict[str, Any]:
         """Return the arguments with the gaps filled of calls among them that are known in part."""
@@ -169,7 +169,7 @@ class Candidates:
     def _completed(self, callee: str, function: Any, given: Dict[str, Any], origin: str) -> Iterator[Call]:
         """Yield the call with each required parameter filled in every way that is known."""
         parameters = signature_of(function)
-        given = dict(given, **_switched_off(parameters, given))
+        given = dict(given, **switched_off(parameters, given))
         gaps = [
             p
             for p in parameters.values()
@@ -200,6 +200,8 @@ class Candidates:
             yield {gaps[0].name: {"$state_dict": True}}, "the state dict itself"
         rest = {gap.name: self._by_name(gap.name) for gap in gaps}
         others = {gap.name: self._begun(gap, rest[gap.name], 0, False) for gap in gaps}
+        for filled, where in self._together(callee, function, gaps):
+            yield dict(others, **filled), where
         for gap in gaps:
             for value, where in self._structured(callee, function, gap):
                 yield dict(others, **{gap.name: value}), where
@@ -212,11 +214,24 @@ class Candidates:
                 for number, flat in ((0, False), (0, True), (1, True))
             ]
             unknown = [name for name, value in rest.items() if value is None]
-            several = [{name: [2] * 4 for name in unknown if _is_plural(name)}]
+            several = [{name: [2] * 4 for name in unknown if is_plural(name)}]
             if len(unknown) <= _FEW_GAPS:
                 several += [{name: [beginnings[0][name]] * length} for name in unknown for length in (4, 5)]
             for filled in beginnings + [dict(beginnings[0], **lists) for lists in several if lists]:
                 yield filled, "begun from shapes"
+
+    def _together(
+        self, callee: str, function: Any, gaps: List[inspect.Parameter]
+    ) -> Iterator[Tuple[Dict[str, Any], str]]:
+        """Yield configurations for several parameters that all want one, those of the same folder first."""
+        used = self.plan["uses"].get(callee, {})
+        several = [gap for gap in gaps if used.get(gap.name)]
+        if len(several) < 2:
+            return
+        choices = [list(itertools.islice(self._configs(used[gap.name]), _MOST_TOGETHER)) for gap in several]
+        for chosen in sorted(itertools.product(*choices), key=folders)[:_MOST_PAIRS]:
+            where = ", ".join(dict.fromkeys(config["where"] for config in chosen))
+            yield {gap.name: config["values"] for gap, config in zip(several, chosen)}, where
 
     def _mostly(self, gaps: List[inspect.Parameter], rest: Dict[str, Any]) -> Iterator[Tuple[Dict[str, Any], str]]:
         """Yield sets that hold most of what is required but not all; the solver finds the others."""
@@ -284,8 +299,8 @@ class Candidates:
             return len(stem) > 2 and stem in self.checkpoint
 
         fitting = [config for config in self.plan["configs"] if hits(config) or not used]
-        alike = {id(config): _alike(self.sizes, _numbers(config["values"])) for config in fitting}
-        return sorted(fitting, key=lambda config: (not is_named_so(config), -hits(config), -alike[id(config)]))
+        likeness = {id(config): alike(self.sizes, numbers(config["values"])) for config in fitting}
+        return sorted(fitting, key=lambda config: (not is_named_so(config), -hits(config), -likeness[id(config)]))
 
     def _of_settings(self, used: List[str], file: str) -> Iterator[Tuple[Any, str]]:
         """Yield the sets that hold most of the names that are read, then all settings of the source together."""
@@ -331,59 +346,10 @@ class Candidates:
             shared = {name: values[name] for name in known if name in values}
             if shared and all(n in shared for n in required) and len(shared) >= min(2, len(known)):
                 order = 0 if where == "the checkpoint" else 2
-                yield Call(callee, dict(shared, **_switched_off(parameters, shared)), where, order)
+                yield Call(callee, dict(shared, **switched_off(parameters, shared)), where, order)
         name = next((n for n in known if n in _FILE_NAMES), None)
         if name is not None and required in ([], [name]):
             for config in self._configs(self.plan["uses"].get(callee, {}).get(name, [])):
                 yield Call(callee, {name: config["values"]}, config["where"], 2)
                 if config["file"]:
                     yield Call(callee, {name: {"$path": config["where"]}}, config["where"], 2)
-
-
-def _switched_off(parameters: Dict[str, inspect.Parameter], given: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the switches for somebody's weights and for half precision, off: loading decides about both."""
-    found = {}
-    for name, parameter in parameters.items():
-        value = given.get(name, parameter.default)
-        is_switch = isinstance(value, bool) and ("pretrain" in name or name in _HALF)
-        if name == "pretrained" or (is_switch and (value or "pretrain" in name)):
-            found[name] = False
-    return found
-
-
-def _is_plural(name: str) -> bool:
-    return name.endswith("s") and not name.endswith("ss") and not name.startswith(("n_", "num", "is_"))
-
-
-def _says_nothing(value: Any, parameter: Optional[inspect.Parameter]) -> bool:
-    """Tell whether an argument may be left out: a file of weights, or a script's -1 that means no choice."""
-    if parameter is None or parameter.default is parameter.empty:
-        return False
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and value < 0 and parameter.default is None:
-        return True
-    return isinstance(value, str) and value.lower().endswith(_WEIGHTS)
-
-
-def _numbers(value: Any) -> Set[int]:
-    """Return the whole numbers in a configuration that may be the size of something."""
-    if isinstance(value, (dict, list)):
-        return {n for item in (value.values() if isinstance(value, dict) else value) for n in _numbers(item)}
-    return {value} if type(value) is int and value >= _LEAST_SIZE else set()
-
-
-def _alike(first: Set[int], second: Set[int]) -> float:
-    """Return how many of the numbers of two sets are in both: 1 for all, 0 for none."""
-    return len(first & second) / (len(first | second) or 1)
-
-
-def _unknown(value: Any) -> bool:
-    return isinstance(value, dict) and "$unknown" in value
-
-
-def _nested(values: Dict[str, Any], depth: int) -> Iterator[Dict[str, Any]]:
-    yield values
-    for value in values.values():
-        if isinstance(value, dict) and depth < 4 and value and not any(str(k).startswith("$") for k in value):
-            for inner in _nested(value, depth + 1):
-                yield inner

@@ -6,7 +6,8 @@ import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .arguments import SIDES, TEXT, Guess, argument, is_tensor, pyramid, tensor
+from .arguments import SIDES, TEXT, Guess, argument, is_tensor, parsed, pyramid, tensor
+from .asserting import asserted
 from .building import BUSY, at_most
 from .repairing import OutOfTime, attempted, beginnings, repaired
 
@@ -198,7 +199,8 @@ def _of_signature(module: Any, method: str) -> Iterator[Spec]:
     if not needed or len(needed) > 6:
         return
     layers = _first_layers(module)
-    for guess in _ladder(module, layers, needed[0].name):
+    asserts = [("float32", shape, "as it asserts", 0) for shape in asserted(module, parsed(function), needed[0].name)]  # type: List[Guess]
+    for guess in itertools.chain(asserts, _ladder(module, layers, needed[0].name)):
         args = [argument(module, layers, p, guess, place, function) for place, p in enumerate(needed)]
         yield {
             "method": method,
@@ -283,7 +285,7 @@ def _first_layers(module: Any) -> Dict[str, Any]:
     """Return what the first layers with weights tell: their kind, channels, vocabulary."""
     facts: Dict[str, Any] = {"first": None, "kind": "", "channels": 0, "tokens": 0, "mel": 0}
     for _, layer in module.named_modules():
-        name, weight = type(layer).__name__, getattr(layer, "weight", None)
+        name, weight = _kind_of(layer), getattr(layer, "weight", None)
         if name == "Embedding" and not facts["tokens"]:
             facts["tokens"] = int(layer.num_embeddings)
         kind = _KINDS.get(name, "")
@@ -294,6 +296,11 @@ def _first_layers(module: Any) -> Dict[str, Any]:
             facts["channels"] = int(getattr(layer, "in_channels", 0) or 0)
     facts["kind"], facts["channels"] = _stem(module, facts)
     return facts
+
+
+def _kind_of(layer: Any) -> str:
+    """Return the name of torch's own class that a layer is or comes from."""
+    return next((cls.__name__ for cls in type(layer).__mro__ if cls.__module__.startswith("torch.nn.modules.")), "")
 
 
 def _stem(module: Any, facts: Dict[str, Any]) -> Tuple[str, int]:

@@ -99,7 +99,7 @@ class Source:
     def _import(self, place: str) -> Any:
         name = self.dotted(place)
         if place.endswith(".py") and not all(part.isidentifier() for part in name.split(".")):
-            return self._by_path(place)
+            return by_path(next(p for p in (os.path.join(root, place) for root in self.roots) if os.path.isfile(p)))
         for _ in range(_MOST_TRIES):
             try:
                 return importlib.import_module(name)
@@ -121,17 +121,6 @@ class Source:
     def note(self, text: str) -> None:
         """Keep a remark."""
         self.notes.append(text)
-
-    def _by_path(self, place: str) -> Any:
-        import importlib.util
-
-        path = next(os.path.join(root, place) for root in self.roots if os.path.isfile(os.path.join(root, place)))
-        spec = importlib.util.spec_from_file_location(os.path.basename(place)[:-3].replace("-", "_"), path)
-        if spec is None or spec.loader is None:
-            raise ImportError("%s is no Python file" % place)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
 
     def _help(self, error: ImportError, place: str) -> bool:
         """Add what would let the import go further; False if nothing is left to try."""
@@ -187,6 +176,18 @@ class Source:
         """Return a path relative to the first root, or as it is where it lies outside."""
         relative = os.path.relpath(path, self.roots[0])
         return path if relative.startswith("..") else relative
+
+
+def by_path(path: str) -> Any:
+    """Import a file whose name, or a folder's on the way to it, is no name in Python."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(os.path.basename(path)[:-3].replace("-", "_"), path)
+    if spec is None or spec.loader is None:
+        raise ImportError("%s is no Python file" % path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _lenient(error: Exception) -> bool:

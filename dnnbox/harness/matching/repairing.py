@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+import traceback
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .. import arrays
@@ -17,7 +18,7 @@ from .arguments import is_tensor, tensor
 Spec = Dict[str, Any]
 _STEPS = 10
 _MOST_CHANGES = 10  # that are tried for one error
-_MOST_CALLS = 150
+_MOST_CALLS, _MOST_CALLS_EACH = 200, 50  # in all, and from one beginning
 _MOST_SIZE = 1 << 16
 _NODES, _POINTS, _FRAMES = 32, 128, 128
 _WIDTH = 16
@@ -31,8 +32,10 @@ _MISMATCHES = (
     r"expected input with shape \[\*, (?P<wanted>\d+)\], but got input of size ?\[(?:\d+, )*(?P<got>\d+)\]",
     r"running_mean should contain (?P<got>\d+) elements not (?P<wanted>\d+)",
     r"size of tensor a \((?P<got>\d+)\) must match the size of tensor b \((?P<wanted>\d+)\)",
+    r"Expected size (?P<wanted>\d+) but got size (?P<got>\d+) for tensor number",
     r"sum exactly to (?P<got>\d+) .*split_sizes=\[(?P<sizes>[\d, ]+)\]",
 )
+_EITHER_WAY = ("size of tensor a", "for tensor number")  # neither of the two is the one that is wrong
 _UNPACKED = re.compile(r"not enough values to unpack \(expected (\d), got 1\)")
 _TOO_SMALL = (
     "Output size is too small",
@@ -40,6 +43,7 @@ _TOO_SMALL = (
     "Invalid computed output size",
     "maximum size for tensor",
 )
+_OUTSIDE, _FEWEST = "index out of range in self", 2  # a vocabulary of kinds may have only two words
 _INDICES = ("'indices' to have", "must be Long", "expected to be of type Long", "used as indices must be")
 
 
@@ -59,31 +63,64 @@ def repaired(specs: List[Spec], tokens: int, call: Callable[[Spec], Any]) -> Ite
         return call(spec)
 
     for beginning in specs:
-        spec = beginning
         if calls[0] > _MOST_CALLS:
             return
-        found, error = attempted(counted, spec)
-        for _ in range(_STEPS):
-            if found is not None or not error:
+        most = calls[0] + _MOST_CALLS_EACH
+        for answer in _explored(beginning, tokens, counted, lambda: calls[0] <= most):  # noqa: B023 - used at once
+            yield answer
+            if answer[1] is not None or not answer[2]:
                 break
-            better = _better(spec, error, tokens, counted)
-            if better is None:
-                break
-            spec, found, error = better
-        yield spec, found, error
-        if found is None and not error:
+        else:
+            continue
+        if answer[1] is None:
             return
 
 
-def _better(spec: Spec, error: str, tokens: int, call: Callable[[Spec], Any]) -> Optional[Tuple[Spec, Any, str]]:
-    """Return the first change after which the module goes further, with how it ended; None where none helps."""
-    for count, changed in enumerate(_changes(spec, error, tokens)):
-        if count >= _MOST_CHANGES:
-            break
+def _explored(
+    beginning: Spec, tokens: int, call: Callable[[Spec], Any], may_go_on: Callable[[], bool]
+) -> Iterator[Tuple[Spec, Any, str]]:
+    """Yield inputs with how they ended. What leads further into the code goes on at once, and is taken back where it
+    leads nowhere; what fails earlier than before is left for the end."""
+    found, error = attempted(call, beginning)
+    if found is not None or not error:
+        yield beginning, found, error
+        return
+    seen = {repr(beginning["args"])}
+    stack = [_State(beginning, error, _changes(beginning, error, tokens))]
+    while stack and may_go_on():
+        state = stack[-1]
+        changed = next(state.changes, None)
+        state.tried += 1
+        if changed is None or state.tried > _MOST_CHANGES:
+            stack.pop()
+            if not state.led_on:
+                yield state.spec, None, state.error
+            continue
+        if repr(changed["args"]) in seen:
+            continue
+        seen.add(repr(changed["args"]))
         found, other = attempted(call, changed)
-        if found is not None or _told(other) != _told(error):
-            return changed, found, other
-    return None
+        if found is not None or not other:
+            yield changed, found, other
+            return
+        way = _way(state.error, other)
+        if way and len(stack) <= _STEPS:
+            state.led_on = True
+            stack.insert(len(stack) if way > 0 else 0, _State(changed, other, _changes(changed, other, tokens)))
+
+
+class _State:
+    """Inputs that were refused, and the changes that are still to be tried for that."""
+
+    def __init__(self, spec: Spec, error: str, changes: Iterator[Spec]) -> None:
+        self.spec, self.error, self.changes = spec, error, changes
+        self.tried, self.led_on = 0, False
+
+
+class _Error(str):
+    """An error's text. ``where``: the lines of code that led to it, outermost first."""
+
+    where: Tuple[Tuple[str, int], ...] = ()
 
 
 def attempted(call: Callable[[Spec], Any], spec: Spec) -> Tuple[Any, str]:
@@ -95,7 +132,20 @@ def attempted(call: Callable[[Spec], Any], spec: Spec) -> Tuple[Any, str]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # foreign code may raise anything, and time out
-        return None, "%s: %s" % (type(error).__name__, str(error).strip()[:400])
+        told = _Error("%s: %s" % (type(error).__name__, str(error).strip()[:400]))
+        frames = traceback.walk_tb(error.__traceback__)
+        told.where = tuple(("%s:%s" % (f.f_code.co_filename, f.f_code.co_name), line) for f, line in frames)
+        return None, told
+
+
+def _way(before: str, after: str) -> int:
+    """Return 1 for an error further on in the code, -1 for one that came earlier, 0 for the same one."""
+    for (one, line), (other, at) in zip(getattr(before, "where", ()), getattr(after, "where", ())):
+        if one != other:
+            break
+        if line != at:
+            return 1 if at > line else -1
+    return int(_told(before) != _told(after))
 
 
 def _told(error: str) -> Any:
@@ -118,8 +168,10 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
     """Yield the inputs with one thing changed, the likeliest first."""
     mismatch = _mismatch(error)
     if mismatch is not None:
-        for place, axis, size in _sizes(spec, *mismatch):
-            yield _resized(spec, place, axis, size)
+        ways = [mismatch, mismatch[::-1]] if any(words in error for words in _EITHER_WAY) else [mismatch]
+        for got, wanted in ways:
+            for place, axis, size in _sizes(spec, got, wanted):
+                yield _resized(spec, place, axis, size)
     unpacked = _UNPACKED.search(error)
     if unpacked is not None:
         for place in range(len(spec["args"])):
@@ -128,9 +180,18 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
         for place, shape in _shapes(spec):
             for axis, factor in itertools.product(range(len(shape) - 1, 0, -1), _FACTORS):
                 yield _resized(spec, place, axis, shape[axis] * factor)
+    for changed in _as_indices(spec, error, tokens):
+        yield changed
+
+
+def _as_indices(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
+    """Yield the inputs with one as words of a vocabulary, or as the first ones where there are fewer of them."""
     if any(words in error for words in _INDICES) and tokens:
         for place, shape in _shapes(spec):
             yield _replaced(spec, place, tensor("int64", shape, tokens))
+    if _OUTSIDE in error:
+        for place, shape in reversed(_shapes(spec)):
+            yield _replaced(spec, place, tensor("int64", shape, _FEWEST))
 
 
 def _sizes(spec: Spec, got: int, wanted: int) -> List[Tuple[int, int, int]]:

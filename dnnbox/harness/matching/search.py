@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from . import compiler, standins
+from . import compiler, files, listing, standins
 from .budget import Budget
 from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, constructor_arguments, named_shapes
 from .candidates import Call, Candidates
@@ -53,6 +53,7 @@ class Search:
         self.tensors, said = read(checkpoint, entry)
         self.source = Source(roots, plan["modules"])
         standins.quiet_builds()
+        files.look_in(*roots)
         compiler.leave_out()
         sizes = [size for tensor in self.tensors.values() for size in tensor.shape if size > 3]
         self.candidates = Candidates(self.source, plan, said, _common(sizes), checkpoint, sizes)
@@ -63,6 +64,7 @@ class Search:
         self._builders: Dict[str, Builder] = {}
         self._wanted: Dict[str, Shapes] = {}
         self._tried: Dict[Tuple[str, str], Optional[Fit]] = {}
+        self._read_as_list: Dict[Tuple[str, str], str] = {}
         self.tries = 0
         self.done = False
 
@@ -117,13 +119,17 @@ class Search:
                     found += fit.strict
 
     def _settled(self, entry: Dict[str, Any], call: Call) -> Tuple[Call, Optional[Fit]]:
-        """Try a call; settings that were asked for and are not there are filled in by name, one after the other."""
+        """Try a call; settings that were asked for and are not there are filled in by name, one after the other, and a
+        number that is read as a list becomes one."""
         for _ in range(_SETTING_TRIES):
             fit = self.attempt(entry, call)
-            lacking = self._lacking(entry)
-            if fit is not None or not lacking or not self.budget.goes_on():
+            lacking, as_list = self._lacking(entry), self._read_as_list.get((entry["view"], call.key()), "")
+            if fit is not None or not (lacking or as_list) or not self.budget.goes_on():
                 return call, fit
-            filled = _filled(call.kwargs, lacking, self._known(lacking))
+            if as_list:
+                filled = listing.listed(call.kwargs, as_list)
+            else:
+                filled = _filled(call.kwargs, lacking, self._known(lacking))
             if filled is None:
                 return call, None
             call = call.changed(filled)
@@ -161,6 +167,7 @@ class Search:
                 return None
             except (Exception, SystemExit) as error:  # foreign code
                 self.errors["%s: %s: %s" % (call.callee, type(error).__name__, str(error)[:160])] += 1
+                self._read_as_list[(entry["view"], call.key())] = listing.read_as_list(error)
                 continue
             view, fit, access = self._fuller(view, made, fit, access)
             if fit is not None and fit.strict:

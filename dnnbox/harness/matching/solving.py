@@ -20,6 +20,7 @@ Path = Tuple[Any, ...]
 Try = Callable[[Call], Optional[Fit]]
 _ROUNDS = 4
 _MOST_VALUES = 40
+_LONGEST = 64
 _ENOUGH_SAME = 3  # other values that changed nothing
 _SHARES = (0.25, 0.33, 0.375, 0.5, 0.67, 0.75, 1.0, 1.25, 1.33, 1.5, 2.0, 3.0, 4.0)
 
@@ -87,7 +88,26 @@ class Solver:
         if isinstance(value, str):
             return iter(words)
         is_list = isinstance(value, list) and value and all(isinstance(item, int) for item in value)
-        return iter([(value + [value[-1]] * length)[:length] for length in self._lengths()] if is_list else [])
+        if not is_list:
+            return iter([])
+        lengths = dict.fromkeys([*self._calculated_lengths(call, best, path, value), *self._lengths()])
+        return iter([(value + [value[-1]] * length)[:length] for length in lengths])
+
+    def _calculated_lengths(self, call: Call, best: Optional[Fit], path: Path, value: List[Any]) -> List[int]:
+        """Return lengths of a list that would make numbers of items right which move with it."""
+        longer = call.changed(_set(call.kwargs, path, value + value[-1:]))
+        fit = self.attempt(longer) if best is not None else None
+        if best is None or fit is None:
+            return []
+        votes: "Counter[int]" = Counter()
+        base, moved = _features(best.found), _features(fit.found)
+        for feature, wanted in self.features.items():
+            old, new = base.get(feature), moved.get(feature)
+            if feature[0] != "size" and old is not None and new is not None and old != new:
+                length = len(value) + (wanted - old) / (new - old)
+                if length == int(length) and 0 < length <= _LONGEST:
+                    votes[int(length)] += 1
+        return [length for length, _ in votes.most_common(3)]
 
     def _tried_numbers(self) -> List[int]:
         return self.numbers[:_MOST_VALUES]

@@ -160,7 +160,7 @@ def without_version_checks() -> None:
             return "0.0.0"
 
     importlib.metadata.version = lenient  # type: ignore[assignment]
-    _note("version checks")
+    note("version checks")
     try:
         pkg_resources: Any = importlib.import_module("pkg_resources")
     except ImportError:
@@ -175,7 +175,7 @@ def quiet_builds() -> None:
 
     def loads(name: str, value: Any) -> Any:
         def replaced(*args: Any, **kwargs: Any) -> Any:
-            _note(name)
+            note(name)
             return value(*args)
 
         return replaced
@@ -257,7 +257,7 @@ def without_cuda_version() -> None:
 
     if torch.version.cuda is None:
         torch.version.cuda = "0.0"  # type: ignore[assignment,unused-ignore]
-        _note("torch.version.cuda")
+        note("torch.version.cuda")
 
 
 def _cpu(arguments: Any) -> Any:
@@ -269,7 +269,7 @@ def _cpu(arguments: Any) -> Any:
 def _is_gpu(value: Any) -> bool:
     is_gpu = not hasattr(value, "shape") and str(value).startswith("cuda")
     if is_gpu:
-        _note("to(cuda)")
+        note("to(cuda)")
     return is_gpu
 
 
@@ -335,11 +335,12 @@ def after_import(name: str, change: Any) -> None:
 
 
 def _noted(text: str, value: Any) -> Any:
-    _note(text)
+    note(text)
     return value
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """Remember what was replaced, for the adapter and the report."""
     if text not in NOTED:
         NOTED.append(text)
 

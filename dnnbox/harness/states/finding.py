@@ -14,6 +14,8 @@ _OTHERS = re.compile(
     r"(?i)optim|^opts?$|sched|scaler|loops|callbacks|rng|random_state|criterion$|^loss|discriminator|^net_?d$|^d$"
 )
 _AVERAGED = re.compile(r"(?i)(^|_)(ema|averaged?|swa)(_|$)|g_ema|ema_")
+_HELPERS = ("dis", "disc", "discriminator", "critic", "target", "netd")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _USUAL = (
     "state_dict",
     "model_state_dict",
@@ -60,7 +62,12 @@ def found(data: Any) -> List[StateDict]:
 
 
 def _rank(item: StateDict, half: float) -> int:
-    """A few tensors beside the dictionaries are counters; the bulk of them there are the weights themselves."""
+    """A few tensors beside the dictionaries are counters; the bulk of them there are the weights themselves.
+
+    Networks that only train another one come last: a discriminator, a critic, and what lags behind.
+    """
+    if any(word.lower() in _HELPERS for word in _WORDS.findall(item.entry)):
+        return len(_USUAL) + 2
     if not item.path:
         return -1 if item.elements >= half else len(_USUAL) + 1
     ranks = [_USUAL.index(part.lower()) for part in item.path if part.lower() in _USUAL]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from dnnbox.sources.matching import sequences
 from dnnbox.sources.matching.bindings import Given, assignments, defaults, kept_on_self
 from dnnbox.sources.matching.classes import called, last_name
 from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined
@@ -287,8 +288,10 @@ class Evaluator:
             return [dict(zip(keys, combined, strict=True)) for combined in product]
         if name in ("get", "pop") and isinstance(node.func, ast.Attribute) and node.args:
             return self._of_get(node, module, function, depth)
-        if name in ("int", "float", "str", "list", "tuple", "eval") and len(node.args) == 1:
+        if name in ("list", "tuple", "eval") and len(node.args) == 1:
             return self._values(node.args[0], module, function, depth)
+        if name in sequences.CALLS and len(node.args) in (1, 2):
+            return self._some(sequences.called(name, node, lambda part: self._values(part, module, function, depth)))
         if name in ("parse_args", "load", "safe_load"):
             raise Unknown
         callee = self._values(node.func, module, function, depth)[0]
@@ -299,6 +302,18 @@ class Evaluator:
         arguments = [self._passed(argument, callee, module, function, depth) for argument in node.args]
         named = {str(k.arg): self._passed(k.value, callee, module, function, depth) for k in node.keywords}
         return [{"$call": [callee, arguments, named]}]
+
+    def _of_listcomp(
+        self, node: ast.ListComp | ast.GeneratorExp, module: Module, function: ast.FunctionDef | None, depth: int
+    ) -> list[Value]:
+        return self._some(sequences.comprehended(node, lambda part: self._values(part, module, function, depth)))
+
+    _of_generatorexp = _of_listcomp
+
+    def _some(self, found: list[Value]) -> list[Value]:
+        if not found:
+            raise Unknown
+        return found
 
     def _passed(
         self, node: ast.expr, callee: Value, module: Module, function: ast.FunctionDef | None, depth: int

@@ -11,6 +11,7 @@ from dnnbox.records.source import Recipe, SourceTree
 from dnnbox.text import visible
 
 _LINE = 100
+_OF_SOURCE = "files of the source"
 
 
 class _Code:
@@ -53,6 +54,10 @@ class _Code:
         place, _, name = ref.partition(":")
         module = place.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         first, dot, rest = name.partition(".")
+        if place.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
+            self.needs_root = True
+            self.imports["from dnnbox_harness.matching.importing import by_path"] = None
+            return f"by_path(os.path.join(root, {place!r}))" + (f".{name}" if name else "")
         if not first:
             self.imports[f"import {module}"] = None
             return module
@@ -95,7 +100,7 @@ def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any
     lines = []
     folders = [path for path in answer["paths"] if path != "." and not path.startswith("/")]
     bare = {name: folder for name, folder in answer.get("bare", {}).items() if not folder.startswith("/")}
-    if folders or bare or code.needs_root:
+    if folders or bare or code.needs_root or _OF_SOURCE in answer["replaced"]:
         anchor = str(match["ref"]).partition(":")[0]
         lines += ["import os", "import sys", ""]
         lines += [f"root = next(p for p in sys.path if os.path.isfile(os.path.join(p, {anchor!r})))"]
@@ -115,8 +120,12 @@ def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any
             lines.append("standins.without_version_checks()")
         if "torch.version.cuda" in answer["replaced"]:
             lines.append("standins.without_cuda_version()")
-        if answer["replaced"]:
-            lines.append(f"standins.quiet_builds()  # it would call {', '.join(answer['replaced'])[:_LINE]}")
+        calls = [name for name in answer["replaced"] if name != _OF_SOURCE]
+        if _OF_SOURCE in answer["replaced"]:
+            lines += ["from dnnbox_harness.matching import files", ""]
+            lines.append("files.look_in(root)  # it opens some of its own files by a way that is not there")
+        if calls:
+            lines.append(f"standins.quiet_builds()  # it would call {', '.join(calls)[:_LINE]}")
     return lines
 
 
