@@ -10,6 +10,7 @@ Two ways per pair: ``search`` is the generic search alone; ``all`` takes the cat
 the search where the catalogue has no such family or its adapter does not load. Each ends as in ``dnnbox verify``: the
 adapter that was written is imported, built, loaded strictly and called twice in a box of its own. A row says whether
 the right class was taken, with the arguments that truth names, and where the true class stands in a miss's skeleton.
+A class in another folder that was run beside the true one on equal weights, with equal outputs, is an ``equal class``.
 Where a pair's file holds made-up weights on which the model divides by zero, the search's own made-up ones tell
 whether the output is finite. ``--record`` keeps the rows by name, each with the commit that was measured, so that the
 set can be measured in parts.
@@ -53,7 +54,7 @@ class Way:
     """How one way ended. ``rank``: where the true class stands in the skeleton's evidence, 0 if it does not."""
 
     tier: str = ""  # catalogue | search
-    outcome: str = ""  # right | other class | undecided | none | failed
+    outcome: str = ""  # right | equal class | other class | undecided | none | failed
     taken: str = ""
     origin: str = ""
     arguments: str = ""  # right | differ: … | not compared
@@ -128,9 +129,16 @@ def searched(pair: Pair) -> Way:
     way.origin = str(best["origin"])
     source = SourceTree("given", root=str(pair.roots[0]))
     judge(way, pair, best["class"], best["copies"], best["arguments"])
+    if way.outcome == "other class" and any(same_place(ref, place_of(pair.truth)) for ref in equals(answer, best)):
+        way.outcome = "equal class"
     verify(way, pair, matching.recipe_of(best, answer, source), pair.roots)
     way.finite = way.finite or (way.strict and best["finite"] is True)
     return way
+
+
+def equals(answer: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
+    """Return the classes that fit as well and gave the same outputs as the one that was taken, at both sizes."""
+    return [match["ref"] for match in answer["matches"] if match["group"] == best["group"] >= 0]
 
 
 def from_catalogue(pair: Pair, sources_dir: Path) -> Way | None:
@@ -270,7 +278,7 @@ def summary(rows: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
     ways = [row[kind] for row in rows.values() if kind in row]
     right = [way for way in ways if way["outcome"] == "right"]
     exact = [way for way in right if not way["arguments"].startswith("differ")]
-    misses = [way for way in ways if way["outcome"] != "right" or not way["strict"]]
+    misses = [way for way in ways if way["outcome"] not in ("right", "equal class") or not way["strict"]]
     return {
         "pairs": len(ways),
         "right_class": len(right),
@@ -278,6 +286,7 @@ def summary(rows: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
         "right_class_arguments_and_strict": sum(way["strict"] for way in exact),
         "finite_forward": sum(way["finite"] for way in right),
         "repeatable_forward": sum(way["repeatable"] for way in right),
+        "equal_class_accepted": sum(way["outcome"] == "equal class" for way in ways),
         "wrong_class_accepted": sum(way["outcome"] == "other class" for way in ways),
         "misses": len(misses),
         "misses_with_the_class_in_the_first_three": sum(0 < way["rank"] <= 3 for way in misses),

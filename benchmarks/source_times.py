@@ -60,7 +60,7 @@ def until_verified(checkpoint: Path, source: Path, home: Path) -> dict[str, Any]
         verified = None
         assert process.stderr is not None
         for line in process.stderr:
-            if verified is None and "cold" in line.split()[:3]:  # the first line of what comes after `infer`
+            if verified is None and line.split()[:2] == ["infer", "ok"]:
                 verified = time.monotonic() - start
         code = process.wait()
         index = json.loads(Path(folder, "experiment", "experiment.json").read_text("utf-8"))

@@ -69,12 +69,14 @@ class Session:
         context.enter("import")
         self.runtime = create(context.request)
         self.inputs: Any = None
+        self.verified: Any = None
+        """The outputs of the call that passed the gate, until another call."""
         self.batches: List[List[Any]] = []
 
     def close(self) -> None:
         """Let go of model and inputs, before another session of the same process loads its own."""
         self.runtime.close()
-        self.inputs, self.batches = None, []
+        self.inputs, self.verified, self.batches = None, None, []
 
     @contextmanager
     def described(self) -> Iterator[None]:
@@ -133,7 +135,8 @@ class Session:
         context.enter("check")
         # Converted before the second call: a runtime may reuse its buffers.
         first, skipped = trees.named_arrays(outputs)
-        second, _ = trees.named_arrays(self.call())
+        again = self.call()
+        second, _ = trees.named_arrays(again)
         for text in skipped[:10]:
             runtime.note(text)
         device = runtime.device_check()
@@ -143,6 +146,7 @@ class Session:
         if device and not device.passed:
             raise Failure("device_unavailable", device.detail, "check")
         checks.require(found)
+        self.verified = again
         return first
 
     def stages(self, decodes: bool) -> List[measure.Stage]:

@@ -240,6 +240,7 @@ class Search:
                     wanted,
                     self.plan["choices"],
                     self.budget.goes_on,
+                    self.plan.get("siblings"),
                 )
                 solved, fit = solver.solve(begin, self.source.resolve(begin.callee))
             if fit is not None:

@@ -21,6 +21,7 @@ Try = Callable[[Call], Optional[Fit]]
 _ROUNDS = 4
 _MOST_VALUES = 40
 _LONGEST = 64
+_FEW = (1, 2, 3)
 _ENOUGH_SAME = 3  # other values that changed nothing
 _SHARES = (0.25, 0.33, 0.375, 0.5, 0.67, 0.75, 1.0, 1.25, 1.33, 1.5, 2.0, 3.0, 4.0)
 
@@ -29,8 +30,14 @@ class Solver:
     """Improves a call until its shapes are the wanted ones, or nothing helps."""
 
     def __init__(
-        self, attempt: Try, wanted: Shapes, choices: Dict[str, List[str]], goes_on: Callable[[], bool]
+        self,
+        attempt: Try,
+        wanted: Shapes,
+        choices: Dict[str, List[str]],
+        goes_on: Callable[[], bool],
+        siblings: Optional[Dict[str, List[str]]] = None,
     ) -> None:
+        self.siblings = siblings or {}
         self.attempt, self.wanted, self.choices, self.goes_on = attempt, wanted, choices, goes_on
         self.features = _features(wanted)
         self.numbers = _numbers(wanted)
@@ -39,6 +46,7 @@ class Solver:
         """Return the best call that was found and its fit."""
         call = call.changed(_with_defaults(call.kwargs, function))
         best = self.attempt(call)
+        call, best = self._switched(call, best)
         for _ in range(_ROUNDS):
             before = best.score if best else 0.0
             for path in list(_coordinates(call.kwargs)):
@@ -49,6 +57,19 @@ class Solver:
                 call, best = self._improve(call, best, path)
             if (best.score if best else 0.0) <= before:
                 break
+        return call, best
+
+    def _switched(self, call: Call, best: Optional[Fit]) -> Tuple[Call, Optional[Fit]]:
+        """Return the call with one switch the other way, where that is all: the sizes that a source gives are kept."""
+        for path in _coordinates(call.kwargs):
+            value = _get(call.kwargs, path)
+            if (best is not None and best.strict) or not self.goes_on():
+                break
+            if isinstance(value, bool):
+                other = call.changed(_set(call.kwargs, path, not value), "solved from shapes")
+                fit = self.attempt(other)
+                if fit is not None and fit.strict:
+                    return other, fit
         return call, best
 
     def _improve(self, call: Call, best: Optional[Fit], path: Path) -> Tuple[Call, Optional[Fit]]:
@@ -81,12 +102,12 @@ class Solver:
             calculated = self._calculated(call, best, path, value) if best is not None else []
             return iter([] if calculated is None else calculated + self._tried_numbers())
         if value is None:
-            lists = [[self.numbers[0]] * length for length in self._lengths()]
+            lists = [[self.numbers[0]] * length for length in sorted({*self._lengths(), *_FEW})]
             return iter([*self._tried_numbers(), True, False, *words, *lists])
         if isinstance(value, float):
             return iter(_SHARES)
         if isinstance(value, str):
-            return iter(words)
+            return iter(list(dict.fromkeys([*self.siblings.get(value, []), *words])))
         is_list = isinstance(value, list) and value and all(isinstance(item, int) for item in value)
         if not is_list:
             return iter([])

@@ -41,7 +41,8 @@ class Adapter:
         self.strict_load = f"{{done.tensors}} tensors, every name and shape matches"
         self.notes = done.notes
         self.dtype = {{"fp16": torch.float16, "bf16": torch.bfloat16}}.get(precision, torch.float32)
-        self.model = self.model.to(device=device, dtype=self.dtype).eval()
+        self.model.to(device)  # a class may have a way of its own for that, which knows no dtype
+        torch.nn.Module.to(self.model, dtype=self.dtype).eval()
         self.device = device
 
     def example_inputs(self, batch_size: int):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ def _plan(
 ) -> dict[str, Any]:
     tables = settings.tables(tree)
     evaluator = Evaluator(tree, tables)
+    _put_lists(tree, tables, evaluator)
     recipes = Recipes(tree, classes, evaluator)
     infos = [each.info for _, each, _ in ranked]
     found = {info.ref: _recipes(recipes, info) for info in infos}
@@ -98,6 +99,7 @@ def _plan(
         + functions,
         "uses": dict(uses_of(tree, classes, infos, callees)),
         "choices": settings.choices(tree),
+        "siblings": settings.siblings(tree, _words(found.values())),
         "modules": _importable(tree),
         "tables": [{"where": path, "values": values} for path, values in tables.items()],
         "configs": list(_configs(tree)),
@@ -105,6 +107,25 @@ def _plan(
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
     }
     return _bounded(plan)
+
+
+def _put_lists(tree: Tree, tables: Mapping[str, dict[str, list[Any]]], evaluator: Evaluator) -> None:
+    """Put what a script makes of an option's text before the text, where it is a list: ``"3,4"`` → ``[3, 4]``."""
+    found = [
+        (module.path, name, value)
+        for module, name, node in settings.reassigned(tree)
+        if name in tables.get(module.path, {})
+        for value in evaluator.possible(node, module)[:1]
+        if isinstance(value, list)
+    ]
+    for path, name, value in found:
+        tables[path][name].insert(0, value)
+
+
+def _words(recipes: Iterable[Sequence[Recipe]]) -> set[str]:
+    """Return the texts among the arguments of recipes."""
+    given = [value for several in recipes for each in several for value in (*each.args, *each.kwargs.values())]
+    return {value for value in given if isinstance(value, str)}
 
 
 def _functions(

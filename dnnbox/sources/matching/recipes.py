@@ -215,7 +215,7 @@ class Recipes:
                 for function, names, dispatched in self._functions
                 if id(function.node) not in builders
                 and self._may_build(function, info)
-                and (names & wanted or dispatched & files)
+                and (names & wanted or dispatched & files or _calls_itself(function, names, info))
             ]
             if not fresh:
                 break
@@ -275,6 +275,11 @@ class Recipes:
         for module, call, inside in sites[:20]:
             found += self._combined(callee, "factory", module, call, inside)
         return found[:80]
+
+
+def _calls_itself(function: Function, names: frozenset[str], info: ClassInfo) -> bool:
+    """Tell whether it is a class method of the class that calls the class by its first parameter: ``cls(…)``."""
+    return function.is_bound and "cls" in names and function.owner is info.node
 
 
 def _is_plain_call(module: Module, call: ast.Call) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from dnnbox.sources.matching.bindings import assignments
@@ -146,6 +146,29 @@ def choices(tree: Tree) -> dict[str, list[str]]:
                 for word in _words(node.comparators):
                     found[name][word] = None
     return {name: list(words)[:_MOST_CHOICES] for name, words in found.items() if name}
+
+
+def siblings(tree: Tree, wanted: Collection[str]) -> dict[str, list[str]]:
+    """Return the words that stand beside each of some words, as the keys of a table or in a list: names of variants."""
+    sought = set(wanted)
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for module in tree.modules:
+        for node in module.nodes:
+            elements = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", ())
+            words = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+            for word in sought.intersection(words) if len(words) > 1 else ():
+                found[word].update(dict.fromkeys(words))
+    return {word: [other for other in others if other != word][:_MOST_CHOICES] for word, others in found.items()}
+
+
+def reassigned(tree: Tree) -> Iterator[tuple[Module, str, ast.expr]]:
+    """Yield what scripts make of an option after they have read it: ``args.sizes = [int(s) for s in args.sizes…]``."""
+    for module in tree.modules:
+        for node in () if module.document else module.nodes:
+            target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id != "self":
+                assert isinstance(node, ast.Assign)
+                yield module, target.attr, node.value
 
 
 def _subscripted(node: ast.expr) -> str:

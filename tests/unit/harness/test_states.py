@@ -122,6 +122,16 @@ def test_found__optimizer_and_discriminator__are_passed_over() -> None:
     assert [item.entry for item in finding.found(data)] == ["net_g"]
 
 
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [(("critic_state_dict", "policy_state_dict"), "policy_state_dict"), (("disGA", "disLA", "genA2B"), "genA2B")],
+)
+def test_found__networks_that_only_train_another__come_last(names: tuple[str, ...], first: str) -> None:
+    data = {name: {f"{n}.weight": Fake(1) for n in range(1 if name == first else 3)} for name in names}
+
+    assert finding.found(data)[0].entry == first
+
+
 def test_found__dictionary_without_end__ends() -> None:
     data: dict[str, Any] = {}
     data["self"] = data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
+from dnnbox.harness.matching.telling import switched_off
 
 
 def _candidates(plan: dict[str, Any], checkpoint: str) -> Candidates:
@@ -189,3 +191,32 @@ def test_candidates__switches_for_somebodys_weights__are_off() -> None:
         raise NotImplementedError
 
     assert _calls({}, net)[0].kwargs == {"bb_pretrained": False, "pretrained": False, "fp16": False}
+
+
+def test_candidates__two_parameters_that_want_a_configuration__get_those_of_one_folder_first() -> None:
+    configs = [
+        {"where": f"config/{name}/{kind}.yaml", "values": {kind: name}, "file": True}
+        for kind in ("mel", "layers")
+        for name in ("slow", "fast")
+    ]
+
+    def net(preprocess: Any, model: Any) -> None:
+        raise NotImplementedError
+
+    module = types.ModuleType("net")
+    vars(module)["Net"] = net
+    uses = {"net.py:Net": {"preprocess": ["mel"], "model": ["layers"]}}
+    candidates = _candidates({"configs": configs, "uses": uses}, "w.pt")
+    candidates.source._known["net.py"] = module
+    calls = list(candidates.of_class({"ref": "net.py:Net", "recipes": []}))
+
+    both = [call.kwargs for call in calls if call.kwargs["preprocess"] and call.kwargs["model"]]
+    assert both[:2] == [{"preprocess": {"mel": name}, "model": {"layers": name}} for name in ("slow", "fast")]
+
+
+@pytest.mark.parametrize(("default", "off"), [(None, None), ("", ""), (True, False), ("imagenet", False)])
+def test_switched_off__somebodys_weights__as_the_class_says_none(default: Any, off: Any) -> None:
+    def net(pretrained: Any = default) -> None:
+        raise NotImplementedError
+
+    assert switched_off(dict(inspect.signature(net).parameters), {}) == {"pretrained": off}

@@ -124,3 +124,36 @@ def test_repaired__error_that_stays__ends_and_no_time_ends_at_once() -> None:
 @pytest.mark.parametrize("argument", [1, None, {"image": tensor("float32", [1, 3, 8, 8])}])
 def test_beginnings__first_input_is_no_tensor__there_are_none(argument: Any) -> None:
     assert beginnings({"method": "", "args": [argument], "kwargs": {}}) == []
+
+
+def test_repaired__change_that_fails_earlier__is_left_for_one_that_leads_on() -> None:
+    def forecast(series: Shape, marks: Shape, future: Shape, future_marks: Shape) -> None:
+        if len({len(shape) for shape in (series, marks, future, future_marks)} | {3}) > 1:
+            raise RuntimeError("four series")
+        if series[2] != future[2]:
+            raise RuntimeError(
+                "Sizes of tensors must match except in dimension 1. "
+                f"Expected size {series[2]} but got size {future[2]} for tensor number 1 in the list."
+            )
+        _convolution(series[2], 7)
+        _product(series[1], marks[2], 4)
+        _product(future[1], future_marks[2], 4)
+        if future_marks[1] != 144:
+            raise RuntimeError(f"The size of tensor a (144) must match the size of tensor b ({future_marks[1]})")
+
+    found = _first(forecast, *[[1, 7, 128]] * 4)
+
+    assert [found[0][2], found[1][2], found[2][2], found[3]] == [7, 4, 7, (1, 144, 4)]
+
+
+def test_repaired__index_outside_of_a_small_vocabulary__is_one_of_the_first_words() -> None:
+    spec = {"method": "", "args": [tensor("int64", [1, 16], 9000)] * 2, "kwargs": {}, "why": ""}
+
+    def call(tried: dict[str, Any]) -> Any:
+        if tried["args"][1]["$tensor"][2] > 3:
+            raise IndexError("index out of range in self")
+        return [1.0]
+
+    found = next(spec for spec, outputs, _ in repaired(beginnings(spec), 9000, call) if outputs)
+
+    assert [value["$tensor"][2] for value in found["args"]] == [9000, 2]

@@ -104,3 +104,50 @@ def test_fit__computed_buffers_on_one_side_only__is_strict() -> None:
     assert Fit({"a": (2,), "total_ops": (1,)}, {"a": (2,), "attn_mask": (3, 3)}).strict
     assert not Fit({"a": (2,), "attn_mask": (4, 4)}, {"a": (2,), "attn_mask": (3, 3)}).strict
     assert not Fit({"total_ops": (1,)}, {"attn_mask": (1,)}).strict
+
+
+def _blocks(widths: list[int], side: int = 256, light: bool = False) -> Shapes:
+    """Two convolutions for each width but the first, and a layer for all places unless it is light."""
+    shapes: Shapes = {f"convs.{n}.weight": (widths[0], 3) for n in range(2 * (len(widths) - 1))}
+    return {**shapes, "fc.weight": (8, 8 if light else side * side // 2)}
+
+
+def _attempt(wanted: Shapes, call: Call) -> Fit | None:
+    try:
+        return Fit(wanted, _blocks(**call.kwargs))
+    except (TypeError, IndexError):
+        return None
+
+
+def test_solve__list_that_makes_two_items_of_each__is_as_long_as_they_say() -> None:
+    wanted = _blocks([3] * 5)
+    solver = Solver(lambda call: _attempt(wanted, call), wanted, {}, lambda: True)
+
+    call, _ = solver.solve(Call("net.py:Net", {"widths": [3, 3, 3]}, "", 0), _blocks)
+
+    assert call.kwargs["widths"] == [3] * 5
+
+
+def test_solve__switch_and_a_size_that_would_do_as_well__the_switch_is_changed() -> None:
+    wanted = _blocks([3, 3], light=True)
+    solver = Solver(lambda call: _attempt(wanted, call), wanted, {}, lambda: True)
+
+    call, fit = solver.solve(Call("net.py:Net", {"widths": [3, 3], "side": 256, "light": False}, "", 0), _blocks)
+
+    assert fit is not None
+    assert fit.strict
+    assert (call.kwargs["side"], call.kwargs["light"]) == (256, True)
+
+
+def test_solve__name_of_a_variant__is_one_that_stands_beside_it_in_the_source() -> None:
+    sizes = {"b0": 16, "b1": 32, "b3": 48}
+
+    def attempt(call: Call) -> Fit | None:
+        name = call.kwargs["name"]
+        return Fit(_net(48), _net(sizes[name])) if name in sizes else None
+
+    solver = Solver(attempt, _net(48), {}, lambda: True, {"b0": ["b1", "b3"]})
+    call, fit = solver.solve(Call("net.py:Net.from_name", {"name": "b0"}, "", 0), lambda name: None)
+
+    assert fit is not None
+    assert call.kwargs == {"name": "b3"}

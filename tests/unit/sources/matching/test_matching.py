@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
 
+from dnnbox.pipeline.inspecting import identified
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.plan import search_plan
 from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
 from dnnbox.sources.matching.recipes import Recipes
-from dnnbox.sources.matching.settings import choices, class_configs, options_of, tables
+from dnnbox.sources.matching.settings import choices, class_configs, options_of, siblings, tables
 from dnnbox.sources.matching.uses import uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import of_keys
@@ -98,6 +101,46 @@ def test_factories__dispatch_by_a_made_up_name__is_followed(tmp_path: Path) -> N
     assert callees == ["make.py:big", "hub.py:hub"]
 
 
+def test_factories__class_method_that_calls_its_class__is_one(tmp_path: Path) -> None:
+    nets = _NETS + "\n    @classmethod\n    def from_name(cls, name):\n        return cls(name)\n"
+    use = "from nets import Other\nmodel = Other.from_name('b0')\n"
+    classes, recipes = _recipes(_tree(tmp_path, nets=nets, use=use))
+
+    found = {recipe.callee: recipe.args for recipe in recipes.factories(classes.by_name["Other"][0])}
+
+    assert found == {"nets.py:Other.from_name": ("b0",)}
+    assert recipes.factories(classes.by_name["Net"][0]) == []
+
+
+def test_siblings__names_of_variants__are_those_of_the_same_table_or_list(tmp_path: Path) -> None:
+    code = "SIZES = {'b0': 1, 'b1': 2}\nNAMES = ('b0', 'b8')\nOTHERS = ['x', 'y']\nALONE = ['b0']\n"
+
+    assert siblings(_tree(tmp_path, sizes=code), ["b0", "z"]) == {"b0": ["b1", "b8"]}
+
+
+def test_plan__option_that_a_script_makes_a_list_of__is_one(tmp_path: Path) -> None:
+    use = """
+import argparse
+from nets import Net
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--sizes", default="3,4,5")
+parser.add_argument("--name", default="plain")
+args = parser.parse_args()
+args.sizes = [int(size) for size in args.sizes.split(",")]
+args.name = args.name.upper()
+model = Net(args)
+"""
+    _tree(tmp_path, nets=_NETS, use=use)
+    weights = tmp_path / "weights.safetensors"
+    header = json.dumps({"head.weight": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}}).encode()
+    weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+
+    tables = {table["where"]: table["values"] for table in search_plan([tmp_path], identified(weights))["tables"]}
+
+    assert tables["use.py"] == {"sizes": [[3, 4, 5], "3,4,5"], "name": ["plain"]}
+
+
 def _value(code: str) -> object:
     tree = ast.parse(code)
     last = tree.body.pop()
@@ -117,6 +160,11 @@ def _value(code: str) -> object:
         ("Kind = Enum('Kind', 'WIDE')\nKind.WIDE", [{"$ref": "m.py:Kind.WIDE"}]),
         ("args = parser.parse_args()\nargs.width", [{"$unknown": "args.width"}]),
         ("x = 1 if flag else 2\nx", [1, 2]),
+        ("text = '3,5'\n[int(x) for x in text.split(',')]", [[3, 5]]),
+        ("text = '3+5'\nlist(map(lambda x: int(x) * 2, text.split('+')))", [[6, 10]]),
+        ("tuple(map(float, ['1', '2']))", [[1.0, 2.0]]),
+        ("[x for x in (1, 2) if x > 1]", [{"$unknown": "[x for x in (1, 2) if x > 1]"}]),
+        ("int('many')", [{"$unknown": "int('many')"}]),
         ("f(x)", [{"$unknown": "f(x)"}]),
         ("9 ** 9 ** 9", [{"$unknown": "9 ** 9 ** 9"}]),
         ("'a' * 10 ** 9", [{"$unknown": "'a' * 10 ** 9"}]),

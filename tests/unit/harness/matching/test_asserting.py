@@ -1,0 +1,30 @@
+"""Shapes by what a method asserts of its input."""
+
+from __future__ import annotations
+
+import ast
+import types
+
+import pytest
+
+from dnnbox.harness.matching.asserting import asserted
+
+_MODULE = types.SimpleNamespace(joints=17, config=types.SimpleNamespace(width=2), name="net")
+
+
+@pytest.mark.parametrize(
+    ("code", "shapes"),
+    [
+        (
+            "assert len(x.shape) == 4 and x.shape[-2] == self.joints\nassert x.shape[-1] == self.config.width",
+            [[1, 128, 17, 2], [1, 16, 17, 2], [1, 1024, 17, 2]],
+        ),
+        ("assert x.dim() == 2\nassert x.size(1) == 80", [[1, 80]]),
+        ("assert x.shape[1] == self.joints", [[1, 17]]),
+        ("assert x.ndim == 3", []),
+        ("assert y.shape[1] == 80", []),
+        ("assert x.shape[1] == self.name\nassert x.shape[-1] == self.absent", []),
+    ],
+)
+def test_asserted__sizes_of_a_parameter__give_shapes_to_try(code: str, shapes: list[list[int]]) -> None:
+    assert asserted(_MODULE, ast.parse(code), "x") == shapes

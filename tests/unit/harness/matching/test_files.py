@@ -1,0 +1,45 @@
+"""Files of the source that it opens by a way that is not there."""
+
+from __future__ import annotations
+
+import builtins
+import io
+from pathlib import Path
+
+import pytest
+
+from dnnbox.harness.matching import files, standins
+
+
+@pytest.fixture(autouse=True)
+def _plain_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builtins, "open", builtins.open)
+    monkeypatch.setattr(io, "open", io.open)
+    monkeypatch.setattr(standins, "NOTED", [])
+
+
+def test_look_in__file_of_that_name_in_the_source__is_read_and_noted(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "labels.txt").write_text("cat")
+    (tmp_path / "data" / "stats.json").write_text("near")
+    (tmp_path / "stats.json").write_text("top")
+    files.look_in(str(tmp_path))
+
+    with open("/nowhere/home/data/labels.txt") as by_name, open("./data/stats.json") as by_way:  # noqa: PTH123
+        assert (by_name.read(), by_way.read()) == ("cat", "near")
+    assert standins.NOTED == [files.NOTE]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("/nowhere/stats.json", "r"), ("other.txt", "r"), ("/nowhere/labels.txt", "w")]
+)
+def test_look_in__several_none_or_to_be_written__stays_missing(tmp_path: Path, name: str, mode: str) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "stats.json").write_text(folder)
+    (tmp_path / "labels.txt").write_text("cat")
+    files.look_in(str(tmp_path))
+
+    with pytest.raises(FileNotFoundError):
+        open(name, mode)  # noqa: PTH123, SIM115
+    assert standins.NOTED == []

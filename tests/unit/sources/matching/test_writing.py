@@ -1,0 +1,37 @@
+"""A match as the recipe of an adapter: what it imports, and what it prepares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dnnbox.records.source import SourceTree
+from dnnbox.sources.matching import recipe_of
+
+_ANSWER: dict[str, Any] = {"stand_ins": [], "lacking": [], "replaced": [], "paths": ["."]}
+
+
+def _build(ref: str, **answer: Any) -> str:
+    match: dict[str, Any] = {
+        "class": "net.Net", "ref": ref, "callee": ref, "args": [], "kwargs": {"width": 4}, "access": "", "prefix": "",
+        "origin": "README.md", "arguments": {}, "example": None, "tried": [],
+    }  # fmt: skip
+    return recipe_of(match, {**_ANSWER, **answer}, SourceTree("given", root="/src")).build
+
+
+def test_recipe__folder_whose_name_is_none_in_python__is_imported_by_its_path() -> None:
+    build = _build("Net-v2_code/net.py:Net")
+
+    compile(f"def build():\n    {build.replace(chr(10), chr(10) + '    ')}\n", "adapter.py", "exec")
+    assert "return by_path(os.path.join(root, 'Net-v2_code/net.py')).Net(width=4)" in build
+
+
+@pytest.mark.parametrize(("replaced", "is_looked_in"), [(["files of the source"], True), (["torch.load"], False)])
+def test_recipe__files_that_were_found_in_the_source__are_looked_for_there(
+    replaced: list[str], is_looked_in: bool
+) -> None:
+    build = _build("net.py:Net", replaced=replaced)
+
+    assert ("files.look_in(root)" in build) is is_looked_in
+    assert ("quiet_builds" in build) is not is_looked_in
