@@ -4,7 +4,7 @@
         [--runs N] [--cold] [--record FILE]
 
 Each pair of a known family is run with `dnnbox run CKPT --source CHECKOUT --box venv --yes --quick`, from the start of
-the command to the moment at which the job `infer` has ended: inspection, source, packages, environment, import, strict
+the command to the moment at which the job `infer` has ended, where it is stopped: inspection, source, packages, environment, import, strict
 load, forward pass, output gate. Warm: the environment is in the store. ``--cold`` first measures once with an empty
 store, as far as that needs no more than the package index. Indexing reads and ranks all classes of a checkout, three
 times in fresh processes; the best is what the code takes, the worst what the machine gave.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,11 +63,12 @@ def until_verified(checkpoint: Path, source: Path, home: Path) -> dict[str, Any]
         for line in process.stderr:
             if verified is None and line.split()[:2] == ["infer", "ok"]:
                 verified = time.monotonic() - start
-        code = process.wait()
+                process.send_signal(signal.SIGINT)  # what comes after is not measured here
+        process.wait()
         index = json.loads(Path(folder, "experiment", "experiment.json").read_text("utf-8"))
     stages = {stage["name"]: round(stage["seconds"], 2) for stage in index["stages"]}
     before = ("inspect", "source", "dependencies", "plan", "resolve", "inputs", "environment", "infer")
-    return {"exit_code": code, "seconds": round(verified, 2) if verified is not None else None,
+    return {"seconds": round(verified, 2) if verified is not None else None,
             "stages": {name: stages[name] for name in before if name in stages}}  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -146,10 +147,23 @@ def _specs(module: Any, examples: List[Dict[str, Any]]) -> Iterator[Spec]:
     for example in examples:
         spec = _of_example(example)
         if spec is not None and hasattr(module, spec["method"] or "forward"):
-            yield spec
+            for each in _alone(spec):
+                yield each
     for method in ("",) + tuple(name for name in _METHODS if callable(getattr(module, name, None))):
         for spec in _of_signature(module, method):
             yield spec
+
+
+def _alone(spec: Spec) -> List[Spec]:
+    """Return a call that the source shows with one item of its batch, which takes less memory, then as it is."""
+    shapes = [value["$tensor"][1] for value in spec["args"] if is_tensor(value)]
+    if not shapes or any(len(shape) < 3 or shape[0] < 2 or shape[0] != shapes[0][0] for shape in shapes):
+        return [spec]
+    alone = copy.deepcopy(spec)
+    for value in alone["args"]:
+        if is_tensor(value):
+            value["$tensor"][1][0] = 1
+    return [alone, spec]
 
 
 def _of_example(example: Dict[str, Any]) -> Optional[Spec]:
@@ -246,7 +260,7 @@ def _pictures(module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]
 
 
 def _volumes(_module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
-    sizes = ([16, 112, 112], [32, 32, 32])
+    sizes = ([16, 112, 112], [32, 32, 32], [16, 224, 224])
     return [([1, layers["channels"]] + size, "a volume for the first convolution") for size in sizes]
 
 

@@ -40,6 +40,7 @@ _UNPACKED = re.compile(r"not enough values to unpack \(expected (\d), got 1\)")
 _TOO_SMALL = (
     "Output size is too small",
     "Kernel size can't be greater than actual input size",
+    "smaller than kernel size",
     "Invalid computed output size",
     "maximum size for tensor",
 )
