@@ -4,10 +4,10 @@
         [--runs N] [--cold] [--record FILE]
 
 Each pair of a known family is run with `dnnbox run CKPT --source CHECKOUT --box venv --yes --quick`, from the start of
-the command to the moment at which the job `infer` has ended, where it is stopped: inspection, source, packages, environment, import, strict
-load, forward pass, output gate. Warm: the environment is in the store. ``--cold`` first measures once with an empty
-store, as far as that needs no more than the package index. Indexing reads and ranks all classes of a checkout, three
-times in fresh processes; the best is what the code takes, the worst what the machine gave.
+the command to the moment at which the job `infer` has ended, where it is stopped: inspection, source, packages,
+environment, import, strict load, forward pass, output gate. Warm: the environment is in the store. ``--cold`` first
+measures once with an empty store, as far as that needs no more than the package index. Indexing reads and ranks all
+classes of a checkout, three times in fresh processes; the best is what the code takes, the worst what the machine gave.
 """
 
 from __future__ import annotations

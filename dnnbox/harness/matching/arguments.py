@@ -58,7 +58,7 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return [{key: _item(key, [channels, side, side]) for key in of_items}]
     if own:
         return {key: _item(key, list(shape)) for key in own}
-    if annotation in ("<class 'bool'>", "bool") or name in _FLAGS:
+    if annotation in ("<class 'bool'>", "bool") or name in _FLAGS or (place and _is_switch(function, name)):
         return False
     described = _described(function, name, shape) if place else []
     if described:
@@ -76,6 +76,13 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
     if annotation in ("<class 'int'>", "int"):
         return 1
     return tensor(dtype, list(shape), high)
+
+
+def _is_switch(function: Any, name: str) -> bool:
+    """Tell whether a method asks a parameter itself for yes or no: ``if inference:``; a tensor has no such answer."""
+    tests = [node.test for node in ast.walk(parsed(function)) if isinstance(node, (ast.If, ast.IfExp))]
+    asked = [test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else test for test in tests]
+    return any(isinstance(test, ast.Name) and test.id == name for test in asked)
 
 
 def pyramid(module: Any, function: Any, name: str) -> List[Any]:

@@ -319,10 +319,11 @@ def _kind_of(layer: Any) -> str:
 
 def _stem(module: Any, facts: Dict[str, Any]) -> Tuple[str, int]:
     """Return (kind, channels); a later convolution that reads 3 channels is where pictures go in."""
-    if facts["kind"] == "conv2d" and facts["channels"] > 4:
+    kind = {"conv2d": "Conv2d", "conv3d": "Conv3d"}.get(facts["kind"])
+    if kind and facts["channels"] > 4:
         for _, layer in module.named_modules():
-            if type(layer).__name__ == "Conv2d" and layer.in_channels in (3, 1) and layer.groups == 1:
-                return "conv2d", int(layer.in_channels)
+            if type(layer).__name__ == kind and layer.in_channels in (3, 1) and layer.groups == 1:
+                return facts["kind"], int(layer.in_channels)
     return facts["kind"], facts["channels"]
 
 

@@ -88,3 +88,32 @@ def test_pictures__first_convolution_takes_two_pictures__both_numbers_of_channel
     shapes = [shape for shape, _ in forwarding._pictures(module, {"channels": 3, "first": first})]
 
     assert shapes[:2] == [[1, 3, 64, 64], [1, 6, 64, 64]]
+
+
+def test_alone__batch_that_a_source_shows__is_tried_with_one_item_first() -> None:
+    def spec(*shapes: list[int]) -> dict[str, Any]:
+        return {"method": "", "args": [arguments.tensor("float32", shape) for shape in shapes], "kwargs": {}}
+
+    def tried(*shapes: list[int]) -> list[list[list[int]]]:
+        return [[value["$tensor"][1] for value in each["args"]] for each in forwarding._alone(spec(*shapes))]
+
+    assert tried([16, 3, 64, 64], [16, 3, 32, 32]) == [
+        [[1, 3, 64, 64], [1, 3, 32, 32]],
+        [[16, 3, 64, 64], [16, 3, 32, 32]],
+    ]
+    assert tried([16, 3, 64, 64], [4, 8]) == [[[16, 3, 64, 64], [4, 8]]]
+    assert tried([1, 3, 64, 64]) == [[[1, 3, 64, 64]]]
+
+
+def test_argument__parameter_that_is_asked_for_yes_or_no__is_a_switch() -> None:
+    def forward(image: Any, inference: Any, mask: Any, scale: Any) -> Any:
+        if not inference and mask is not None:
+            return mask
+        return scale if inference else image
+
+    parameters = list(inspect.signature(forward).parameters.values())
+    layers = {"tokens": 0, "mel": 0}
+    guess = ("float32", [1, 3, 64, 64], "", 0)
+    made = [arguments.argument(None, layers, p, guess, place, forward) for place, p in enumerate(parameters)]
+
+    assert [value if value in (False, None) else "tensor" for value in made] == ["tensor", False, None, "tensor"]
