@@ -27,6 +27,7 @@ _FLAGS = (
     "return_loss",
     "train",
     "training",
+    "inference",
     "multimask_output",
     "return_features",
     "return_attn",
