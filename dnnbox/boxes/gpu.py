@@ -53,10 +53,12 @@ def environment(device: str, gpus: str = "") -> dict[str, str]:
     """
     if not device.startswith("cuda"):
         return {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+    # NVML counts by the place on the bus, CUDA by speed unless told so: a number must mean one GPU everywhere.
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     names, count = named(gpus) if gpus else ((), -1)
     if not names and count < 0:
-        return {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(names or map(str, range(count)))}
+        return order
+    return {**order, "CUDA_VISIBLE_DEVICES": ",".join(names or map(str, range(count)))}
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def named(gpus: str) -> tuple[tuple[str, ...], int]:
         return (), int(text)
     if re.fullmatch(r"device=[A-Za-z0-9:/-]+(,[A-Za-z0-9:/-]+)*", text):  # MIG-GPU-…/1/0 and 0:1 are slices
         return tuple(text.removeprefix("device=").split(",")), 0
-    raise Usage("--gpus is not readable", hint="write `all`, a number, or `device=0,1`")
+    raise Usage("--gpus is not readable", hint="write `all`, how many (from 1 on), or `device=0,1`")
 
 
 def _has_cdi_spec(folders: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from dnnbox.checkpoints.base import Match, Reading
 from dnnbox.checkpoints.folders import by_suffix, configs, describe, peek, remote_code, role, weights
 from dnnbox.checkpoints.opening import Folder, shown
 from dnnbox.errors import Corrupt
-from dnnbox.records.inspection import IoField, IoHints
+from dnnbox.records.inspection import IoField, IoHints, clip_frames
 
 TASKS: Mapping[str, tuple[str, str]] = {
     "ForSequenceClassification": ("text-classification", "text"),
@@ -143,7 +143,8 @@ def _inputs(modality: str, config: Mapping[str, Any], processor: Mapping[str, An
     if modality == "image":
         channels = config.get("num_channels", 3)
         height, width = _image_size(config, processor)
-        sizes: tuple[int | str, ...] = ("batch", channels if isinstance(channels, int) else "channels", height, width)
+        one = (channels if isinstance(channels, int) else "channels", height, width)
+        sizes: tuple[int | str, ...] = ("batch", *clip_frames(config), *one)
         source = f"{below}preprocessor_config.json" if processor else where
         return (IoField("pixel_values", sizes, "float32", "declared", source),)
     if modality == "audio":

@@ -13,7 +13,7 @@ from dnnbox.identify import configs, index
 from dnnbox.identify.family_table import FAMILIES, SILERO_TASK
 from dnnbox.identify.index import Model
 from dnnbox.records.identity import Candidate
-from dnnbox.records.inspection import Inspection, IoField, IoHints
+from dnnbox.records.inspection import Inspection, IoField, IoHints, clip_frames
 
 TASKS: tuple[tuple[str, str, str], ...] = (  # suffix of a transformers class, task, modality ("" = by the main input)
     ("ForSequenceClassification", "text-classification", "text"),
@@ -237,8 +237,9 @@ def transformers_inputs(main_input: str, modality: str, config: Mapping[str, Any
         pair = (
             tuple(side) if isinstance(side, list) and len(side) == 2 else (side, side if side != "height" else "width")
         )
+        frames = clip_frames(sizes)
         if all(isinstance(v, int | str) for v in (channels, *pair)):
-            return (IoField("pixel_values", ("N", channels, *pair), "float32", "assumed", source),)
+            return (IoField("pixel_values", ("N", *frames, channels, *pair), "float32", "assumed", source),)
     if name == "input_values":
         return (IoField("input_values", ("N", "samples"), "float32", "assumed", source),)
     if name == "input_features":

@@ -113,6 +113,8 @@ def _recognised(path: Path) -> Content:
 def _check_modality(path: Path, content: Content, io: IoHints) -> None:
     """Refuse only what cannot be meant: two different media. Arrays and JSON may be anything."""
     media = ("text", "image", "audio", "video")
+    if content.kind == "video" and io.task == "video-classification":
+        return  # a clip of pictures: what is missing is only who unpacks it
     if io.modality in media and content.kind in media and content.kind != io.modality:
         raise Usage(
             f"input `{visible(path.name, 80)}` holds {content.kind}, but the model takes {io.modality}",
@@ -128,7 +130,9 @@ def _check_codec(path: Path, content: Content, runtime: str) -> None:
     if content.kind == "audio":
         hint = f"convert it: `ffmpeg -i {visible(path.name, 60)} input.wav`; or read it in an adapter (`--adapter`)"
     else:
-        hint = "read its frames in an adapter (`--adapter`), or give them as a .npy array"
+        hint = (
+            "give its frames as a GIF, a directory of pictures or a .npy array, or read it in an adapter (`--adapter`)"
+        )
     what = f"input `{visible(path.name, 80)}` is {content.detail} {content.kind}, which dnnbox cannot unpack"
     raise Usage(what, hint=hint, phase="inputs")
 

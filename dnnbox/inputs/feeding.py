@@ -38,6 +38,8 @@ def obstacle(runtime: str, modality: str, inspection: Inspection, io: IoHints) -
         return ""
     if modality not in _READS.get(runtime, _ALL):
         return f"only an adapter can say how {modality} files become this model's tensors"
+    if modality == "image" and io.task == "video-classification":
+        return "single pictures make no clip"
     if runtime == "transformers":
         return _without_processor(modality, inspection)
     if modality == "image" and (len(io.inputs) > 1 or any(item.shape and len(item.shape) != 4 for item in io.inputs)):

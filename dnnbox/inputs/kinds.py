@@ -22,6 +22,7 @@ SUFFIXES: dict[str, Kind] = {
     ".jpeg": "image",
     ".bmp": "image",
     ".webp": "image",
+    ".gif": "image",
     ".wav": "audio",
     ".flac": "audio",
     ".ogg": "audio",
@@ -145,7 +146,7 @@ def _wav(head: bytes, path: Path) -> Content | None:
 
 
 def _image(head: bytes) -> Content | None:
-    size = _png(head) or _jpeg(head) or _bmp(head)
+    size = _png(head) or _jpeg(head) or _bmp(head) or _gif(head)
     if size:
         return Content("image", f"{size[0]} × {size[1]}", float(min(size)))
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -165,6 +166,14 @@ def _bmp(head: bytes) -> tuple[int, int] | None:
         return None
     width, height = struct.unpack("<ii", head[18:26])
     return abs(width), abs(height)
+
+
+def _gif(head: bytes) -> tuple[int, int] | None:
+    """Read the logical screen (GIF89a, section 18); the file may be an animation."""
+    if head[:6] not in (b"GIF87a", b"GIF89a") or len(head) < 10:
+        return None
+    width, height = struct.unpack("<HH", head[6:10])
+    return width, height
 
 
 def _jpeg(head: bytes) -> tuple[int, int] | None:

@@ -95,6 +95,17 @@ def need(prepared: Prepared, *, exists: bool) -> fit.Need:
     )
 
 
+def refuse_two_choices(device: Device, named: str) -> None:
+    """Stop a run whose device and ``--gpus`` both choose: inside the box the GPUs that were named count from 0.
+
+    Raises:
+        Usage: they do.
+    """
+    if named and ":" in device.name and gpu.named(named) != ((), -1):
+        what = f"`--device {device.name}` and `--gpus {visible(named, 60)}` both choose a GPU"
+        raise Usage(what, hint="with `--gpus` use `--device cuda`, the first of those", phase="plan")
+
+
 def refuse_idle_gpus(device: Device, named: str) -> None:
     """Stop a run that GPUs were named for and that would use none.
 

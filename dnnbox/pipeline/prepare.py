@@ -117,6 +117,7 @@ def prepare(
         usable = catalog.runtime(derived.runtime).devices
         device = devices.fitted(device, usable, options.device, derived.runtime)
         fitting.refuse_idle_gpus(device, options.gpus)
+        fitting.refuse_two_choices(device, options.gpus)
         derived = asked.with_stated(derived, wanted)
         wanted = asked.labelled(wanted, options, inspection.io_hints.task)
         choices = inputs.choose(

@@ -75,6 +75,12 @@ class IoField:
         )
 
 
+def clip_frames(config: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the dimension of frames that a config's model takes before the channels; empty for single pictures."""
+    count = config.get("num_frames", config.get("frames_per_clip"))
+    return (count,) if isinstance(count, int) and count > 0 else ()
+
+
 @dataclass(frozen=True)
 class IoHints:
     """What the header or the configs say of inputs and outputs, before anything ran."""

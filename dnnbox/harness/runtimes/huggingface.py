@@ -164,9 +164,17 @@ def load_feeder(runtime: Any, folder: str) -> None:
         )
         _prepare_padding(runtime)
     if any(os.path.isfile(os.path.join(folder, name)) for name in PROCESSOR_FILES):
-        image = runtime.model.main_input_name == "pixel_values"
-        auto = library.AutoImageProcessor if image else library.AutoFeatureExtractor
+        auto = _processor_class(runtime, folder)
         runtime.processor = _try(runtime, "processor", lambda: auto.from_pretrained(folder, **settings))
+
+
+def _processor_class(runtime: Any, folder: str) -> Any:
+    """Return what loads the folder's processor; one for clips has a file of its own, or the library knows no other."""
+    library, main = runtime.transformers, runtime.model.main_input_name
+    is_clip = main == "pixel_values_videos" or os.path.isfile(os.path.join(folder, PROCESSOR_FILES[2]))
+    if is_clip and hasattr(library, "AutoVideoProcessor"):
+        return library.AutoVideoProcessor
+    return library.AutoImageProcessor if main.startswith("pixel_values") else library.AutoFeatureExtractor
 
 
 def _prepare_padding(runtime: Any) -> None:

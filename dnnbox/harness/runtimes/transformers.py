@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Sequence
 
 from ..failures import Failure
 from ..protocol import Check, InputFile
+from . import clips
 from .base import Decoded
 from .huggingface import TextInputs, answer, config_labels, load_feeder
 from .torch_base import HALF
@@ -98,8 +99,10 @@ class Transformers(TextInputs):
         return str(self.model.main_input_name)
 
     def items(self, files: Sequence[InputFile]) -> List[Any]:
-        """Return lines of text for a text model, else the files."""
-        return self.lines(files) if self.input_name(0) == "input_ids" else list(files)
+        """Return lines of text for a text model, a clip for a video model, else the files."""
+        if self.input_name(0) == "input_ids":
+            return self.lines(files)
+        return clips.of_files(files) if clips.frame_count(self.config) else list(files)
 
     def example_items(self) -> List[Any]:
         """Return sentences where there is a tokenizer."""
@@ -107,9 +110,12 @@ class Transformers(TextInputs):
         return self.sentences() if is_text else []
 
     def preprocess(self, items: Sequence[Any]) -> Any:
-        """Return the features of sentences, pictures or recordings."""
+        """Return the features of sentences, clips, pictures or recordings."""
         if items and isinstance(items[0], str):
             return self.tokenize(list(items))
+        if items and isinstance(items[0], clips.Clip):
+            self.last_inputs = clips.from_clips(self, items, clips.frame_count(self.config))
+            return self.last_inputs
         kinds = {item.kind for item in items}
         if kinds == {"image"}:
             return self._pictures([item.path for item in items])
@@ -119,11 +125,11 @@ class Transformers(TextInputs):
         return self.last_inputs
 
     def example_inputs(self, batch_size: int) -> Any:
-        """Return random token ids, a made-up picture or made-up speech."""
+        """Return random token ids, made-up pictures, clips or speech."""
         main = self.input_name(0)
         if main == "input_ids":
             return self.random_ids(batch_size)
-        if main == "pixel_values":
+        if main in ("pixel_values", "pixel_values_videos"):
             return self._example_pictures(batch_size)
         if main in ("input_values", "input_features") and self.processor is not None:
             return self.speech_features(batch_size)
@@ -140,13 +146,16 @@ class Transformers(TextInputs):
 
     def _image_pipeline(self) -> Pipeline:
         vision = getattr(self.config, "vision_config", self.config)
-        size = getattr(vision, "image_size", 224)
+        size = getattr(vision, "image_size", None) or getattr(vision, "crop_size", None) or 224
         sides = list(size) if isinstance(size, (list, tuple)) else [int(size)] * 2
         return Pipeline.of_options(self.options, sides)
 
     def _example_pictures(self, batch_size: int) -> Any:
         pipeline = self._image_pipeline()
         channels = int(getattr(getattr(self.config, "vision_config", self.config), "num_channels", 3))
+        frames = clips.frame_count(self.config)
+        if frames:
+            return clips.made_up(self, pipeline, channels, batch_size, frames)
         shape = (batch_size, channels, pipeline.height, pipeline.width)
         if self.processor is not None and channels == 3:
             return self.processed_pictures(pipeline._replace(mean=(0.0,) * 3, std=(1.0,) * 3), batch_size)

@@ -127,15 +127,18 @@ def test_request__specifications_that_cannot_be_read__are_no_reason_to_fail(tmp_
     assert gpu.request("cuda", "", [str(tmp_path), str(tmp_path / "none")]).driver == "nvidia"
 
 
+ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
 @pytest.mark.parametrize(
     ("device", "gpus", "variables"),
     [
         ("cpu", "all", {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}),
-        ("cuda", "", {}),
-        ("cuda", "all", {}),
-        ("cuda", "2", {"CUDA_VISIBLE_DEVICES": "0,1"}),
-        ("cuda", "device=GPU-3a23c669,GPU-77", {"CUDA_VISIBLE_DEVICES": "GPU-3a23c669,GPU-77"}),
-        ("cuda", "device=MIG-GPU-3a23c669/1/0", {"CUDA_VISIBLE_DEVICES": "MIG-GPU-3a23c669/1/0"}),
+        ("cuda", "", ORDER),
+        ("cuda", "all", ORDER),
+        ("cuda", "2", {**ORDER, "CUDA_VISIBLE_DEVICES": "0,1"}),
+        ("cuda", "device=GPU-3a23c669,GPU-77", {**ORDER, "CUDA_VISIBLE_DEVICES": "GPU-3a23c669,GPU-77"}),
+        ("cuda", "device=MIG-GPU-3a23c669/1/0", {**ORDER, "CUDA_VISIBLE_DEVICES": "MIG-GPU-3a23c669/1/0"}),
     ],
 )
 def test_environment__gpus_of_a_box_without_engine__are_named_to_the_libraries(

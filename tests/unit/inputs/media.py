@@ -17,6 +17,11 @@ def png(path: Path, width: int = 64, height: int = 48) -> Path:
     return write(path, b"\x89PNG\r\n\x1a\n" + body)
 
 
+def gif(path: Path, width: int = 80, height: int = 60) -> Path:
+    """Write the beginning of a GIF."""
+    return write(path, b"GIF89a" + struct.pack("<HH", width, height) + b"\x80\0\0")
+
+
 def jpeg(path: Path, width: int = 640, height: int = 480) -> Path:
     """Write the headers of a JPEG: an APP0 segment, then the frame."""
     frame = b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", height, width) + b"\x03" + b"\0" * 9

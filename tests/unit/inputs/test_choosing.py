@@ -54,6 +54,30 @@ def test_choose__image_in_a_data_folder__is_found_and_explained(workspace: Path,
     assert choice.reason.endswith("of the workspace")
 
 
+VIDEO = IoHints(modality="image", task="video-classification")
+
+
+def test_choose__video_model__takes_no_single_pictures_for_a_clip(workspace: Path, checkpoint: Path) -> None:
+    media.png(workspace / "data" / "cat.png")
+    (choice,) = chosen(checkpoint, workspace, VIDEO, runtime="transformers")
+    assert (choice.origin, choice.reason) == ("synthesised", "single pictures make no clip, so they are made up")
+
+
+def test_choose__animation_given_to_a_video_model__is_taken(workspace: Path, checkpoint: Path, tmp_path: Path) -> None:
+    path = media.gif(tmp_path / "clip.gif")
+    (choice,) = chosen(checkpoint, workspace, VIDEO, (str(path),), runtime="transformers")
+    assert (choice.kind, choice.reason) == ("image", "given, 80 × 60")
+
+
+def test_choose__packed_video_given__says_in_which_forms_its_frames_are_read(
+    workspace: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    path = media.write(tmp_path / "clip.mp4", b"\0\0\0\x18ftypisom" + b"\0" * 64)
+    with pytest.raises(Usage, match="cannot unpack") as told:
+        chosen(checkpoint, workspace, VIDEO, (str(path),), runtime="transformers")
+    assert "GIF" in told.value.hint
+
+
 def test_choose__files_beside_the_checkpoint__win_over_the_workspace(workspace: Path, checkpoint: Path) -> None:
     media.wav(workspace / "data" / "far.wav")
     media.wav(checkpoint.parent / "near.wav")

@@ -13,7 +13,7 @@ from dnnbox import machine
 from dnnbox.devices import Device
 from dnnbox.errors import GpuUnavailable, Usage
 from dnnbox.machine import Gpu
-from dnnbox.pipeline.fitting import chosen, facts, host, refuse_idle_gpus
+from dnnbox.pipeline.fitting import chosen, facts, host, refuse_idle_gpus, refuse_two_choices
 from dnnbox.pipeline.prepare import Prepared
 from dnnbox.records.options import RunOptions
 from dnnbox.store import Store
@@ -120,3 +120,11 @@ def test_host__gpus_chosen__only_those_are_named(monkeypatch: pytest.MonkeyPatch
     told = host(prepared("docker", Device("cuda", "cuda", "asked for"), gpus="device=2"))
 
     assert told["gpu"] == [{"name": "card 2", "uuid": "GPU-2ab", "memory_bytes": 2}]
+
+
+def test_refuse_two_choices__device_and_gpus_both_choose__is_refused() -> None:
+    with pytest.raises(Usage, match="both choose a GPU") as told:
+        refuse_two_choices(Device("cuda:1", "cuda", "asked for"), "device=2")
+    assert "--device cuda`" in told.value.hint
+    for device, named in (("cuda", "device=2"), ("cuda:1", "all"), ("cuda:1", "")):
+        refuse_two_choices(Device(device, "cuda", "asked for"), named)
