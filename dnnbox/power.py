@@ -180,16 +180,16 @@ class Sampler:
         assert self._gpu is not None
         clocks = sorted(r.sm_clock_mhz for r in self._readings if r.sm_clock_mhz is not None)
         heat = [r.temperature_c for r in self._readings if r.temperature_c is not None]
-        mine = self._family.of(self._strangers, {pid for r in self._readings for pid in r.processes})
+        seen = {pid for r in self._readings for pid in r.processes}
+        mine = self._family.of(self._strangers, seen)
         ours = [sum(size for pid, size in r.processes.items() if pid in mine and size) for r in self._readings]
-        others = {pid for r in self._readings for pid in r.processes} - mine
         return {
             "uuid": self._gpu.uuid,
             "sm_clock_mhz": [clocks[0], clocks[len(clocks) // 2], clocks[-1]] if clocks else None,
             "highest_sm_clock_mhz": self._gpu.highest_sm_clock_mhz,
             "temperature_c": max(heat) if heat else None,
             "reasons": sorted({reason for r in self._readings for reason in r.reasons} - {"idle"}),
-            "foreign_processes": len(self._strangers | others),
+            "foreign_processes": len(self._strangers | seen - mine),
             "process_vram_bytes": max(ours, default=0) or None,
             "readings": len(self._readings),
         }

@@ -40,11 +40,11 @@ def _source(facts: Facts, window: Facts, calls: int, items: int) -> dict[str, An
     """
     joules, idle = float(facts["joules"]), facts.get("idle_watts")
     seconds = (window["end_ns"] - window["start_ns"]) / 1e9
-    above = joules - idle * seconds if isinstance(idle, int | float) else -1.0
+    above = joules - idle * seconds if isinstance(idle, int | float) else None
     return {
         "joules_per_call": joules / calls,
         "joules_per_item": joules / calls / items,
-        "above_idle_joules_per_item": above / calls / items if above >= 0 else None,
+        "above_idle_joules_per_item": None if above is None or above < 0 else above / calls / items,
         "watts": facts.get("watts"),
         "idle_watts": idle,
         "counter": str(facts.get("counter") or ""),

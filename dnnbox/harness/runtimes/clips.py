@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence
 
 from ..failures import Failure
 from ..protocol import InputFile
@@ -55,18 +55,23 @@ def made_up(runtime: Any, pipeline: Pipeline, channels: int, batch_size: int, co
     pictures = torch.tensor(source.example(channels, batch_size, runtime.request.seed)).reshape(shape)
     if plain:
         pictures = (pictures * 255).to(torch.uint8)
-    moved = torch.stack([pictures.roll(STEP * frame, -1) for frame in range(count)], 1)
+    moved = torch.stack(moving(pictures, count), 1)
     if plain:
-        return _processed(runtime, [list(clip) for clip in moved])
+        return _processed(runtime, moved)
     pipeline.declare(runtime)
     return {runtime.input_name(0): runtime.cast(moved.float())}
 
 
-def _processed(runtime: Any, clips: Sequence[Sequence[Any]]) -> Dict[str, Any]:
+def moving(pictures: Any, count: int) -> List[Any]:
+    """Return the frames of made-up pictures that move, each for all pictures of a batch."""
+    return [pictures.roll(STEP * frame, -1) for frame in range(count)]
+
+
+def _processed(runtime: Any, clips: Iterable[Iterable[Any]]) -> Dict[str, Any]:
     name = type(runtime.processor).__name__
     runtime.step("preprocessing", "processor", {"class": name}, "declared", "preprocessor_config.json")
     found = runtime.processor([list(clip) for clip in clips], return_tensors="pt")
-    (values,) = [value for value in dict(found).values() if getattr(value, "ndim", 0) == 5][:1] or [None]
+    values = next((value for value in dict(found).values() if getattr(value, "ndim", 0) == 5), None)
     if values is None:
         raise Failure("needs_adapter", "%s makes no clip of five dimensions" % name, "input")
     return {runtime.input_name(0): runtime.cast(values)}

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ..failures import Failure
 from ..protocol import InputFile
-from . import weights
+from . import clips, weights
 from .base import Decoded
 from .tensors import ImageInputs
 from .torchvision_import import import_torchvision
@@ -68,8 +68,7 @@ class Torchvision(ImageInputs):
             raise Failure("needs_adapter", "optical flow takes two pictures: an adapter is needed", "input")
         pictures = self.example_pictures(batch_size)
         if self.family == "video":
-            moved = [pictures.roll(2 * frame, -1) for frame in range(CLIP_FRAMES)]  # two pixels a frame, to the right
-            return {"x": self.torch.stack(moved, 2)}
+            return {"x": self.torch.stack(clips.moving(pictures, CLIP_FRAMES), 2)}
         return {"x": pictures}
 
     def input_name(self, index: int) -> str:
