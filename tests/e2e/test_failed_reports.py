@@ -13,7 +13,7 @@ from dnnbox import machine
 from dnnbox.errors import by_name
 from dnnbox.reports import numbers
 from dnnbox.reports.check import unmatched
-from tests.conftest import Cli
+from tests.conftest import Cli, Finished
 from tests.e2e.exit_adapters import HEAD, adapter
 from tests.zoo import Zoo
 
@@ -75,16 +75,21 @@ FAILING = {
 }  # fmt: skip
 
 
+def failed_run(dnnbox: Cli, zoo: Zoo, folder: Path, failing: Failing, box: str) -> Finished:
+    """Run the failing adapter in a box; the experiment is ``e`` in the workspace."""
+    path = folder / "adapter.py"
+    path.write_text(failing.text)
+    options = ("--box", box, "--threads", "1", "--quick", "--yes", "--json", "--out", "e", *failing.options)
+    return dnnbox("run", zoo.path("onnx"), *options, "--adapter", path)
+
+
 @pytest.mark.usefixtures("bubblewrap")
 @pytest.mark.parametrize("name", FAILING)
 def test_run__model_that_fails__both_reports_say_where_why_and_what_next(
     dnnbox: Cli, zoo: Zoo, workspace: Path, tmp_path: Path, name: str
 ) -> None:
     failing = FAILING[name]
-    path = tmp_path / "adapter.py"
-    path.write_text(failing.text)
-    options = ("--box", "venv", "--threads", "1", "--quick", "--yes", "--json", "--out", "e")
-    done = dnnbox("run", zoo.path("onnx"), *options, "--adapter", path, *failing.options)
+    done = failed_run(dnnbox, zoo, tmp_path, failing, "venv")
 
     leaf = by_name(failing.error)
     assert leaf is not None
@@ -133,10 +138,7 @@ def test_run__container_that_dies__report_names_machine_limit_and_engine(
     dnnbox: Cli, zoo: Zoo, workspace: Path, tmp_path: Path, name: str
 ) -> None:
     failing = FAILING[name]
-    path = tmp_path / "adapter.py"
-    path.write_text(failing.text)
-    options = ("--box", "docker", "--threads", "1", "--quick", "--yes", "--json", "--out", "e", *failing.options)
-    done = dnnbox("run", zoo.path("onnx"), *options, "--adapter", path)
+    done = failed_run(dnnbox, zoo, tmp_path, failing, "docker")
 
     assert done.json["error"]["name"] == failing.error, done.stderr[-2000:]
     check_machine(workspace / "e", "docker")
