@@ -2,14 +2,15 @@
 
     .venv/bin/python benchmarks/gate.py noisy|quiet [--runs N] [--keep FILE]
 
-Every run is real: the harness measures a chain of matrix products in ONNX Runtime, in a sandboxed box and in three
-fresh processes, as `dnnbox run` does, with less time per process. `noisy` starts busy loops beside it, as many as there
-are processors, for a random half of the runs. The slower model has 22 layers where the other has 20, taken in turns.
-`quiet` waits for a quiet machine: a process starts when a fixed loop is about as fast as it was at the start, and one
-that dnnbox itself calls contended or unstable, or whose windows were not at that pace, is repeated. Its latencies have
-no say in that. `--keep` writes each process that counts to a file, from which a later call goes on. Wanted: of 50
-comparisons of equals at most 1 called a regression; of 50 with the slower one at least 48. Writes
-benchmarks/results/gate.json, and what the statistics were made of to tests/unit/handoff/recorded.json with --record.
+Every run is real: the harness measures a chain of matrix products in ONNX Runtime, in a sandboxed box and in five
+fresh processes, as `dnnbox run --processes 5` does, with less time per process. `noisy` starts busy loops beside it, as
+many as there are processors, for a random half of the runs. The slower model has 22 layers where the other has 20,
+taken in turns. `quiet` waits for a quiet processor: a process starts on one where a fixed loop is about as fast as it
+was at the start (as with `--cpus`), and one that dnnbox itself calls contended or unstable, or whose windows were not
+at that pace, is repeated. Its latencies have no say in that. `--keep` writes each process that counts to a file, its
+samples beside it, from which a later call goes on. Wanted: of 50 comparisons of equals at most 1 called a regression;
+of 50 with the slower one at least 48. Writes benchmarks/results/gate.json, and what the statistics were made of to
+tests/unit/handoff/recorded.json with --record.
 """
 
 from __future__ import annotations
@@ -50,11 +51,15 @@ from dnnbox.reports.outputs import Outputs  # noqa: E402
 RESULTS = ROOT / "benchmarks" / "results" / "gate.json"
 RECORDED = ROOT / "tests" / "unit" / "handoff" / "recorded.json"
 PLAN = MeasurePlan(min_seconds=0.6, max_seconds=3.0, ci_half_width=0.05, warmup_max_seconds=3.0)
-PROCESSES = 3
+PROCESSES = 5
 TRIES = 60
 CALM = 1.25
 """The loop takes at most so many times as long, or as short, as at the start: with a neighbour it is 1.5 and more."""
-PACES = 1000
+CALMS = 10
+"""Times in a row, a fiftieth of a second each, that the loop keeps its pace before a process starts."""
+PACES = 200
+AWAKE_S = 0.02
+"""A processor that slept runs at half its pace for the first eight milliseconds."""
 LAYERS = {"base": 20, "slower": 22}
 
 MAKE = """
@@ -78,18 +83,18 @@ class Bench:
         self.folder, self.python = folder, python
         command = [str(python), "-c", MAKE, str(folder), *map(str, LAYERS.values())]
         subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
-        self.count = 0
+        self.count = len(list(folder.glob("job*")))
 
     def measure(self, name: str) -> Opened:
         """Return one experiment's figures."""
         return self.told(name, [self.process(name) for _ in range(PROCESSES)])
 
-    def process(self, name: str) -> RunOutcome:
-        """Return what one fresh process measured."""
+    def process(self, name: str, cpus: str = "") -> RunOutcome:
+        """Return what one fresh process measured, on all processors or on these."""
         model = self.folder / f"chain{LAYERS[name]}.onnx"
         mounts = [Mount(str(model), f"/dnnbox/checkpoint/{model.name}")]
         self.count += 1
-        with boxes.open_venv(self.python, mounts, Limits(memory_bytes=2 << 30)) as box:
+        with boxes.open_venv(self.python, mounts, Limits(memory_bytes=2 << 30, cpus=cpus)) as box:
             request = RunRequest("measure", "onnxruntime", box.path(model), threads=1, plan=PLAN)
             outcome = box.run(request, self.folder / f"job{self.count}", timeout_s=60)
         if outcome.result is None or outcome.result.error is not None:
@@ -175,22 +180,29 @@ class Waiting:
             if self._was_quiet(name, known):
                 return known
         for _ in range(TRIES):
-            self._wait()
-            outcome = self.bench.process(name)
+            outcome = self.bench.process(name, str(self._wait()))
             if self._was_quiet(name, outcome):
                 self.kept.add(name, outcome)
                 return outcome
             self.repeated += 1
         raise SystemExit("the machine is not quiet")
 
-    def _wait(self) -> None:
-        """Wait until the loop keeps its pace for a second, at most ten minutes in all between two processes."""
+    def _wait(self) -> int:
+        """Wait until the loop keeps its pace on one processor, at most ten minutes; return which one."""
         start = time.monotonic()
-        calm = 0
-        while calm < 5 and time.monotonic() - start < 600:
-            calm = calm + 1 if self._is_calm([pace_ns()]) else 0
-            time.sleep(0.2)
+        cpus = itertools.cycle(sorted(os.sched_getaffinity(0)))
+        while not self._keeps_pace(cpu := next(cpus)) and time.monotonic() - start < 600:
+            time.sleep(0.1)
         self.waited_s += time.monotonic() - start
+        return cpu
+
+    def _keeps_pace(self, cpu: int) -> bool:
+        everywhere = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {cpu})
+        try:
+            return all(self._is_calm([awake_pace_ns()]) for _ in range(CALMS))
+        finally:
+            os.sched_setaffinity(0, everywhere)
 
     def _was_quiet(self, name: str, outcome: RunOutcome) -> bool:
         stats = opened(name, 0, [outcome]).outputs.stats
@@ -204,9 +216,17 @@ def usual_pace_ns() -> float:
     """Return the median pace of half a minute: in an hour of a busy host the best one is a rare boost."""
     paces = []
     for _ in range(PACES):
-        paces.append(pace_ns())
-        time.sleep(0.03)
+        paces.append(awake_pace_ns())
+        time.sleep(0.13)
     return statistics.median(paces)
+
+
+def awake_pace_ns() -> float:
+    """Return the pace of a processor that has been working, as it has before each window of a measurement."""
+    end = time.monotonic() + AWAKE_S
+    while time.monotonic() < end:
+        pace_ns()
+    return pace_ns()
 
 
 def paces_us(stats: Stats) -> list[float]:
@@ -235,6 +255,18 @@ class Kept:
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([name, codec.to_json(outcome)]) + "\n")
+
+
+@contextmanager
+def working_folder(keep: Path | None) -> Iterator[Path]:
+    """Yield a folder for the jobs: beside the file of those that are kept, else one that goes away."""
+    if keep is not None:
+        folder = keep.with_name(f"{keep.name}.jobs")
+        folder.mkdir(exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="dnnbox-gate-") as made:
+        yield Path(made)
 
 
 def judged(pairs: list[tuple[Opened, Opened]]) -> dict[str, Any]:
@@ -291,8 +323,8 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="also write what the unit test reads")
     arguments = parser.parse_args()
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="dnnbox-gate-") as folder:
-        bench = Bench(Path(folder), arguments.python)
+    with working_folder(arguments.keep) as folder:
+        bench = Bench(folder, arguments.python)
         is_quiet = arguments.machine == "quiet"
         found = quiet(bench, arguments.runs, arguments.keep) if is_quiet else noisy(bench, arguments.runs)
     kept = found.pop("recorded", None)

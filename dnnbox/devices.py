@@ -92,8 +92,11 @@ def _no_cuda(number: int) -> str:
     return "" if number < count else f"GPU {number} was asked for, this machine has {count}"
 
 
-def _no_rocm(_number: int) -> str:
-    return "" if Path("/dev/kfd").exists() else "no AMD driver on this machine (/dev/kfd is missing)"
+def _no_rocm(number: int, dev: Path = Path("/dev")) -> str:
+    if not (dev / "kfd").exists():
+        return "no AMD driver on this machine (/dev/kfd is missing)"
+    count = len(list((dev / "dri").glob("renderD*")))  # other makers' cards have one too: it is at most so many
+    return "" if number < max(count, 1) else f"GPU {number} was asked for, this machine has {count}"
 
 
 def _no_mps(_number: int) -> str:

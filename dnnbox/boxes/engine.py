@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dnnbox.boxes import cgroup, facts, hardened, oom, podman_create, podman_wait
 from dnnbox.boxes.engines import api_version, base_url, engine_answers
-from dnnbox.boxes.gpu import is_gpu_refusal
-from dnnbox.boxes.gpu_refusals import gpu_refused
+from dnnbox.boxes.gpu_refusals import gpu_refused, is_gpu_refusal
 from dnnbox.boxes.hardened import Engine, Wanted
 from dnnbox.boxes.output import read_output
 from dnnbox.boxes.watch import Watch, watching

@@ -148,18 +148,3 @@ def _has_cdi_spec(folders: Sequence[str]) -> bool:
     specs = (path for folder in folders for path in Path(folder).glob("*") if path.suffix in (".json", ".yaml"))
     # One that only the engine may read is not for us to choose by.
     return any(b"nvidia.com/gpu" in (read_head(path, 4096) or b"") for path in specs)
-
-
-_REFUSALS = (
-    "could not select device driver",
-    "nvidia-container",
-    "CDI device",
-    "cdi device",
-    "no such device",
-    "libcuda",
-)
-
-
-def is_gpu_refusal(words: str) -> bool:
-    """Return whether an engine's error is about the GPU that was asked for."""
-    return any(refusal in words for refusal in _REFUSALS)

@@ -6,6 +6,14 @@ import re
 
 from dnnbox.errors import GpuUnavailable
 
+_REFUSALS = (
+    "could not select device driver",
+    "nvidia-container",
+    "CDI device",
+    "cdi device",
+    "no such device",
+    "libcuda",
+)
 _WAYS = (
     (
         r"could not select device driver",
@@ -19,6 +27,11 @@ _WAYS = (
     (r"driver not loaded|libcuda|libnvidia-ml|nvml error", "the driver itself does not work; `nvidia-smi` must answer"),
 )
 """What an engine or NVIDIA's tools say, and what helps; the first that fits is taken."""
+
+
+def is_gpu_refusal(words: str) -> bool:
+    """Return whether an engine's error is about the GPU that was asked for."""
+    return any(refusal in words for refusal in _REFUSALS)
 
 
 def gpu_refused(engine: str, words: str) -> GpuUnavailable:

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dnnbox import process
-from dnnbox.boxes.gpu import is_gpu_refusal
-from dnnbox.boxes.gpu_refusals import gpu_refused
+from dnnbox.boxes.gpu_refusals import gpu_refused, is_gpu_refusal
 from dnnbox.errors import EngineUnavailable
 from dnnbox.text import visible
 

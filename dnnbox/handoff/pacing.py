@@ -2,14 +2,18 @@
 
 A neighbour on a core or on the host makes everything slower by half, for seconds or minutes, and no counter shows it.
 Whole runs fall into such times. The pace that each window was measured at (:mod:`dnnbox.results.pace`) tells them.
+
+Within the best pace a clock still drifts by a few percent over minutes, and the latency of a model that computes on the
+processor drifts with it: runs of one model follow the mean pace one to one (benchmarks/gate.py, slope 1.0, r 0.75). So
+the candidate's latencies are given as they would be at the baseline's pace.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median, stdev
+from dataclasses import dataclass, replace
+from statistics import geometric_mean, mean, median, stdev
 from typing import Any
 
 from dnnbox.handoff import spread
@@ -20,36 +24,56 @@ from dnnbox.results.pace import SLOW, Window
 LEAST_WINDOWS = 2
 """Of each side, at the common best pace: fewer are no basis for a comparison."""
 
-_PRIOR = 0.012
+LEAST_SCALE = 0.005
+"""A smaller correction is applied and not told."""
+
+_PRIOR = 0.015
 """Standard deviation between equal processes at their best pace, as a share (benchmarks/results/gate.json)."""
+
+_BETWEEN_RUNS = 0.008
+"""What is left between equal runs an hour apart, at equal pace and however many processes they have."""
 
 
 @dataclass(frozen=True)
 class Paced:
     """Both sides at the best pace that they share, or None for both; ``drift`` is how much slower the other's was.
 
-    ``drift`` is the ratio of the median paces, 1 for equal machines. ``basis`` says what was compared.
+    ``drift`` is the ratio of the median paces, 1 for equal machines. ``scale`` is what the other side's latencies were
+    multiplied with for its pace within the best one, ``basis`` says what was compared.
     """
 
     sides: tuple[Side, Side] | None
     drift: float
+    scale: float
     basis: str
 
 
-def at_equal_pace(base: Stats, other: Stats) -> Paced | None:
-    """Return what can be compared at equal pace, None where a side has no pace or another interpreter's."""
+def at_equal_pace(base: Stats, other: Stats, *, on_cpu: bool = True) -> Paced | None:
+    """Return what can be compared at equal pace, None where a side has no pace or another interpreter's.
+
+    ``on_cpu``: the model computes on the processor whose pace it is; else its latencies do not follow that.
+    """
     processes = [_processes(stats) for stats in (base, other)]
     if not all(processes) or _fact(base, "python") != _fact(other, "python"):
         return None
     paces = [[us for windows in side for us, _ in windows] for side in processes]
     usual = [float(known) for stats in (base, other) if (known := _fact(stats, "usual_us"))]
     limit = SLOW * min([*usual, *(min(side) for side in paces)])
-    kept = [[[ms for us, ms in windows if us <= limit] for windows in side] for side in processes]
+    kept = [[at_best for windows in side if (at_best := [w for w in windows if w[0] <= limit])] for side in processes]
     counts = [sum(map(len, side)) for side in kept]
     basis = " and ".join(f"{count} of {len(side)}" for count, side in zip(counts, paces, strict=True))
+    basis += " windows at the machine's best pace"
     drift = median(paces[1]) / median(paces[0])
-    sides = (_side(kept[0]), _side(kept[1])) if min(counts) >= LEAST_WINDOWS else None
-    return Paced(sides, drift, f"{basis} windows at the machine's best pace")
+    if min(counts) < LEAST_WINDOWS:
+        return Paced(None, drift, 1.0, basis)
+    scale = _mean_pace(kept[0]) / _mean_pace(kept[1]) if on_cpu else 1.0
+    if abs(scale - 1) >= LEAST_SCALE:
+        basis += f", latencies × {scale:.3f} for the difference left"
+    return Paced((_side(kept[0]), _side(kept[1], scale)), drift, scale, basis)
+
+
+def _mean_pace(processes: Sequence[Sequence[Window]]) -> float:
+    return geometric_mean(us for windows in processes for us, _ in windows)
 
 
 def _fact(stats: Stats, name: str) -> Any:
@@ -62,12 +86,9 @@ def _processes(stats: Stats) -> list[list[Window]]:
     return [[(float(us), float(ms)) for us, ms in windows] for windows in found if windows]
 
 
-def _side(processes: Sequence[Sequence[float]]) -> Side:
-    """Return the median of the windows' medians; ``processes`` holds those of each process, in milliseconds."""
-    medians = [median(windows) for windows in processes if windows]
-    everything = [ms for windows in processes for ms in windows]
-    value = median(everything)
-    between = stdev(medians) / value if len(medians) > 1 else 0.0
-    side = spread.known_to(value, between, len(medians), _PRIOR)
-    within = spread.robust(everything) / math.sqrt(len(everything))
-    return Side(value, math.hypot(side.error, within), side.freedom)
+def _side(processes: Sequence[Sequence[Window]], scale: float = 1.0) -> Side:
+    """Return the mean of the processes; ``processes`` holds the windows of each with their medians, in milliseconds."""
+    means = [mean(ms for _, ms in windows) for windows in processes]
+    value = mean(means)
+    side = spread.known_to(value, stdev(means) / value if len(means) > 1 else 0.0, len(means), _PRIOR)
+    return replace(side, value=scale * value, error=math.hypot(side.error, _BETWEEN_RUNS))

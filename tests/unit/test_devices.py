@@ -49,3 +49,12 @@ def test_fitted__runtime_for_the_cpu_only__auto_takes_the_cpu_and_a_name_is_an_e
 def test_fitted__runtime_for_a_gpu_only__a_machine_without_is_an_error():
     with pytest.raises(GpuUnavailable, match="tensorrt needs cuda, this machine has none"):
         devices.fitted(devices.Device("cpu", "cpu", ""), ("cuda",), "auto", "tensorrt")
+
+
+def test_resolve__number_of_an_amd_gpu_that_is_not_there__says_how_many_there_are(tmp_path):
+    for name in ("kfd", "dri/renderD128", "dri/renderD129", "dri/card0"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert devices._no_rocm(1, tmp_path) == ""
+    assert devices._no_rocm(9, tmp_path) == "GPU 9 was asked for, this machine has 2"

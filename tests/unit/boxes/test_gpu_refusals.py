@@ -6,8 +6,7 @@ import pytest
 from docker.errors import APIError
 
 from dnnbox.boxes.engine import engine_errors
-from dnnbox.boxes.gpu import is_gpu_refusal
-from dnnbox.boxes.gpu_refusals import gpu_refused
+from dnnbox.boxes.gpu_refusals import gpu_refused, is_gpu_refusal
 from dnnbox.errors import DnnboxError, EngineUnavailable, GpuUnavailable
 
 

@@ -80,3 +80,48 @@ def test_gate__both_in_a_slow_hour__known_by_what_the_machine_usually_does() -> 
 def test_at_equal_pace__another_interpreter_or_no_pace__not_compared() -> None:
     assert pacing.at_equal_pace(CALM, at((90.0, 10.0), python="cpython 3.14")) is None
     assert pacing.at_equal_pace(CALM, QUIET) is None
+
+
+def of_processes(*processes: tuple[float, float], **changes: object) -> Stats:
+    """A run of several processes, each with three windows at this pace and of this latency."""
+    stats = at((FAST, 10.0))
+    listed = [{"pace": [[us, ms], [us + 1, ms * 1.001], [us - 1, ms * 0.999]]} for us, ms in processes]
+    return replace(stats, noise={**stats.noise, "processes": listed}, **changes)  # type: ignore[arg-type]
+
+
+def test_gate__clock_a_little_lower__is_no_slower_model() -> None:
+    base = of_processes(*[(FAST, 10.0 + k / 50) for k in range(5)])
+    drifted = of_processes(*[(1.06 * FAST, 10.6 + k / 50) for k in range(5)])
+
+    rule = next(r for r in gate(opened(drifted), opened(base)).rules if r.metric == "latency_p50_ms")
+
+    assert rule.status == "met"
+    assert rule.change is not None
+    assert abs(rule.change.share) < 0.005
+    assert rule.basis.endswith("latencies × 0.943 for the difference left")
+
+
+def test_gate__clock_a_little_higher__makes_no_regression_on_its_own() -> None:
+    """A model bound by memory does not follow the clock."""
+    base = of_processes(*[(FAST, 10.0 + k / 50) for k in range(5)])
+    boosted = of_processes(*[(0.9 * FAST, 10.0 + k / 50) for k in range(5)])
+
+    assert gate(opened(boosted), opened(base)).code == 0
+
+
+def test_at_equal_pace__model_on_a_gpu__latencies_do_not_follow_the_processor() -> None:
+    sides = of_processes((FAST, 10.0), (FAST, 10.1)), of_processes((1.1 * FAST, 10.0), (1.1 * FAST, 10.1))
+
+    scales = [paced.scale for on in (True, False) if (paced := pacing.at_equal_pace(*sides, on_cpu=on))]
+
+    assert scales == [pytest.approx(1 / 1.1, rel=0.001), 1.0]
+
+
+@pytest.mark.parametrize(("reason", "code"), [("the processes differ from each other", 3), ("it warms up for ever", 4)])
+def test_gate__unstable__judged_at_equal_pace_where_only_the_processes_differ(reason: str, code: int) -> None:
+    checks = [{"text": "the processes differ from each other", "ok": False}]
+    base = of_processes(*[(FAST, 10.0 + k / 5) for k in range(5)])
+    base = replace(base, quality="unstable", noise={**base.noise, "checks": checks, "reasons": [reason]})
+    other = of_processes(*[(FAST, 13.0 + k / 5) for k in range(5)])
+
+    assert gate(opened(other), opened(base)).code == code
