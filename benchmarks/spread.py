@@ -2,8 +2,10 @@
 
     .venv/bin/python benchmarks/spread.py [--runs N] [--threads N]
 
-The small ONNX chain of benchmarks/fidelity.py, in a venv box, by the full protocol without profile and sizes. Wanted on
-a quiet machine: the largest p50 at most 3 % above the smallest. Prints a table, writes benchmarks/results/spread.json.
+The small ONNX chain of benchmarks/fidelity.py, in a venv box, by the full protocol without profile and sizes. A run
+that dnnbox itself does not call quiet is repeated, and told. Wanted on a quiet machine: the largest p50 at most 3 %
+above the smallest; beside it the same at equal pace, each p50 divided by the run's own mean of the fixed loop that is
+timed beside every window. Prints a table, writes benchmarks/results/spread.json.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,8 @@ from benchmarks.fidelity import MAKE, RESULTS, SIZES, foreign_share, stamp, star
 from tests.zoo import Zoo  # noqa: E402
 
 WANTED = 0.03
+TRIES = 3
+"""Times the runs asked for: then what there is counts."""
 
 
 def one(model: Path, workspace: Path, home: Path, threads: int, number: int) -> dict[str, Any]:
@@ -39,8 +44,20 @@ def one(model: Path, workspace: Path, home: Path, threads: int, number: int) -> 
         raise SystemExit(f"run {number} ended with {done.returncode}: {done.stderr[-1000:]}")
     stats = json.loads((out / "outputs" / "stats.json").read_text(encoding="utf-8"))
     latency = stats["warm"]["latency_ms"]
-    return {"p50_ms": latency["p50"], "ci95": latency["ci95"], "n": latency["n"], "quality": stats["quality"],
+    paces_us = [us for process in stats["noise"]["processes"] for us, _ in process["pace"]]
+    return {"p50_ms": latency["p50"], "pace_us": statistics.geometric_mean(paces_us), "ci95": latency["ci95"],
+            "n": latency["n"], "quality": stats["quality"],
             "per_process_p50_ms": stats["warm"]["per_process_p50_ms"], "busy_before": busy}  # fmt: skip
+
+
+def is_quiet(run: dict[str, Any]) -> bool:
+    """Say whether dnnbox itself calls the run quiet."""
+    return bool(run["quality"] == "quiet")
+
+
+def spread_of(values: list[float]) -> float:
+    """Return how much the largest exceeds the smallest, as a share."""
+    return (max(values) - min(values)) / min(values)
 
 
 def main() -> None:
@@ -57,24 +74,25 @@ def main() -> None:
     try:
         rows, layers = SIZES["small"]
         start([str(zoo.python), "-c", MAKE, str(workspace), "small", str(rows), str(layers)])
-        for number in range(arguments.runs):
-            runs.append(one(workspace / "small.onnx", workspace, home, arguments.threads, number))
-            print(
-                f"{number + 1}  p50 {runs[-1]['p50_ms']:.4f} ms  {runs[-1]['quality']:<10} n {runs[-1]['n']}",
-                flush=True,
-            )
+        while sum(map(is_quiet, runs)) < arguments.runs and len(runs) < TRIES * arguments.runs:
+            runs.append(one(workspace / "small.onnx", workspace, home, arguments.threads, len(runs)))
+            last = runs[-1]
+            print(f"{len(runs)}  p50 {last['p50_ms']:.4f} ms  pace {last['pace_us']:.1f} us  {last['quality']:<10} "
+                  f"n {last['n']}", flush=True)  # fmt: skip
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
-    medians = [run["p50_ms"] for run in runs]
-    spread = (max(medians) - min(medians)) / min(medians)
-    quiet = all(run["quality"] == "quiet" for run in runs)
-    print(f"\nspread of p50 over {len(runs)} runs: {100 * spread:.2f} % (wanted at most {100 * WANTED:.0f} %); "
-          f"{'every run was quiet' if quiet else 'not every run was quiet'}")  # fmt: skip
+    quiet = [run for run in runs if is_quiet(run)]
+    counted = quiet if len(quiet) >= arguments.runs else runs
+    spread = spread_of([run["p50_ms"] for run in counted])
+    paced = spread_of([run["p50_ms"] / run["pace_us"] for run in counted])
+    print(f"\nspread of p50 over {len(counted)} runs: {100 * spread:.2f} % (wanted at most {100 * WANTED:.0f} %), at "
+          f"equal pace {100 * paced:.2f} %; {len(quiet)} of {len(runs)} runs were quiet")  # fmt: skip
     record = {
         **stamp(),
         "threads": arguments.threads,
         "spread_share": round(spread, 6),
-        "all_quiet": quiet,
+        "spread_at_equal_pace_share": round(paced, 6),
+        "all_quiet": counted is quiet,
         "runs": runs,
     }
     RESULTS.mkdir(exist_ok=True)
