@@ -2,27 +2,30 @@
 
     .venv/bin/python benchmarks/fidelity.py [--rounds N]
 
-Paired: in each round a hand-written loop and the harness, started by dnnbox's own parent, run one after the other in
-the frameworks' environment, the first of them in turn, so that a noisy minute hits both. A fixed loop is timed all
-along: a round in which the machine itself was not equally fast for both is repeated, whatever was measured in it. The
-ratio of each round is that of two medians; beside it that of two 10th percentiles, which other work disturbs less.
-Wanted: 0.98 to 1.02 on a quiet machine, and at most 8 MiB more memory. Prints a table and writes
-benchmarks/results/fidelity.json.
+Paired: in each round a hand-written loop and the harness, started by dnnbox's own parent, take turns of a quarter of a
+second (of two for the large model) in the frameworks' environment: one is stopped while the other runs, so that a
+neighbour on the host, who makes everything slower for seconds, hits both alike. The ratio of a round is that of two
+medians over the time in which the harness measured; beside it that of two 10th percentiles. Wanted: 0.98 to 1.02, and
+at most 8 MiB more memory. Prints a table and writes benchmarks/results/fidelity.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,14 +41,13 @@ from tests.zoo import Zoo  # noqa: E402
 RESULTS = ROOT / "benchmarks" / "results"
 SIZES = {"small": (16, 8), "large": (256, 28)}
 """Rows of the input and layers of 1024 x 1024."""
-STEADY = 1.05
-"""In a round that counts the fixed loop's median beside one half is at most so many times that beside the other."""
-SPREAD = 1.25
-"""And three of four of its times are at most so many times the fastest quarter's: it has one speed and not two."""
+TURN_S = {"small": 0.25, "large": 2.0}
 MEMORY_RUNS = 3
-TRIES = 4
-"""Times the rounds asked for: then what there is counts, and the record says that it was not steady."""
-PLAN = MeasurePlan(min_seconds=2.0, max_seconds=10.0, warmup_max_seconds=5.0)
+PLANS = {
+    "small": MeasurePlan(min_seconds=8.0, max_seconds=20.0, warmup_max_seconds=5.0),
+    "large": MeasurePlan(min_seconds=24.0, max_seconds=40.0, warmup_max_seconds=10.0),
+}
+"""The time of the other's turns counts in these."""
 
 MAKE = """
 import sys, numpy as np, onnx, torch
@@ -75,7 +77,7 @@ torch.jit.trace(Chain().eval(), torch.rand(1, rows, 1024)).save(folder + "/" + n
 """
 
 LOOP = """
-import json, statistics, sys, time
+import json, signal, sys, time
 kind, path, rows, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 if kind == "onnxruntime":
     import numpy, onnxruntime
@@ -92,28 +94,25 @@ else:
     torch.inference_mode().__enter__()
     model, x = torch.jit.load(path).eval(), torch.randn(1, rows, 1024)
     def call(): model(x)
-def counting():
-    start, total = time.perf_counter_ns(), 0
-    for number in range(4000):
-        total += number
-    return time.perf_counter_ns() - start
-def pace():
-    return min(counting() for _ in range(4))
-def loop(seconds, least):
-    times, paces, begun = [], [pace()], time.perf_counter()
-    while len(times) < least or time.perf_counter() < begun + seconds:
-        start = time.perf_counter_ns()
-        call()
-        times.append(time.perf_counter_ns() - start)
-        if time.perf_counter() > begun + 0.25 * len(paces):
-            paces.append(pace())
-    return times, paces + [pace()]
-loop(1.5, 10)
-times, paces = loop(2.0, 30)
+ended = []
+signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+samples = []
+while not ended:
+    start = time.perf_counter_ns()
+    call()
+    samples.append((start, time.perf_counter_ns() - start))
 peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
-p10 = sorted(times)[len(times) // 10]
-found = {"p50_ms": statistics.median(times) / 1e6, "p10_ms": p10 / 1e6, "peak_kib": int(peak[0].split()[1])}
-print(json.dumps({"n": len(times), "paces_ns": paces, **found}))
+print(json.dumps({"samples": samples, "peak_kib": int(peak[0].split()[1])}))
+"""
+
+
+HARNESS = """
+import os, sys
+with open(sys.argv[3], "w") as file:
+    file.write(str(os.getpid()) + "\\n")
+sys.path.append(sys.argv[1])
+from dnnbox_harness.main import main
+sys.exit(main(sys.argv[2]))
 """
 
 
@@ -123,14 +122,6 @@ def start(argv: Sequence[str]) -> str:
     if done.returncode:
         raise SystemExit(f"{argv[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return done.stdout
-
-
-def loop(python: Path, runtime: str, model: Path, rows: int, threads: int) -> dict[str, Any]:
-    """Return p50 and peak memory of the hand-written loop, whose parent only waits."""
-    argv = [str(python), "-I", "-c", LOOP, runtime, str(model), str(rows), str(threads)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def foreign_share(seconds: float) -> float:
@@ -155,9 +146,9 @@ def stamp() -> dict[str, Any]:
 
 
 def harness(
-    python: Path, runtime: str, model: Path, rows: int, threads: int, job: str, plan: MeasurePlan = PLAN
+    python: Path, runtime: str, model: Path, rows: int, threads: int, job: str, plan: MeasurePlan, pid: str = os.devnull
 ) -> tuple[RunResult, Path]:
-    """Run one job of the harness in the same environment; return its answer and its folder."""
+    """Run one job of the harness in the same environment; return its answer and its folder. ``pid`` gets its number."""
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=model.parent))
     library = model.parent / "lib"
     library.mkdir(exist_ok=True)
@@ -167,24 +158,72 @@ def harness(
     options = {"inputs": known} if runtime == "torchscript" else {}
     request = RunRequest(job, runtime, str(model), options=options, plan=plan, threads=threads)
     protocol.write(request, str(folder / protocol.REQUEST))
-    code = "import sys; sys.path.append(sys.argv[1]); from dnnbox_harness.main import main; sys.exit(main(sys.argv[2]))"
-    start([str(python), "-I", "-B", "-c", code, str(library), str(folder)])
+    start([str(python), "-I", "-B", "-c", HARNESS, str(library), str(folder), pid])
     result = protocol.read(RunResult, str(folder / protocol.RESULT))
     if result.error:
         raise SystemExit(f"{runtime}: {result.error.detail}")
     return result, folder
 
 
-def reported(python: Path, runtime: str, model: Path, rows: int, threads: int) -> dict[str, Any]:
-    """Return p50 of the raw samples that the harness kept."""
-    result, folder = harness(python, runtime, model, rows, threads, "measure")
+def one(python: Path, runtime: str, model: Path, rows: int, threads: int, size: str) -> dict[str, Any]:
+    """Run one round: the loop and the harness side by side, in turns."""
+    pid = model.parent / "pid"
+    pid.unlink(missing_ok=True)
+    argv = [str(python), "-I", "-c", LOOP, runtime, str(model), str(rows), str(threads)]
+    with (
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as loop,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        try:
+            job = pool.submit(harness, python, runtime, model, rows, threads, "measure", PLANS[size], str(pid))
+            take_turns(loop.pid, pid, job, TURN_S[size])
+            ended_ns = time.perf_counter_ns()
+            result, folder = job.result()
+        finally:
+            loop.terminate()
+        bare = json.loads(loop.communicate()[0])
+    measured_ns = sum(window["wall_ns"] for window in result.noise["windows"])
+    beside = sorted(took for at, took in bare["samples"] if ended_ns - measured_ns <= at <= ended_ns)
+    return paired(beside, reported(result, folder), bare["peak_kib"])
+
+
+def take_turns(loop: int, pid: Path, job: Future[Any], turn_s: float) -> None:
+    """Let two processes run one at a time until the job has ended; ``pid`` is a file that will hold the second's."""
+    while not (text := pid.read_text(encoding="ascii") if pid.exists() else "").endswith("\n") and not job.done():
+        time.sleep(0.01)
+    both = (loop, int(text or loop))
+    with suppress(ProcessLookupError):  # the harness has ended
+        for running, waiting in itertools.cycle((both, both[::-1])):
+            if job.done():
+                break
+            os.kill(waiting, signal.SIGSTOP)
+            os.kill(running, signal.SIGCONT)
+            time.sleep(turn_s)
+    os.kill(loop, signal.SIGCONT)
+    with suppress(ProcessLookupError):
+        os.kill(both[1], signal.SIGCONT)
+
+
+def reported(result: RunResult, folder: Path) -> list[int]:
+    """Return the raw samples that the harness kept, sorted, in nanoseconds."""
     assert result.samples is not None
     _, shape, data = arrays.read_npy(str(folder / result.samples.path))
-    values = list(memoryview(bytes(data)).cast("q"))
-    total = sorted(values[:: shape[1]])
-    p50, p10 = statistics.median(total) / 1e6, total[len(total) // 10] / 1e6
-    paces = [window["pace_ns"] for window in result.noise["windows"]]
-    return {"p50_ms": p50, "p10_ms": p10, "n": result.samples.n, "paces_ns": paces}
+    return sorted(list(memoryview(bytes(data)).cast("q"))[:: shape[1]])
+
+
+def paired(bare: Sequence[int], told: Sequence[int], peak_kib: int) -> dict[str, Any]:
+    """Return one round; the samples are sorted."""
+    p50 = (statistics.median(bare), statistics.median(told))
+    p10 = (bare[len(bare) // 10], told[len(told) // 10])
+    return {
+        "loop_ms": p50[0] / 1e6,
+        "reported_ms": p50[1] / 1e6,
+        "ratio": p50[1] / p50[0],
+        "ratio_p10": p10[1] / p10[0],
+        "n": [len(bare), len(told)],
+        "loop_peak_kib": peak_kib,
+        "load_1min": round(os.getloadavg()[0], 2),
+    }
 
 
 def compare(zoo: Zoo, folder: Path, rounds: int, threads: int) -> list[dict[str, Any]]:
@@ -194,41 +233,16 @@ def compare(zoo: Zoo, folder: Path, rounds: int, threads: int) -> list[dict[str,
         start([str(zoo.python), "-c", MAKE, str(folder), size, str(rows), str(layers)])
         for runtime, suffix in (("onnxruntime", "onnx"), ("torchscript", "pt")):
             model = folder / f"{size}.{suffix}"
-            tried = []
-            while len(tried) < TRIES * rounds and sum(pair["steady"] for pair in tried) < rounds:
-                if len(tried) % 2 == 0:
-                    bare = loop(zoo.python, runtime, model, rows, threads)
-                    told = reported(zoo.python, runtime, model, rows, threads)
-                else:
-                    told = reported(zoo.python, runtime, model, rows, threads)
-                    bare = loop(zoo.python, runtime, model, rows, threads)
-                tried.append(paired(bare, told))
-            pairs = [pair for pair in tried if pair["steady"]] or tried
-            peak = statistics.median(
-                harness(zoo.python, runtime, model, rows, threads, "memory")[0].memory["host_peak_bytes"]
+            pairs = [one(zoo.python, runtime, model, rows, threads, size) for _ in range(rounds)]
+            peaks = [
+                harness(zoo.python, runtime, model, rows, threads, "memory", PLANS[size])[0].memory["host_peak_bytes"]
                 for _ in range(MEMORY_RUNS)
-            )
+            ]
             bare_mib = statistics.median(pair["loop_peak_kib"] for pair in pairs) / 1024
-            found.append({"runtime": runtime, "size": size, "tried": len(tried), "rounds": pairs,
-                          "extra_mib": peak / 2**20 - bare_mib})  # fmt: skip
+            extra_mib = statistics.median(peaks) / 2**20 - bare_mib
+            found.append({"runtime": runtime, "size": size, "rounds": pairs, "extra_mib": extra_mib})
             row(found[-1])
     return found
-
-
-def paired(bare: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """Return one round."""
-    paces = [statistics.quantiles(half["paces_ns"], n=4) for half in (bare, told)]
-    lows, medians, highs = zip(*paces, strict=True)
-    return {
-        "paces_ns": [round(median) for median in medians],
-        "steady": max(medians) <= STEADY * min(medians) and max(highs) <= SPREAD * min(lows),
-        "loop_ms": bare["p50_ms"],
-        "reported_ms": told["p50_ms"],
-        "ratio": told["p50_ms"] / bare["p50_ms"],
-        "ratio_p10": told["p10_ms"] / bare["p10_ms"],
-        "loop_peak_kib": bare["peak_kib"],
-        "load_1min": round(os.getloadavg()[0], 2),
-    }
 
 
 def row(record: dict[str, Any]) -> None:
@@ -247,7 +261,7 @@ def row(record: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="pairs per model")
+    parser.add_argument("--rounds", type=int, default=3, help="pairs per model")
     parser.add_argument("--threads", type=int, default=0, help="0: the library's default")
     arguments = parser.parse_args()
     rounds, threads = arguments.rounds, arguments.threads
@@ -260,18 +274,14 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     loads = [before, *(pair["load_1min"] for model in models for pair in model["rounds"])]
-    steady = all(sum(pair["steady"] for pair in model["rounds"]) >= rounds for model in models)
     quiet = max(loads) <= (os.cpu_count() or 1) + 0.5
     if not quiet:
-        print(f"\nthis machine was busy (load up to {max(loads):.1f}): the ratios are not those of a quiet machine")
-    if not steady:
-        print("\nthis machine did not keep its pace: the ratios are not those of a quiet machine")
+        print(f"\nthis machine was busy (load up to {max(loads):.1f})")
     stamp = {
         "measured_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "load_before": round(before, 2),
         "load_max": round(max(loads), 2),
         "quiet": quiet,
-        "steady": steady,
         "threads": threads,
         "cpus": os.cpu_count(),
         "machine": platform.machine(),

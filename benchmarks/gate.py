@@ -37,10 +37,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 
+from benchmarks.calm import Calm  # noqa: E402
 from dnnbox import boxes, codec, paces, results  # noqa: E402
 from dnnbox.handoff.experiments import Opened  # noqa: E402
 from dnnbox.handoff.gating import gate  # noqa: E402
-from dnnbox.harness.noise import pace_ns  # noqa: E402
 from dnnbox.harness.protocol import MeasurePlan, RunRequest  # noqa: E402
 from dnnbox.records.environment import EnvironmentRecord, Limits, Mount  # noqa: E402
 from dnnbox.records.experiment import ExperimentIndex  # noqa: E402
@@ -53,13 +53,6 @@ RECORDED = ROOT / "tests" / "unit" / "handoff" / "recorded.json"
 PLAN = MeasurePlan(min_seconds=0.6, max_seconds=3.0, ci_half_width=0.05, warmup_max_seconds=3.0)
 PROCESSES = 5
 TRIES = 60
-CALM = 1.25
-"""The loop takes at most so many times as long, or as short, as at the start: with a neighbour it is 1.5 and more."""
-CALMS = 10
-"""Times in a row, a fiftieth of a second each, that the loop keeps its pace before a process starts."""
-PACES = 200
-AWAKE_S = 0.02
-"""A processor that slept runs at half its pace for the first eight milliseconds."""
 LAYERS = {"base": 20, "slower": 22}
 
 MAKE = """
@@ -155,11 +148,11 @@ def quiet(bench: Bench, runs: int, keep: Path | None) -> dict[str, Any]:
     for number in range(1, runs + 1):
         base.append(waiting.measure("base"))
         slower.append(waiting.measure("slower"))
-        told = f"{number} of {runs} pairs, {waiting.repeated} processes repeated, {waiting.waited_s:.0f} s waited"
+        told = f"{number} of {runs} pairs, {waiting.repeated} processes repeated, {waiting.calm.waited_s:.0f} s waited"
         print(told, file=sys.stderr, flush=True)
     equals = judged(list(itertools.pairwise(base)))
     return {"equals": equals, "slower": judged(list(zip(base, slower, strict=True))), **facts(base),
-            "repeated_processes": waiting.repeated, "waited_seconds": round(waiting.waited_s, 1), "recorded": {
+            "repeated_processes": waiting.repeated, "waited_seconds": round(waiting.calm.waited_s, 1), "recorded": {
         "base": [recorded(each) for each in base], "slower": [recorded(each) for each in slower],
     }}  # fmt: skip
 
@@ -168,8 +161,8 @@ class Waiting:
     """Measures on a quiet machine only. Of a process, its pace and dnnbox's own verdict are looked at, no latency."""
 
     def __init__(self, bench: Bench, kept: Kept) -> None:
-        self.bench, self.kept, self.repeated, self.waited_s = bench, kept, 0, 0.0
-        self.pace_ns = usual_pace_ns()
+        self.bench, self.kept, self.repeated = bench, kept, 0
+        self.calm = Calm()
 
     def measure(self, name: str) -> Opened:
         """Return one experiment's figures."""
@@ -180,53 +173,16 @@ class Waiting:
             if self._was_quiet(name, known):
                 return known
         for _ in range(TRIES):
-            outcome = self.bench.process(name, str(self._wait()))
+            outcome = self.bench.process(name, str(self.calm.wait()))
             if self._was_quiet(name, outcome):
                 self.kept.add(name, outcome)
                 return outcome
             self.repeated += 1
         raise SystemExit("the machine is not quiet")
 
-    def _wait(self) -> int:
-        """Wait until the loop keeps its pace on one processor, at most ten minutes; return which one."""
-        start = time.monotonic()
-        cpus = itertools.cycle(sorted(os.sched_getaffinity(0)))
-        while not self._keeps_pace(cpu := next(cpus)) and time.monotonic() - start < 600:
-            time.sleep(0.1)
-        self.waited_s += time.monotonic() - start
-        return cpu
-
-    def _keeps_pace(self, cpu: int) -> bool:
-        everywhere = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {cpu})
-        try:
-            return all(self._is_calm([awake_pace_ns()]) for _ in range(CALMS))
-        finally:
-            os.sched_setaffinity(0, everywhere)
-
     def _was_quiet(self, name: str, outcome: RunOutcome) -> bool:
         stats = opened(name, 0, [outcome]).outputs.stats
-        return stats.quality == "quiet" and self._is_calm([1000 * us for us in paces_us(stats)])
-
-    def _is_calm(self, paces_ns: list[float]) -> bool:
-        return self.pace_ns / CALM <= min(paces_ns) and max(paces_ns) <= CALM * self.pace_ns
-
-
-def usual_pace_ns() -> float:
-    """Return the median pace of half a minute: in an hour of a busy host the best one is a rare boost."""
-    paces = []
-    for _ in range(PACES):
-        paces.append(awake_pace_ns())
-        time.sleep(0.13)
-    return statistics.median(paces)
-
-
-def awake_pace_ns() -> float:
-    """Return the pace of a processor that has been working, as it has before each window of a measurement."""
-    end = time.monotonic() + AWAKE_S
-    while time.monotonic() < end:
-        pace_ns()
-    return pace_ns()
+        return stats.quality == "quiet" and self.calm.is_calm([1000 * us for us in paces_us(stats)])
 
 
 def paces_us(stats: Stats) -> list[float]:
