@@ -7,7 +7,8 @@ weights    the checkpoint's tensors, and what else it says
 building   plain values → a module without weights; how well it fits
 candidates the calls to try; ``configs``: classes of settings among their arguments
 solving    arguments from shapes
-forwarding inputs that a module takes; ``arguments``: one of them; ``repairing``: by what its errors say
+forwarding inputs that a module takes; ``arguments``: one of them; ``describing``: by its comments;
+           ``repairing``: by what its errors say
 budget     what all of it may cost; ``room``: in memory
 comparing  equal weights and inputs for what fits
 search     the order of it all

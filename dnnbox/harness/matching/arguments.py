@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import textwrap
 from typing import Any, Dict, Iterator, List, Set, Tuple
+
+from .describing import described
 
 TEXT = (
     "text",
@@ -61,9 +62,9 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return {key: _item(key, list(shape)) for key in own}
     if annotation in ("<class 'bool'>", "bool") or name in _FLAGS or (place and _is_switch(function, name)):
         return False
-    described = _described(function, name, shape) if place else []
-    if described:
-        return tensor("float32", described)
+    told = described(function, name, shape, layers.get("sizes", {})) if place else []
+    if told:
+        return tensor("float32", told)
     if name in TEXT and layers["tokens"]:
         lengths = [getattr(module, n, None) for n in ("context_length",)]
         length = next((v for v in lengths if isinstance(v, int)), 16)
@@ -106,21 +107,6 @@ def _is_number(node: Any) -> bool:
     node = getattr(node, "value", node)  # before Python 3.9 an index lies between
     node = getattr(node, "operand", node)
     return isinstance(getattr(node, "value", getattr(node, "n", node)), int)
-
-
-def _described(function: Any, name: str, shape: List[int]) -> List[int]:
-    """Return the shape that the docstring gives an argument, ``points: a tensor of shape [B, n, 2]``; [] for none."""
-    text = inspect.getdoc(function) or ""
-    found = re.search(
-        r"^\s*%s\b[^:\n]*:[^\n]*?shape\W{0,4}[\[(]([^\])]{1,80})[\])]" % re.escape(name), text, re.MULTILINE
-    )
-    return [_size(word.strip(), shape) for word in found[1].split(",") if word.strip()] if found else []
-
-
-def _size(word: str, shape: List[int]) -> int:
-    if word.isdigit():
-        return int(word)
-    return {"b": 1, "n": 1, "bs": 1, "batch": 1, "batch_size": 1, "h": shape[-1], "w": shape[-1]}.get(word.lower(), 2)
 
 
 def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:

@@ -145,7 +145,7 @@ class Builder:
             with _on_meta() if meta else contextlib.nullcontext(), _without_inits(), _at_most_parameters(self.most):
                 made_args = [self.value(item) for item in args]
                 made = {name: self.value(item) for name, item in kwargs.items()}
-                return function(*made_args, **made)
+                return function if isinstance(function, torch.nn.Module) else function(*made_args, **made)
 
 
 def _recorded(values: Dict[str, Any]) -> Recorded:

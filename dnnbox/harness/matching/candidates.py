@@ -20,6 +20,7 @@ _MOST_SETS = 14
 _MOST_TOGETHER, _MOST_PAIRS = 4, 8  # configurations for each of several parameters, and ways to choose
 _MOST_COMMANDED = 4  # places that call a function, and readings of each, that command lines are applied to
 _FEW_GAPS = 3
+_DEEPEST = 3
 _WIDTHS = (
     "dim",
     "width",
@@ -261,6 +262,16 @@ class Candidates:
             return 1.0
         is_width = any(part in name.lower() for part in _WIDTHS)
         return self.common[number % len(self.common)] if is_width != flat else 2
+
+    def setting(self, name: str, depth: int = 0) -> Any:
+        """Return a value for a setting: one of that name, else an object of what is read from it, or a beginning."""
+        for _, values in self.sets + self.tables:
+            if name in values:
+                return values[name]
+        inside = self.plan.get("inside", {}).get(name, ())
+        if inside and depth < _DEEPEST:
+            return {each: self.setting(each, depth + 1) for each in inside}
+        return self.beginning(name)
 
     def _by_name(self, name: str) -> Any:
         """Return a value that is called so in the checkpoint or among the options; None is left to the solver."""

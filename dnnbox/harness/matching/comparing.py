@@ -54,7 +54,8 @@ class Comparer:
 
         torch.manual_seed(0)
         known = self._examples.get(match.cls)
-        return forwarding.find(module, match.entry["examples"], self._goes_on, self._seconds, [known] if known else [])
+        hints = dict(match.entry, sizes={name: int(text) for name, text in match.arguments.items() if text.isdigit()})
+        return forwarding.find(module, hints, self._goes_on, self._seconds, [known] if known else [])
 
     def _calmed(self, module: Any, match: Any, first: Any) -> Any:
         """Return what a module answers with smaller weights, where made-up ones let a deep recurrence overflow.

@@ -10,11 +10,13 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from .arguments import SIDES, TEXT, Guess, argument, is_tensor, parsed, pyramid, tensor
 from .asserting import asserted
 from .building import BUSY, at_most
+from .describing import main_shapes
 from .repairing import OutOfTime, attempted, beginnings, repaired
 
 SECONDS = 60.0  # of the processor, for one forward pass
 CLOCK_SECONDS = BUSY * SECONDS
 _MOST_INFINITE = 3
+_FEW_SIDES = 3
 _METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
 _LENGTHS = (128, 1024, 3000, 16000, 20)  # a short one first: a vocoder makes hundreds of samples of each
@@ -69,19 +71,21 @@ def tensors_of(value: Any) -> List[Any]:
 
 def find(
     module: Any,
-    examples: List[Dict[str, Any]],
+    hints: Dict[str, Any],
     goes_on: Callable[[], bool],
     seconds: Callable[[float], float] = float,
     known: Sequence[Spec] = (),
 ) -> Tuple[Optional[List[Any]], Optional[Spec], List[str]]:
     """Return (outputs, inputs) of the first call that the module answers with tensors, and what was tried in vain.
 
-    Numbers go before what is none: a size that is too small for a model may give it nothing to divide by. ``known`` are
-    inputs that another build of the same class took; ``seconds`` bounds what one call may take.
+    Numbers go before what is none: a size that is too small for a model may give it nothing to divide by. ``hints`` of
+    the source: ``examples``, the ``sides`` of its pictures, what its words are worth (``sizes``), and what it has as
+    options (``passed``) for parameters that need not be given. ``known`` are inputs that another build of the same
+    class took; ``seconds`` bounds one call.
     """
     tried: List[str] = []
     infinite: List[Tuple[List[Any], Spec]] = []
-    for spec, outputs, error in _answers(module, itertools.chain(known, _specs(module, examples)), goes_on, seconds):
+    for spec, outputs, error in _answers(module, itertools.chain(known, _specs(module, hints)), goes_on, seconds):
         if outputs is None:
             tried.append("%s: %s" % (text_of(spec), error) if error else "no time is left")
             continue
@@ -143,14 +147,17 @@ def _value_text(value: Any) -> str:
     return repr(value)
 
 
-def _specs(module: Any, examples: List[Dict[str, Any]]) -> Iterator[Spec]:
-    for example in examples:
+def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
+    for example in hints["examples"]:
         spec = _of_example(example)
         if spec is not None and hasattr(module, spec["method"] or "forward"):
             for each in _alone(spec):
                 yield each
+    passed = hints.get("passed", {})
+    for spec in _of_signature(module, "", hints) if passed else ():
+        yield dict(spec, kwargs=dict(spec["kwargs"], **passed), why="with options of the scripts")
     for method in ("",) + tuple(name for name in _METHODS if callable(getattr(module, name, None))):
-        for spec in _of_signature(module, method):
+        for spec in _of_signature(module, method, hints):
             yield spec
 
 
@@ -201,7 +208,7 @@ def _example_value(value: Any) -> Any:
     return _NO_VALUE
 
 
-def _of_signature(module: Any, method: str) -> Iterator[Spec]:
+def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[Spec]:
     function = getattr(module, method or "forward")
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -212,10 +219,10 @@ def _of_signature(module: Any, method: str) -> Iterator[Spec]:
         needed = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)][:1]
     if not needed or len(needed) > 6:
         return
-    layers = _first_layers(module)
-    asserts = [("float32", shape, "as it asserts", 0) for shape in asserted(module, parsed(function), needed[0].name)]  # type: List[Guess]
-    for guess in itertools.chain(asserts, _ladder(module, layers, needed[0].name)):
-        args = [argument(module, layers, p, guess, place, function) for place, p in enumerate(needed)]
+    layers = dict(_first_layers(module), sides=hints.get("sides", []), sizes=hints.get("sizes", {}))
+    for guess, beside in _guesses(module, layers, function, needed):
+        guesses = [guess] + [beside] * (len(needed) - 1)
+        args = [argument(module, layers, p, guesses[place], place, function) for place, p in enumerate(needed)]
         yield {
             "method": method,
             "args": args,
@@ -226,6 +233,22 @@ def _of_signature(module: Any, method: str) -> Iterator[Spec]:
     maps = pyramid(module, function, needed[0].name) if len(needed) == 1 else []
     if maps:
         yield {"method": method, "args": [maps], "kwargs": {}, "why": "tried: maps, each half as large as the last"}
+
+
+def _guesses(
+    module: Any, layers: Dict[str, Any], function: Any, needed: List[inspect.Parameter]
+) -> Iterator[Tuple[Guess, Guess]]:
+    """Yield what to try for the main input, and for those beside it of which nothing else is known."""
+    name, few = needed[0].name, _FEW_SIDES if len(needed) > 1 else 1
+    for shape in asserted(module, parsed(function), name):
+        guess: Guess = ("float32", shape, "as it asserts", 0)
+        yield guess, guess
+    for shape in main_shapes(function, name, layers.get("sizes", {})):
+        for side in (layers.get("sides", []) + _sides(module, layers))[:few]:
+            beside: Guess = ("float32", [1, layers["channels"] or 3, side, side], "", 0)
+            yield ("float32", shape, "as its comments say", 0), beside
+    for each in _ladder(module, layers, name):
+        yield each, each
 
 
 def _ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:
@@ -249,7 +272,7 @@ def _no_shapes(_module: Any, _layers: Dict[str, Any]) -> List[Tuple[List[int], s
 def _pictures(module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
     channels = layers["channels"] or 3
     found = []
-    for side in _sides(module):
+    for side in _sides(module, layers):
         found.append(([1, channels, side, side], "pictures for the first convolution"))
         if channels > 4 and channels % 3 == 0:  # each may stand for the neighbours in a square: space to depth
             found.append(([1, 3, side, side], "pictures whose neighbours become channels"))
@@ -267,7 +290,7 @@ def _volumes(_module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]
 def _features(module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:
     width = int(layers["first"].in_features)
     # Patches may be cut out of pictures before the first layer.
-    cut = [([1, 3, side, side], "pictures that are cut into patches") for side in _sides(module)[:6]]
+    cut = [([1, 3, side, side], "pictures that are cut into patches") for side in _sides(module, layers)[:6]]
     return cut + [([1, width], "features of the first layer"), ([1, 16, width], "a series of features")]
 
 
@@ -278,7 +301,7 @@ def _series(_module: Any, layers: Dict[str, Any]) -> List[Tuple[List[int], str]]
 _SHAPES = {"conv2d": _pictures, "conv3d": _volumes, "linear": _features, "recurrent": _series}
 
 
-def _sides(module: Any) -> List[int]:
+def _sides(module: Any, layers: Dict[str, Any]) -> List[int]:
     """Return sides to try, those that the module says first."""
     found = []
     for held in [module] + [child for _, child in list(module.named_modules())[1:40]]:
@@ -287,7 +310,7 @@ def _sides(module: Any) -> List[int]:
             value = value[0] if isinstance(value, (tuple, list)) and value else value
             if isinstance(value, int) and 8 <= value <= 2048:
                 found.append(value)
-    return list(dict.fromkeys(found + list(SIDES)))
+    return list(dict.fromkeys(found + list(SIDES[:_FEW_SIDES]) + layers.get("sides", []) + list(SIDES)))
 
 
 def _token_lengths(module: Any) -> List[int]:

@@ -29,7 +29,7 @@ class Match:
     def __init__(self, entry: Dict[str, Any], call: Call, access: str, view: Dict[str, Any], cls: Any) -> None:
         self.entry, self.call, self.access, self.view = entry, call, access, view
         self.cls = "%s.%s" % (cls.__module__, cls.__qualname__)
-        self.file = getattr(__import__("sys").modules.get(cls.__module__), "__file__", "") or ""
+        self.is_object = False
         self.arguments: Dict[str, str] = {}
         self.example: Optional[Dict[str, Any]] = None
         self.tried: List[str] = []
@@ -129,7 +129,7 @@ class Search:
             if as_list:
                 filled = listing.listed(call.kwargs, as_list)
             else:
-                filled = _filled(call.kwargs, lacking, self._known(lacking))
+                filled = _filled(call.kwargs, lacking, self.candidates.setting(lacking))
             if filled is None:
                 return call, None
             call = call.changed(filled)
@@ -138,12 +138,6 @@ class Search:
     def _lacking(self, entry: Dict[str, Any]) -> str:
         builder = self._builders[entry["view"]]
         return next((str(made.__dict__["absent"]) for made in builder.settings if "absent" in made.__dict__), "")
-
-    def _known(self, name: str) -> Any:
-        for _, values in self.candidates.sets + self.candidates.tables:
-            if name in values:
-                return values[name]
-        return self.candidates.beginning(name)
 
     def attempt(self, entry: Dict[str, Any], call: Call) -> Optional[Fit]:
         """Return the fit of a call, or None where it fails; what was tried before is not tried again."""
@@ -197,6 +191,9 @@ class Search:
 
     def _keep(self, entry: Dict[str, Any], call: Call, access: str, view: Dict[str, Any], module: Any) -> None:
         match = Match(entry, call, access, view, type(module))
+        match.is_object = self.source.resolve(call.callee) is module  # it is there once its file is imported
+        if match.is_object:
+            match.cls = "%s.%s" % (self.source.dotted(entry["ref"].partition(":")[0]), entry["name"])
         builder = self._builders[view["name"]]
         match.arguments = constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args))
         if builder.settings:
@@ -299,6 +296,7 @@ class Search:
             "args": list(match.call.args),
             "kwargs": match.call.kwargs,
             "access": match.access,
+            "is_object": match.is_object,
             "prefix": match.view["prefix"],
             "view": match.view["name"],
             "left_out": match.view["left_out"],

@@ -170,7 +170,7 @@ def without_version_checks() -> None:
 
 
 def quiet_builds() -> None:
-    """While a model is built on a CPU: no download, no weights of others, no move to a GPU."""
+    """While a model is built on a CPU: no download, no weights of others, no move to a GPU, and no kernels for one."""
     import torch
 
     def loads(name: str, value: Any) -> Any:
@@ -196,6 +196,8 @@ def quiet_builds() -> None:
             setattr(torch.cuda, kind, _on_cpu(kind))
         for name in _MAKERS:
             setattr(torch, name, _made_on_cpu(getattr(torch, name)))
+        compiled = {name: loads("cpp_extension.%s" % name, lambda *_: Anything()) for name in ("load", "load_inline")}
+        after_import("torch.utils.cpp_extension", lambda module: vars(module).update(compiled))
         torch.cuda.current_device = lambda: 0
         torch.cuda.set_device = lambda *a: None
         to = torch.nn.Module.to

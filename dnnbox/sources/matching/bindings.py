@@ -57,6 +57,12 @@ def _bind(found: dict[str, list[ast.expr]], target: ast.expr, value: ast.expr) -
             _bind(found, one, part)
 
 
+def before(nodes: Sequence[ast.expr], use: ast.AST) -> Sequence[ast.expr]:
+    """Return the values that a name was given above its use, or all where there are none: ``net = Wrapper(net)``."""
+    line = getattr(use, "lineno", 0)
+    return [node for node in nodes if (node.end_lineno or 0) < line] or nodes
+
+
 def defaults(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
     """Yield the parameters that have a default, with it."""
     arguments = function.args

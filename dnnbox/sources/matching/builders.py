@@ -1,4 +1,4 @@
-"""Functions that build a model from a library's classes: repositories that define no class of their own for it."""
+"""Models of a library's classes, built by functions or at import, where a repository has no class of its own."""
 
 from __future__ import annotations
 
@@ -35,13 +35,29 @@ def library_builders(tree: Tree, near: Mapping[str, int]) -> list[tuple[Module, 
     return sorted(found, key=lambda pair: (near.get(pair[0].path, 1_000), pair[0].path, pair[1].lineno))[:_MOST]
 
 
+def made_at_import(tree: Tree, near: Mapping[str, int]) -> list[tuple[Module, str, int]]:
+    """Return up to six names that files give to sequences of layers, with their lines: ``net = nn.Sequential(…)``."""
+    found = [
+        (module, target.id, node.lineno)
+        for module in tree.modules
+        for node in (() if module.document else module.tree.body)
+        for target in (node.targets if isinstance(node, ast.Assign) and _is_container(node.value) else ())
+        if isinstance(target, ast.Name)
+    ]
+    return sorted(found, key=lambda entry: (near.get(entry[0].path, 1_000), entry[0].path, entry[2]))[:_MOST]
+
+
+def _is_container(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and _text(value.func).rpartition(".")[2] in _CONTAINERS
+
+
 def _builds(module: Module, function: ast.FunctionDef) -> bool:
     below = walk(function)
     returned = [node.value for node in below if isinstance(node, ast.Return) and node.value is not None]
     if not any(isinstance(value, (ast.Name, ast.Call)) for value in returned):
         return False
     return any(_is_library(module, node.func) for node in below if isinstance(node, ast.Call)) or any(
-        isinstance(value, ast.Call) and _text(value.func).rpartition(".")[2] in _CONTAINERS for value in returned
+        _is_container(value) for value in returned
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ Form = Literal["class", "leaf", "parameter", "sequence", "nothing", "argument", 
 _WRAPPERS = frozenset(("DataParallel", "DistributedDataParallel", "compile", "weight_norm", "spectral_norm"))
 _REGISTERING = {"register_buffer": "parameter", "register_parameter": "parameter", "add_module": "unknown"}
 _EVERY_NAME = r"\w+"
+_PUTTING = ("append", "extend", "insert", "add_module")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Classes:
         own = [info for info in found if info.module is module]
         if own and name not in module.aliases:
             return own
-        return imported_first(found, module.aliases.get(name, ("", ""))[0])
+        return imported_first(found, module.aliases.get(name, ("", ""))[0], module)
 
     def bases_of(self, info: ClassInfo) -> list[ClassInfo]:
         """Return the base classes that the tree itself defines."""
@@ -148,12 +150,21 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if is_text else body
 
 
-def imported_first(found: list[ClassInfo], source: str) -> list[ClassInfo]:
-    """Return the classes with those first whose file ends as the import says."""
-    wanted = source.lstrip(".").replace(".", "/")
-    if not wanted:
-        return found
-    return sorted(found, key=lambda info: not _stem(info.module.path).endswith(wanted))
+def imported_first(found: list[ClassInfo], source: str, module: Module) -> list[ClassInfo]:
+    """Return the classes with those first whose file ends as the import says, and lies nearest to who imports it.
+
+    Where nothing says where a name comes from, it may be from any module all of whose names are imported.
+    """
+    wanted = tuple(name.lstrip(".").replace(".", "/") for name in ([source] if source else module.stars))
+    folder = module.path.split("/")[:-1]
+
+    def near(info: ClassInfo) -> tuple[bool, int]:
+        is_named = any(name and _stem(info.module.path).endswith(name) for name in wanted)
+        parts = info.module.path.split("/")
+        shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(folder, parts, strict=False)))
+        return not is_named, -shared
+
+    return sorted(found, key=near)
 
 
 def _stem(path: str) -> str:
@@ -186,7 +197,7 @@ def _forwards(info: ClassInfo) -> bool:
 def _read_attributes(info: ClassInfo, classes: Classes) -> None:
     for method in info.node.body:
         if isinstance(method, ast.FunctionDef):
-            _Reader(info, classes).visit(method, optional=method.name != "__init__")
+            _Reader(info, classes).read(method, optional=method.name != "__init__")
         elif isinstance(method, (ast.Assign, ast.AnnAssign)) and isinstance(method.value, ast.Call):
             targets = method.targets if isinstance(method, ast.Assign) else [method.target]
             for name in (target.id for target in targets if isinstance(target, ast.Name)):
@@ -196,8 +207,17 @@ def _read_attributes(info: ClassInfo, classes: Classes) -> None:
 class _Reader:
     def __init__(self, info: ClassInfo, classes: Classes) -> None:
         self.info, self.classes = info, classes
+        self.lists: dict[str, list[ast.AST]] = {}
+
+    def read(self, method: ast.FunctionDef, *, optional: bool) -> None:
+        """Read a method: first what its lists are made of, then what it assigns."""
+        for node in walk(method):
+            for name, value in _put_into(node):
+                self.lists.setdefault(name, []).append(value)
+        self.visit(method, optional=optional)
 
     def visit(self, node: ast.AST, *, optional: bool) -> None:
+        """Read what stands below a node."""
         for child in children(node):
             guarded = optional or isinstance(node, (ast.If, ast.IfExp, ast.Try))
             if isinstance(child, ast.Assign):
@@ -265,10 +285,23 @@ class _Reader:
         return Kind("leaf") if original in LEAVES else Kind("unknown")
 
     def _items(self, call: ast.Call) -> Iterator[str]:
-        for argument in call.args:
+        named = [node.id for argument in call.args for node in walk(argument) if isinstance(node, ast.Name)]
+        for argument in (*call.args, *(value for name in named for value in self.lists.get(name, ()))):
             for node in walk(argument):
                 if isinstance(node, ast.Call) and self.info.module.original(called(node)) in self.classes.by_name:
                     yield called(node)
+
+
+def _put_into(node: ast.AST) -> list[tuple[str, ast.AST]]:
+    """Return (name, value) for what is put into a list: ``parts = […]``, ``parts += …``, ``parts.append(…)``."""
+    if isinstance(node, ast.Assign):
+        return [(target.id, node.value) for target in node.targets if isinstance(target, ast.Name)]
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        return [(node.target.id, node.value)]
+    is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and called(node) in _PUTTING
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_method:
+        return [(last_name(node.func.value), argument) for argument in node.args]
+    return []
 
 
 def _pattern(node: ast.expr) -> str:

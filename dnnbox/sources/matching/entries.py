@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator
 
+from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.reading import Module, Tree
 
 _ENTRY = re.compile(
@@ -28,6 +30,7 @@ def distances(tree: Tree) -> dict[str, int]:
             key=lambda pair: pair[1],
         )
     )
+    waiting.extend(_shown(tree))
     while waiting:
         path, distance = waiting.popleft()
         if distance >= found.get(path, 1 << 30):
@@ -35,6 +38,16 @@ def distances(tree: Tree) -> dict[str, int]:
         found[path] = distance
         waiting.extend((target, distance + _STEP) for target in _imported(by_path, by_path[path]))
     return found
+
+
+def _shown(tree: Tree) -> Iterator[tuple[str, int]]:
+    """Yield the files that define what examples in documents import by name, as near as if a script imported them."""
+    homes = Homes(tree)
+    for document in (module for module in tree.modules if module.document):
+        for source, name in document.aliases.values():
+            file = homes.file_of(document, source) if name else None
+            if file is not None:
+                yield homes.origin(name, file).path, _DEPTH * document.path.count("/") + _STEP
 
 
 def _imported(by_path: dict[str, Module], module: Module) -> set[str]:

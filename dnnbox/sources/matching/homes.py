@@ -10,6 +10,7 @@ from dnnbox.sources.matching.classes import called
 from dnnbox.sources.matching.reading import Module, Tree
 
 _ENUMERATIONS = {"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"}
+_MOST_STEPS = 6
 
 
 def joined(source: str, original: str) -> str:
@@ -71,6 +72,18 @@ class Homes:
                 if found is not None:
                     return found
         return None
+
+    def origin(self, name: str, module: Module) -> Module:
+        """Return the file that a name comes from which another one offers, through imports of imports."""
+        for _ in range(_MOST_STEPS):
+            home = self.home(name, module)
+            if home is None or name in definitions(home) or name not in home.aliases:
+                return home or module
+            source, name = home.aliases[name]
+            module = self.file_of(home, source) or home
+            if module is home:
+                break
+        return module
 
     def _bound(self, module: Module) -> frozenset[str]:
         if id(module) not in self._names:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dnnbox.records.evidence import Evidence
 from dnnbox.records.inspection import Inspection
 from dnnbox.records.source import SourceTree
-from dnnbox.sources.matching.builders import library_builders
+from dnnbox.sources.matching.builders import library_builders, made_at_import
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.ranking import Ranking, best_views
 from dnnbox.sources.matching.reading import read_tree
@@ -27,9 +27,9 @@ def named(tree: SourceTree, inspection: Inspection) -> SourceTree:
     ranked = best_views(Ranking(Classes(code)), views, MOST_NAMED)
     found = [each for _, each in ranked if each.score >= LEAST_SCORE]
     if not found:
-        return replace(
-            tree, searched=tuple(f"{module.path}:{node.name}" for module, node in library_builders(code, {}))
-        )
+        places = [f"{module.path}:{node.name}" for module, node in library_builders(code, {})]
+        places += [f"{module.path}:{name}" for module, name, _ in made_at_import(code, {})]
+        return replace(tree, searched=tuple(places))
     evidence = tuple(
         Evidence(
             f"{each.info.name} explains the tensors' names", each.info.place, f"score {each.score:.2f}", each.score

@@ -10,13 +10,15 @@ from typing import Any
 
 from dnnbox.records.inspection import Inspection
 from dnnbox.sources.matching import settings
-from dnnbox.sources.matching.builders import library_builders
+from dnnbox.sources.matching.bindings import defaults
+from dnnbox.sources.matching.builders import library_builders, made_at_import
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.levels import levels, over
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
-from dnnbox.sources.matching.uses import uses_of
+from dnnbox.sources.matching.uses import inside, uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import View, views_of
 
@@ -43,7 +45,11 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     views = views_of(inspection)
     near = {path: distance if path in own else distance + _ELSEWHERE for path, distance in distances(tree).items()}
     ranked = _without_copies(best_views(Ranking(classes), {v.name: v.keys for v in views}, 3 * MOST_CLASSES), near)
-    return _plan(tree, classes, views, ranked[:MOST_CLASSES], near)
+    least = ranked[MOST_CLASSES - 1][1].score if len(ranked) > MOST_CLASSES else 0.0
+    several = [
+        each for each in ranked[: 2 * MOST_CLASSES] if each[1].score >= least
+    ]  # those as good as the last one too
+    return _plan(tree, classes, views, several, near)
 
 
 def _without_copies(
@@ -73,11 +79,15 @@ def _plan(
 ) -> dict[str, Any]:
     tables = settings.tables(tree)
     evaluator = Evaluator(tree, tables)
-    _put_lists(tree, tables, evaluator)
+    _put_reassigned(tree, tables, evaluator)
     recipes = Recipes(tree, classes, evaluator)
     infos = [each.info for _, each, _ in ranked]
     found = {info.ref: _recipes(recipes, info) for info in infos}
     functions = list(_functions(tree, recipes, views, near))
+    configs = list(_configs(tree))
+    sides = settings.sides(
+        [*({n: v[0] for n, v in t.items() if v} for t in tables.values()), *(c["values"] for c in configs)]
+    )
     callees = {recipe.callee for several in found.values() for recipe in several}
     callees |= {function["ref"] for function in functions}
     plan = {
@@ -93,33 +103,37 @@ def _plan(
                 "distance": near.get(each.info.module.path, 1_000),
                 "recipes": [_recipe(r) for r in found[each.info.ref]],
                 "examples": _examples(evaluator, recipes, each.info),
+                "passed": _passed(each.info, classes, tables),
+                "sides": sides,
             }
             for view, each, copies in ranked
         ]
         + functions,
         "uses": dict(uses_of(tree, classes, infos, callees)),
+        "inside": inside(tree),
         "choices": settings.choices(tree),
         "siblings": settings.siblings(tree, _words(found.values())),
         "modules": _importable(tree),
         "tables": [{"where": path, "values": values} for path, values in tables.items()],
-        "configs": list(_configs(tree)),
+        "configs": configs,
         "commands": [{"where": each.path, "values": _jsonable(each.values)} for each in tree.commands],
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
     }
     return _bounded(plan)
 
 
-def _put_lists(tree: Tree, tables: Mapping[str, dict[str, list[Any]]], evaluator: Evaluator) -> None:
-    """Put what a script makes of an option's text before the text, where it is a list: ``"3,4"`` → ``[3, 4]``."""
+def _put_reassigned(tree: Tree, tables: Mapping[str, dict[str, list[Any]]], evaluator: Evaluator) -> None:
+    """Put what a script makes of an option's text before the text, where it is a list, ``"3,4"`` → ``[3, 4]``; and
+    what it adds to its options, ``args.latent = 512``."""
     found = [
-        (module.path, name, value)
+        (tables[module.path], name, value)
         for module, name, node in settings.reassigned(tree)
-        if name in tables.get(module.path, {})
+        if module.path in tables
         for value in evaluator.possible(node, module)[:1]
-        if isinstance(value, list)
+        if isinstance(value, list) or (name not in tables[module.path] and isinstance(value, (int, float)))
     ]
-    for path, name, value in found:
-        tables[path][name].insert(0, value)
+    for options, name, value in found:
+        options.setdefault(name, []).insert(0, value)
 
 
 def _words(recipes: Iterable[Sequence[Recipe]]) -> set[str]:
@@ -131,17 +145,22 @@ def _words(recipes: Iterable[Sequence[Recipe]]) -> set[str]:
 def _functions(
     tree: Tree, recipes: Recipes, views: Sequence[View], near: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the functions that return a library's model: no name speaks for them, so they come last."""
-    for module, node in library_builders(tree, near):
+    """Yield what makes a library's model, functions and objects: no name speaks for them, so they come last."""
+    built = [
+        (module, node.name, node.lineno, recipes.of_function(module, node)[:_MOST_RECIPES])
+        for module, node in library_builders(tree, near)
+    ]
+    built += [(module, name, line, []) for module, name, line in made_at_import(tree, near)]
+    for module, name, line, found in built:
         yield {
-            "ref": f"{module.path}:{node.name}",
-            "name": node.name,
-            "place": f"{module.path}:{node.lineno}",
+            "ref": f"{module.path}:{name}",
+            "name": name,
+            "place": f"{module.path}:{line}",
             "view": views[0].name,
             "score": 0.0,
             "copies": [],
             "distance": near.get(module.path, 1_000),
-            "recipes": [_recipe(recipe) for recipe in recipes.of_function(module, node)[:_MOST_RECIPES]],
+            "recipes": [_recipe(recipe) for recipe in found],
             "examples": [],
         }
 
@@ -174,9 +193,11 @@ def _importable(tree: Tree) -> dict[str, list[str]]:
 
 
 def _configs(tree: Tree) -> Iterator[dict[str, Any]]:
+    trees = list(levels(tree))
+    below = [values for _, values in trees]
     for config in tree.configs:
-        yield {"where": config.path, "values": _jsonable(config.values), "file": True}
-    for where, values in (*settings.python_configs(tree), *settings.class_configs(tree)):
+        yield {"where": config.path, "values": _jsonable(over(config.values, below)), "file": True}
+    for where, values in (*settings.python_configs(tree), *settings.class_configs(tree), *trees):
         yield {"where": where, "values": values, "file": False}
 
 
@@ -203,6 +224,17 @@ def _examples(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[d
             if is_known(args) and is_known(kwargs) and "$call" in json.dumps(args):
                 found.append(entry)
     return found[:8]
+
+
+def _passed(info: ClassInfo, classes: Classes, tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
+    """Return what scripts have as options for parameters of the forward pass that are None without: numbers, lists."""
+    forward = next((method for each in lineage(info, classes) if (method := each.method("forward"))), None)
+    found: dict[str, Any] = {}
+    for name, default in defaults(forward) if forward is not None else ():
+        value = next((options[name][0] for options in tables.values() if options.get(name)), None)
+        if isinstance(default, ast.Constant) and default.value is None and isinstance(value, (int, float, list)):
+            found[name] = value
+    return found
 
 
 def _assigned_to(nodes: Sequence[ast.AST], call: ast.Call) -> set[str]:

@@ -10,7 +10,7 @@ from dnnbox.sources.matching.classes import Attribute, Classes, ClassInfo, Kind,
 from dnnbox.sources.matching.external import CONTAINERS, LEAF_KEYS
 
 _DEEPEST = 6
-_MOST_CHOICES = 8
+_MOST_CHOICES, _MOST_PARTS = 8, 3
 _SHARE_OF_KEYS = 0.5  # the rest of a score is the share of the first names, whatever lies below them
 
 
@@ -126,12 +126,16 @@ class Ranking:
         return 0.3 + 0.7 * sum(best) / len(best)
 
     def _of_sequence(self, info: ClassInfo, items: Sequence[str], below: Names, depth: int) -> float:
+        """Return how well a sequence explains its items: torch's layers, and parts of the classes that it is of."""
         numbered = all(part.isdigit() for part in below.children)
         if not numbered:
             return 0.6 if items else 0.2
-        if not items:
-            return 0.7
-        return max(0.5, self._of_classes(info, items, list(below.children.values())[:3], depth))
+        children = list(below.children.values())
+        parts = [child for child in children if not set(child.children) & LEAF_KEYS]
+        if not parts or not items:
+            return 0.7 if bool(parts) == bool(items) else 0.6
+        best = self._of_classes(info, items, parts[:_MOST_PARTS], depth)
+        return max(0.5, 0.7 + 0.3 * best if best > 0.5 else best)
 
     def _holds(self, info: ClassInfo) -> _Held:
         line = list(lineage(info, self.classes))

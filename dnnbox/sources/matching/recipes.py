@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from dnnbox.sources.matching.bindings import Given, parameters, passed
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
-from dnnbox.sources.matching.homes import joined
+from dnnbox.sources.matching.lookups import file_of, looked_up
 from dnnbox.sources.matching.reading import Module, Tree, walk
 from dnnbox.sources.matching.values import Evaluator, Value
 
@@ -197,14 +197,10 @@ class Recipes:
     def _dispatched(self, module: Module, below: Sequence[ast.AST]) -> Iterator[str]:
         """Yield files whose functions are called by a name that is put together: ``models.__dict__[arch]()``."""
         for each in below:
-            if not isinstance(each, (ast.Subscript, ast.Call)):
-                continue
-            base = _looked_into(each)
-            if isinstance(base, ast.Name) and base.id in module.aliases:
-                source, original = module.aliases[base.id]
-                target = self.evaluator.homes.file_of(module, joined(source, original))
-                if target is not None:
-                    yield target.path
+            lookup = looked_up(each) if isinstance(each, (ast.Subscript, ast.Call)) else None
+            target = file_of(lookup, module, self.evaluator.homes) if lookup is not None else None
+            if target is not None:
+                yield target.path
 
     def _builders(self, info: ClassInfo) -> list[Function]:
         wanted, files = {info.name}, set[str]()
@@ -286,14 +282,6 @@ def _is_plain_call(module: Module, call: ast.Call) -> bool:
     """Tell whether a function is called, ``make(…)`` or ``models.make(…)``, and no method of an object."""
     base = call.func.value if isinstance(call.func, ast.Attribute) else call.func
     return isinstance(base, ast.Name) and (base is call.func or base.id in module.aliases)
-
-
-def _looked_into(node: ast.Subscript | ast.Call) -> ast.expr | None:
-    """Return the module in ``module.__dict__[name]`` or ``getattr(module, name)``."""
-    if isinstance(node, ast.Subscript):
-        is_dict = isinstance(node.value, ast.Attribute) and node.value.attr == "__dict__"
-        return node.value.value if is_dict and isinstance(node.value, ast.Attribute) else None
-    return node.args[0] if called(node) == "getattr" and len(node.args) >= 2 else None
 
 
 def _is_unknown(value: Any) -> bool:

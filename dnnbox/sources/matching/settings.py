@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dnnbox.sources.matching.bindings import assignments
+from dnnbox.sources.matching.bindings import assignments, defaults
 from dnnbox.sources.matching.classes import called, last_name
+from dnnbox.sources.matching.plain import Unknown, encoded
 from dnnbox.sources.matching.reading import Module, Tree
-from dnnbox.sources.matching.values import Unknown, encoded
 
 _FEWEST_SETTINGS = 4
 _MOST_CHOICES = 24
+_MOST_SIDES, _LARGEST_SIDE = 4, 1024
+_SIDES = ("img_size", "image_size", "imgsize", "input_size", "crop_size", "resolution", "img_height")
 _SIZES = ("n_", "num", "vocab", "size", "dim", "class")
 
 
@@ -28,7 +30,7 @@ def options_of(module: Module) -> dict[str, list[Any]]:
         elif name in ("HParams", "Namespace", "EasyDict", "Munch", "SimpleNamespace", "AttrDict"):
             for keyword in call.keywords:
                 if keyword.arg:
-                    found.setdefault(keyword.arg, []).extend(_literal(keyword.value))
+                    found.setdefault(keyword.arg, []).extend(literal(keyword.value))
     return found
 
 
@@ -44,17 +46,18 @@ def _destination(call: ast.Call) -> str:
 def _values(call: ast.Call) -> Iterator[Any]:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     if "default" in keywords:
-        yield from _literal(keywords["default"])
+        yield from literal(keywords["default"])
     elif (action := keywords.get("action")) is not None:
         yield from [False, True] if "true" in ast.unparse(action) else [True, False]
     if "choices" in keywords:
-        for value in _literal(keywords["choices"]):
+        for value in literal(keywords["choices"]):
             yield from value.get("$tuple", ()) if isinstance(value, dict) else value if isinstance(value, list) else ()
     if "default" not in keywords and "action" not in keywords and "choices" not in keywords:
         yield None
 
 
-def _literal(node: ast.expr) -> list[Any]:
+def literal(node: ast.expr) -> list[Any]:
+    """Return the plain value that stands there, a sum or product of two numbers too; [] where it is none."""
     try:
         return [encoded(ast.literal_eval(node))]
     except (Unknown, ValueError, TypeError, SyntaxError):
@@ -91,17 +94,26 @@ def python_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
     for module in tree.modules:
         if module.document:
             continue
-        plain: dict[str, Any] = {}
-        for name, nodes in assignments(module.tree.body).items():
-            values = [value for node in nodes for value in _literal(node)]
-            if values:
-                plain[name] = values[-1]
-        for name, value in list(plain.items()):
+        plain = _set_at_top(module)
+        for name, value in plain.items():
             if isinstance(value, dict) and len(value) >= _FEWEST_SETTINGS:
                 yield f"{module.path}: {name}", value
-        statements = [n for n in module.tree.body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
-        if len(plain) >= _FEWEST_SETTINGS and len(plain) >= 0.5 * len(statements):
+        if is_config(module):
             yield module.path, plain
+
+
+def _set_at_top(module: Module) -> dict[str, Any]:
+    found = {
+        name: [v for node in nodes for v in literal(node)] for name, nodes in assignments(module.tree.body).items()
+    }
+    return {name: values[-1] for name, values in found.items() if values}
+
+
+def is_config(module: Module) -> bool:
+    """Tell whether a file does little else than setting plain values at its top level."""
+    statements = [n for n in module.tree.body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
+    plain = len(_set_at_top(module))
+    return plain >= _FEWEST_SETTINGS and plain >= 0.5 * len(statements)
 
 
 def class_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,13 +128,23 @@ def _kept(node: ast.ClassDef) -> dict[str, Any]:
     """Return the plain values of a class that holds little else; its only method is then ``__init__``, if any."""
     found = dict(assignments(node.body))
     methods = [child for child in node.body if isinstance(child, ast.FunctionDef) and child.name == "__init__"]
+    given = dict(defaults(methods[0])) if methods and _only_holds(node) else {}
     for statement in (each for method in methods for each in method.body if isinstance(each, ast.Assign)):
+        value = (
+            given.get(statement.value.id, statement.value) if isinstance(statement.value, ast.Name) else statement.value
+        )
         for target in statement.targets:
             if isinstance(target, ast.Attribute) and last_name(target.value) == "self":
-                found.setdefault(target.attr, []).append(statement.value)
+                found.setdefault(target.attr, []).append(value)
     plain = {name: values[-1] for name, nodes in found.items() if (values := [v for n in nodes for v in _either(n)])}
     plain = {name: value for name, value in plain.items() if not _is_open(name, value)}
     return plain if len(plain) >= _FEWEST_SETTINGS and 2 * len(plain) >= len(found) else {}
+
+
+def _only_holds(node: ast.ClassDef) -> bool:
+    """Tell whether a class does nothing but keep what it is given, and turn it into other forms."""
+    methods = [child for child in node.body if isinstance(child, ast.FunctionDef)]
+    return all(method.decorator_list or method.name.startswith(("__", "to_", "from_")) for method in methods)
 
 
 def _is_open(name: str, value: Any) -> bool:
@@ -133,7 +155,7 @@ def _is_open(name: str, value: Any) -> bool:
 def _either(node: ast.expr) -> list[Any]:
     """Return a literal, or the one that a condition chooses."""
     branches = [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
-    return [value for branch in branches for value in _literal(branch)]
+    return [value for branch in branches for value in literal(branch)]
 
 
 def choices(tree: Tree) -> dict[str, list[str]]:
@@ -159,6 +181,17 @@ def siblings(tree: Tree, wanted: Collection[str]) -> dict[str, list[str]]:
             for word in sought.intersection(words) if len(words) > 1 else ():
                 found[word].update(dict.fromkeys(words))
     return {word: [other for other in others if other != word][:_MOST_CHOICES] for word, others in found.items()}
+
+
+def sides(sets: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return the sides of pictures that sets of settings name, the most frequent first."""
+    found: Counter[int] = Counter()
+    for values in (inner for each in sets for inner in nested(each)):
+        named = (value for name, value in values.items() if isinstance(name, str) and name.lower() in _SIDES)
+        for value in named:
+            listed = value if isinstance(value, list) else [value]
+            found.update({side for side in listed if type(side) is int and 8 <= side <= _LARGEST_SIDE})
+    return [side for side, _ in found.most_common(_MOST_SIDES)]
 
 
 def reassigned(tree: Tree) -> Iterator[tuple[Module, str, ast.expr]]:

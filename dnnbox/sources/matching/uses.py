@@ -11,7 +11,7 @@ from dnnbox.sources.matching.classes import Classes, ClassInfo, lineage
 from dnnbox.sources.matching.reading import Tree, walk
 
 _READERS = frozenset(("get", "getattr", "hasattr"))
-_MOST_NAMES = 200
+_MOST_NAMES, _MOST_INSIDE = 200, 12
 
 
 def uses_of(
@@ -26,6 +26,31 @@ def uses_of(
             wanted = isinstance(node, ast.FunctionDef) and f"{module.path}:{node.name}" in callees
             if wanted and isinstance(node, ast.FunctionDef) and (found := _of_function(node, ())):
                 yield f"{module.path}:{node.name}", found
+
+
+def inside(tree: Tree) -> dict[str, list[str]]:
+    """Return what functions read from what they read from a parameter: ``shape`` from ``space`` of ``env.space.shape``.
+
+    A method that is called is not read. What a forward pass gets is tensors.
+    """
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for module in tree.modules:
+        for function in () if module.document else module.functions:
+            if function.name != "forward":
+                for name, inner in _read_inside(function, set(parameters(function))):
+                    found[name][inner] = None
+    return {name: list(inner)[:_MOST_INSIDE] for name, inner in found.items()}
+
+
+def _read_inside(function: ast.FunctionDef, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    below = walk(function)
+    called = {id(node.func) for node in below if isinstance(node, ast.Call)}
+    for node in below:
+        is_read = isinstance(node, (ast.Attribute, ast.Subscript)) and id(node) not in called
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and is_read:
+            outer, inner = _read(node.value), _name_read(node)
+            if inner and outer[1] and outer[0] in names:
+                yield outer[1], inner
 
 
 def _of_class(info: ClassInfo, classes: Classes) -> dict[str, list[str]]:
@@ -58,10 +83,8 @@ def _of_function(function: ast.FunctionDef, others: Sequence[ast.FunctionDef]) -
 
 def _read(node: ast.AST) -> tuple[str, str]:
     """Return (what is read from, the name that is read), or empty names."""
-    if isinstance(node, ast.Attribute):
-        return _base(node.value), node.attr
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        return _base(node.value), node.slice.value if isinstance(node.slice.value, str) else ""
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        return _base(node.value), _name_read(node)
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
@@ -71,6 +94,14 @@ def _read(node: ast.AST) -> tuple[str, str]:
         second = node.args[1]
         return _base(node.args[0]), str(second.value) if isinstance(second, ast.Constant) else ""
     return "", ""
+
+
+def _name_read(node: ast.Attribute | ast.Subscript) -> str:
+    """Return the attribute, or the word that is the subscript; "" for a subscript of another kind."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    word = node.slice.value if isinstance(node.slice, ast.Constant) else None
+    return word if isinstance(word, str) else ""
 
 
 def _base(node: ast.expr) -> str:

@@ -9,53 +9,40 @@ from __future__ import annotations
 
 import ast
 import itertools
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
 from dnnbox.sources.matching import sequences
-from dnnbox.sources.matching.bindings import Given, assignments, defaults, kept_on_self
+from dnnbox.sources.matching.bindings import Given, assignments, before, defaults, kept_on_self
 from dnnbox.sources.matching.classes import called, last_name
 from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined
+from dnnbox.sources.matching.lookups import looked_up, references
+from dnnbox.sources.matching.plain import (
+    OPERATORS,
+    Unknown,
+    Value,
+    calculated,
+    encoded,
+    is_known,
+    is_plain,
+    is_reference,
+    items,
+)
 from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.settings import is_config
 
-Value = Any
 _MOST_VALUES = 16
 _MOST_COMBINATIONS = 24
 _MOST_HELD = 4
+_MOST_CALLEES = 4
 _DEEPEST = 7
-_LARGEST_POWER = 1 << 40
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-
-
-class Unknown(Exception):
-    """The expression's value depends on what only a run can tell."""
 
 
 def reference(module: Module, name: str) -> Value:
     """Return a reference to a name that is defined in a file of the tree."""
     return {"$ref": f"{module.path}:{name}"}
-
-
-def is_reference(value: Value) -> bool:
-    """Tell whether a value is a reference."""
-    return isinstance(value, dict) and set(value) == {"$ref"}
-
-
-def is_known(value: Value) -> bool:
-    """Tell whether nothing in a value is unknown."""
-    if isinstance(value, dict):
-        return "$unknown" not in value and all(is_known(item) for item in value.values())
-    return all(is_known(item) for item in value) if isinstance(value, list) else True
 
 
 class Evaluator:
@@ -107,15 +94,17 @@ class Evaluator:
             except Unknown:  # then what the function itself says
                 pass
         if function is not None and (found := self._in_function(function).get(name)):
-            return self._any_of(found, module, function, depth)
+            return self._any_of(before(found, node), module, function, depth)
         if found := self._in_module(module).get(name):
-            return self._any_of(found, module, None, depth)
+            return self._any_of(before(found, node) if function is None else found, module, None, depth)
         if name in module.aliases:
             return self._imported(module, name, depth)
         if name in definitions(module):
             return [reference(module, name)]
         home = self.homes.home(name, module)
-        return self._option(name, module) if home in (module, None) else self._of_name(node, home, None, depth)
+        return (
+            self._option(name, module) if home in (module, None) else self._of_name(ast.Name(name), home, None, depth)
+        )
 
     def _any_of(
         self, nodes: Sequence[ast.expr], module: Module, function: ast.FunctionDef | None, depth: int
@@ -158,7 +147,7 @@ class Evaluator:
             self._locals[id(function)] = found
         return self._locals[id(function)]
 
-    def _option(self, name: str, module: Module) -> list[Value]:
+    def _option(self, name: str, module: Module, _: int = 0) -> list[Value]:
         """Return what a name may be as an option of a script: of the same file, else of any."""
         own = self.settings.get(module.path, {})
         if name in own:
@@ -180,7 +169,7 @@ class Evaluator:
                 return self._of_name(ast.Name(node.attr), target, None, depth)
             holder = self.homes.file_of(home, source) if original else None
             if holder is not None and (holder := self.homes.home(original, holder)) is not None:
-                return self._member(holder, original, node.attr)
+                return self._member(holder, original, node.attr, depth)
             if not source.startswith("."):
                 return [{"$ref": f"{joined(source, original)}:{node.attr}"}]
         if isinstance(base, ast.Name) and home is not None and has_members(home, base.id):
@@ -188,26 +177,36 @@ class Evaluator:
         dotted = ast.unparse(base)
         if dotted.startswith(("nn.", "torch.")) or dotted in ("nn", "torch"):
             return [{"$ref": f"{dotted.replace('nn', 'torch.nn', 1) if dotted[:2] == 'nn' else dotted}:{node.attr}"}]
-        try:
-            return self._option(node.attr, module)
-        except Unknown:
-            return self._held(node.attr, depth)
+        for known in (self._option, self._held, self._set_in_a_file):
+            with suppress(Unknown):
+                return known(node.attr, module, depth)
+        raise Unknown
 
-    def _member(self, home: Module, name: str, attribute: str) -> list[Value]:
-        """Return what an object or a class of another file holds: an option of that name goes before an object's."""
-        if not has_members(home, name):
-            try:
-                return self._option(attribute, home)
-            except Unknown:
-                pass
+    def _member(self, home: Module, name: str, attribute: str, depth: int) -> list[Value]:
+        """Return what an object or a class of another file holds: an option of that name goes before an object's, and
+        so does what a file of settings sets, for such an object may be filled from it."""
+        for known in () if has_members(home, name) else (self._option, self._set_in_a_file):
+            with suppress(Unknown):
+                return known(attribute, home, depth)
         return [reference(home, f"{name}.{attribute}")]
 
-    def _held(self, name: str, depth: int) -> list[Value]:
+    def _set_in_a_file(self, name: str, _: Module, depth: int) -> list[Value]:
+        """Return what a file that does little but set values says under a name."""
+        if name not in self._files_of_settings:
+            raise Unknown
+        return self._of_name(ast.Name(name), self._files_of_settings[name], None, depth)
+
+    @cached_property
+    def _files_of_settings(self) -> dict[str, Module]:
+        files = [module for module in self.tree.modules if not module.document and is_config(module)]
+        return {name: module for module in reversed(files) for name in self._in_module(module)}
+
+    def _held(self, name: str, _: Module, depth: int) -> list[Value]:
         """Return what objects of the tree keep under that name, ``self.name = …``, where it is plain."""
         values: list[Value] = []
         for module, node in self._attributes.get(name, ())[:_MOST_HELD]:
             try:
-                values += [v for v in self._values(node, module, None, depth) if v not in values and _is_plain(v)]
+                values += [v for v in self._values(node, module, None, depth) if v not in values and is_plain(v)]
             except (Unknown, ArithmeticError, TypeError, ValueError):
                 continue
         if not values:
@@ -221,6 +220,8 @@ class Evaluator:
     def _of_subscript(
         self, node: ast.Subscript, module: Module, function: ast.FunctionDef | None, depth: int
     ) -> list[Value]:
+        if looked_up(node) is not None:
+            return self._looked_up(node, module, function, depth)
         try:
             bases = self._values(node.value, module, function, depth)
         except Unknown:
@@ -231,7 +232,7 @@ class Evaluator:
             keys = self._values(node.slice, module, function, depth)
         except Unknown:
             keys = []
-        values = [value for base in bases for value in _items(base, keys)]
+        values = [value for base in bases for value in items(base, keys)]
         if not values:
             raise Unknown
         return values
@@ -251,12 +252,12 @@ class Evaluator:
         return [-value for value in values] if isinstance(node.op, ast.USub) else values
 
     def _of_binop(self, node: ast.BinOp, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
-        action = _OPERATORS.get(type(node.op))
+        action = OPERATORS.get(type(node.op))
         if action is None:
             raise Unknown
         left, right = (self._values(side, module, function, depth) for side in (node.left, node.right))
         pairs = itertools.islice(itertools.product(left, right), _MOST_COMBINATIONS)
-        return [_calculated(action, a, b) for a, b in pairs]
+        return [calculated(action, a, b) for a, b in pairs]
 
     def _of_compare(self, *_: Any) -> list[Value]:
         return [True, False]
@@ -294,14 +295,28 @@ class Evaluator:
             return self._some(sequences.called(name, node, lambda part: self._values(part, module, function, depth)))
         if name in ("parse_args", "load", "safe_load"):
             raise Unknown
-        callee = self._values(node.func, module, function, depth)[0]
-        if not is_reference(callee) or (node.keywords and any(keyword.arg is None for keyword in node.keywords)):
+        if name == "getattr" and looked_up(node) is not None:
+            return self._looked_up(node, module, function, depth)
+        if any(isinstance(argument, ast.Starred) for argument in node.args) or not all(k.arg for k in node.keywords):
             raise Unknown
-        if any(isinstance(argument, ast.Starred) for argument in node.args):
-            raise Unknown
-        arguments = [self._passed(argument, callee, module, function, depth) for argument in node.args]
-        named = {str(k.arg): self._passed(k.value, callee, module, function, depth) for k in node.keywords}
-        return [{"$call": [callee, arguments, named]}]
+        callees = self._some([v for v in self._values(node.func, module, function, depth) if is_reference(v)])
+        found: list[Value] = []
+        for callee in callees[:_MOST_CALLEES]:
+            arguments = [self._passed(argument, callee, module, function, depth) for argument in node.args]
+            named = {str(k.arg): self._passed(k.value, callee, module, function, depth) for k in node.keywords}
+            found.append({"$call": [callee, arguments, named]})
+        return found
+
+    def _looked_up(self, node: ast.expr, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        """Return what a text names in a module; of another object, what it holds under a word that is written there."""
+        lookup = looked_up(node)
+        assert lookup is not None
+        found = references(lookup, self._values(lookup.key, module, function, depth), module, self.homes)
+        if found or not isinstance(lookup.key, ast.Constant) or lookup.place is None:
+            return self._some(found)
+        held = ast.Attribute(lookup.place, str(lookup.key.value))
+        others = node.args[2:3] if isinstance(node, ast.Call) else []
+        return self._any_of([held, *others], module, function, depth)
 
     def _of_listcomp(
         self, node: ast.ListComp | ast.GeneratorExp, module: Module, function: ast.FunctionDef | None, depth: int
@@ -332,49 +347,6 @@ class Evaluator:
         assert isinstance(node.func, ast.Attribute)
         item = ast.Subscript(node.func.value, node.args[0])
         return self._any_of([item, *node.args[1:2]], module, function, depth)
-
-
-def _items(base: Value, keys: Sequence[Value]) -> Iterator[Value]:
-    if isinstance(base, dict) and "$tuple" in base:
-        base = base["$tuple"]
-    if isinstance(base, dict) and not any(key.startswith("$") for key in base):
-        named = [base[key] for key in keys if isinstance(key, str) and key in base]
-        yield from named or base.values()
-    elif isinstance(base, list):
-        numbers = [key for key in keys if isinstance(key, int) and -len(base) <= key < len(base)]
-        yield from [base[number] for number in numbers] or base
-
-
-def _calculated(action: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
-    left, right = (v["$tuple"] if isinstance(v, dict) and "$tuple" in v else v for v in (left, right))
-    sizes = [v for v in (left, right) if isinstance(v, (int, float))]
-    if any(abs(size) > _LARGEST_POWER for size in sizes) or any(isinstance(v, dict) for v in (left, right)):
-        raise Unknown
-    if action is operator.mul and any(isinstance(v, (list, str)) for v in (left, right)) and max(sizes) > 256:
-        raise Unknown
-    return action(left, right)
-
-
-def _is_plain(value: Value) -> bool:
-    """Tell whether a value is one, or a list of some: an array counts, another object does not."""
-    if isinstance(value, dict) and "$call" in value:
-        return value["$call"][0].get("$ref", "") in ("numpy:array", "np:array")
-    return is_known(value) and not is_reference(value)
-
-
-def encoded(value: object) -> Value:
-    """Return a Python literal as JSON; raises Unknown for what has no form here (bytes, sets, complex numbers)."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value
-    if isinstance(value, list):
-        return [encoded(item) for item in value]
-    if isinstance(value, tuple):
-        return {"$tuple": [encoded(item) for item in value]}
-    if isinstance(value, dict) and all(isinstance(key, (str, int)) for key in value):
-        return {str(key): encoded(item) for key, item in value.items()}
-    raise Unknown
 
 
 __all__ = ["Evaluator", "Unknown", "Value", "encoded", "is_known", "last_name"]

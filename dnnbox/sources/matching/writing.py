@@ -69,7 +69,8 @@ class _Code:
 def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: SourceTree) -> Recipe:
     """Return the recipe of a match: the build's body, example inputs, the call, and why."""
     code = _Code()
-    call = f"{code.name(match['callee'])}({code.arguments(match['args'], match['kwargs'])})"
+    given = "" if match.get("is_object") else f"({code.arguments(match['args'], match['kwargs'])})"
+    call = code.name(match["callee"]) + given
     example = match.get("example")
     inputs, forward = _inputs(example) if example else ([], "self.model(**inputs)")
     cls = str(match["class"])

@@ -495,6 +495,160 @@ class Config:
         "cls": "torch.nn.modules.container.Sequential",
     },
     {
+        # The class wraps what a text names among the functions of a file, and the result takes the name of its part.
+        "name": "wrapped_under_one_name",
+        "files": {
+            "nets.py": NET.replace("width, depth, classes=10", "width, depth, classes")
+            + """
+
+class Head(nn.Module):
+    def __init__(self, width, classes):
+        super().__init__()
+        self.last = nn.Linear(width, classes)
+
+    def forward(self, x):
+        return self.last(x)
+
+
+class Wrapper(nn.Module):
+    def __init__(self, backbone, head):
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, images):
+        return self.head(self.backbone(images))
+""",
+            "zoo.py": "from nets import Net\n\n\ndef wide(classes=7):\n    return Net(24, 5, classes)\n",
+            "main.py": """
+import argparse
+
+import torch
+import zoo
+from nets import Head, Wrapper
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--arch", default="wide", choices=["wide"] + torch.hub.list("example/zoo"))
+parser.add_argument("--words", type=int, default=30)
+
+
+def train(args):
+    net = zoo.__dict__[args.arch]()
+    width = net.head.out_features
+    net = Wrapper(net, Head(width, args.words))
+    net = torch.nn.parallel.DistributedDataParallel(net)
+
+
+train(parser.parse_args())
+""",
+        },
+        "make": f"""{_PLAIN}
+whole = nn.ModuleDict({{"backbone": net(24, 5, 7), "head": nn.ModuleDict({{"last": nn.Linear(7, 30)}})}})
+saved = {{"student": {{"module." + k: v for k, v in whole.state_dict().items()}}, "epoch": 3}}
+""",
+        "cls": "nets.Wrapper",
+        "arguments": {},
+    },
+    {
+        "name": "settings_by_levels",
+        "files": {
+            "config.py": """
+from yacs.config import CfgNode as CN
+
+_C = CN()
+_C.DATA = CN()
+_C.DATA.SIZE = 32
+_C.MODEL = CN()
+_C.MODEL.NET = CN()
+_C.MODEL.NET.WIDTH = 8
+_C.MODEL.NET.DEPTH = 5
+_C.MODEL.NET.CLASSES = 7
+
+
+def get_config(args):
+    config = _C.clone()
+    config.merge_from_file(args.cfg)
+    return config
+""",
+            "configs/wide.yaml": "MODEL:\n  NAME: wide\n  NET:\n    WIDTH: 24\n",
+            "net.py": NET
+            + """
+
+class Whole(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.net = Net(config.MODEL.NET.WIDTH, config.MODEL.NET.DEPTH, classes=config.MODEL.NET.CLASSES)
+        self.size = config.DATA.SIZE
+
+    def forward(self, images):
+        return self.net(images[..., : self.size, : self.size])
+""",
+            "train.py": "from config import get_config\nfrom net import Whole\n\nconfig = get_config(args)\nmodel = Whole(config)\n",
+        },
+        "make": f"{_PLAIN}\nsaved = {{'net.' + k: v for k, v in net(24, 5, 7).state_dict().items()}}\n",
+        "cls": "net.Whole",
+        "arguments": {},
+    },
+    {
+        "name": "object_of_a_missing_package",
+        "files": {
+            "agent.py": """
+import gymnasium
+import numpy as np
+from torch import nn
+
+
+class Agent(nn.Module):
+    def __init__(self, envs):
+        super().__init__()
+        seen = np.array(envs.single_observation_space.shape).prod()
+        self.actor = nn.Sequential(nn.Linear(seen, 64), nn.Tanh(), nn.Linear(64, envs.single_action_space.n))
+
+    def forward(self, x):
+        return self.actor(x)
+
+
+envs = gymnasium.vector.SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
+agent = Agent(envs)
+""",
+        },
+        "make": """
+from torch import nn
+saved = nn.ModuleDict({"actor": nn.Sequential(nn.Linear(17, 64), nn.Tanh(), nn.Linear(64, 6))}).state_dict()
+""",
+        "cls": "agent.Agent",
+        "arguments": {},
+    },
+    {
+        "name": "kernels_compiled_at_import",
+        "files": {
+            "op.py": """
+import os
+
+import torch
+from torch.utils.cpp_extension import load
+
+fused = load("fused", sources=[os.path.join(os.path.dirname(__file__), "fused.cu")])
+
+
+def activated(x):
+    return torch.relu(x) if x.device.type == "cpu" else fused.relu(x)
+""",
+            "net.py": "from op import activated\n" + NET.replace("torch.relu(", "activated("),
+            "settings.py": "net_width = 24\nnet_depth = 5\nseed = 1\nrate = 0.1\n",
+            "params.py": "class Params:\n    def read(self, path):\n        pass\n\n\nparams = Params()\n",
+            "sample.py": """
+from net import Net
+from params import params as p
+
+p.read("settings.py")
+model = Net(p.net_width, p.net_depth, classes=7)
+""",
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",

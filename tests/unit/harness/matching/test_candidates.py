@@ -220,3 +220,15 @@ def test_switched_off__somebodys_weights__as_the_class_says_none(default: Any, o
         raise NotImplementedError
 
     assert switched_off(dict(inspect.signature(net).parameters), {}) == {"pretrained": off}
+
+
+def test_setting__nothing_of_that_name__is_an_object_of_what_is_read_from_it() -> None:
+    tables = [{"where": "a.py", "values": {"n": [6], "seed": []}}]
+    candidates = _candidates({"tables": tables, "inside": {"space": ["n", "width", "space"]}}, "w.pt")
+
+    made = candidates.setting("space")
+
+    assert made["n"] == 6
+    assert made["width"] == 16  # the most common size
+    assert made["space"]["space"]["space"] == 2
+    assert candidates.setting("n") == 6

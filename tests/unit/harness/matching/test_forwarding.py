@@ -6,7 +6,7 @@ import inspect
 import types
 from typing import Any
 
-from dnnbox.harness.matching import arguments, comparing, forwarding
+from dnnbox.harness.matching import arguments, comparing, describing, forwarding
 
 
 def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> None:
@@ -117,3 +117,50 @@ def test_argument__parameter_that_is_asked_for_yes_or_no__is_a_switch() -> None:
     made = [arguments.argument(None, layers, p, guess, place, forward) for place, p in enumerate(parameters)]
 
     assert [value if value in (False, None) else "tensor" for value in made] == ["tensor", False, None, "tensor"]
+
+
+def test_main_shapes__what_a_comment_says__is_tried_and_words_alone_are_not() -> None:
+    def series(sounds: Any, faces: Any) -> Any:
+        # sounds = (B, T, 1, 80, 16), as many as faces
+        return sounds, faces
+
+    def picture(x: Any) -> Any:  # x: [B, 3, 96, 96]
+        return x
+
+    def words(x: Any) -> Any:  # x: [Batch, Length, Channel]
+        return x
+
+    assert describing.main_shapes(series, "sounds", {}) == [[1, 1, 80, 16], [1, 2, 1, 80, 16]]
+    assert describing.main_shapes(series, "faces", {}) == []
+    assert describing.main_shapes(picture, "x", {}) == [[1, 3, 96, 96]]
+    assert describing.main_shapes(words, "x", {}) == []
+    assert describing.main_shapes(words, "x", {"Channel": 7}) == [[1, 2, 7]]
+
+
+def test_specs__main_input_of_a_comment__those_beside_it_have_the_sides_of_the_source() -> None:
+    class Net:
+        def forward(self, sounds: Any, faces: Any) -> Any:
+            # sounds = (B, 1, 80, 16)
+            raise NotImplementedError
+
+        def named_modules(self) -> list[Any]:
+            return []
+
+    first = next(iter(forwarding._specs(Net(), {"examples": [], "sides": [96]})))
+
+    assert [value["$tensor"][1] for value in first["args"]] == [[1, 1, 80, 16], [1, 3, 96, 96]]
+
+
+def test_specs__options_that_scripts_pass__come_first_and_may_be_left_out() -> None:
+    class Net:
+        def forward(self, x: Any, radii: Any = None) -> Any:
+            raise NotImplementedError
+
+        def named_modules(self) -> list[Any]:
+            return []
+
+    specs = list(forwarding._specs(Net(), {"examples": [], "passed": {"radii": [2, 8]}}))
+
+    assert specs[0]["kwargs"] == {"radii": [2, 8]}
+    assert specs[-1]["kwargs"] == {}
+    assert specs[0]["args"] == specs[len(specs) // 2]["args"]

@@ -15,8 +15,8 @@ from dnnbox.sources.matching.plan import search_plan
 from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
 from dnnbox.sources.matching.recipes import Recipes
-from dnnbox.sources.matching.settings import choices, class_configs, options_of, siblings, tables
-from dnnbox.sources.matching.uses import uses_of
+from dnnbox.sources.matching.settings import choices, class_configs, options_of, siblings, sides, tables
+from dnnbox.sources.matching.uses import inside, uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import of_keys
 
@@ -62,6 +62,36 @@ def test_rank__names_of_one_class__puts_it_first(tmp_path: Path) -> None:
     assert ranked[0].info.ref == "nets.py:Net"
     assert ranked[0].score == pytest.approx(1.0)
     assert ranked[0].score > 2 * ranked[1].score
+
+
+def test_rank__layers_put_into_a_list__tell_a_class_with_parts_from_one_without(tmp_path: Path) -> None:
+    start = "    def __init__(self):\n        layers = [nn.Conv2d(3, 8, 3)]\n"
+    end = "        self.model = nn.Sequential(*layers)\n"
+    middles = {
+        "Plain": "        layers += [nn.ReLU(), nn.Conv2d(8, 8, 3)]\n",
+        "Parted": "        layers.append(nn.ReLU())\n        for _ in range(2):\n            layers += [Part()]\n",
+    }
+    nets = _NETS + "".join(f"class {name}(nn.Module):\n{start}{middle}{end}" for name, middle in middles.items())
+    ranking = Ranking(Classes(_tree(tmp_path, nets=nets)))
+
+    with_parts = ["model.0.weight", "model.2.conv.weight", "model.3.conv.weight"]
+    assert next(each.info.name for each in ranking.rank(with_parts)) == "Parted"
+    assert next(each.info.name for each in ranking.rank(["model.0.weight", "model.2.weight"])) == "Plain"
+
+
+def test_calls__name_of_which_several_files_have_a_class__is_the_one_of_the_same_folder(tmp_path: Path) -> None:
+    for folder, width in (("one", 3), ("two", 4)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "nets.py").write_text(_NETS)
+        (tmp_path / folder / "use.py").write_text(f"from nets import *\nmodel = Net({width})\n")
+        (tmp_path / folder / "more.py").write_text(f"from nets import Other\nmodel = Other({width})\n")
+    classes, recipes = _recipes(read_tree(tmp_path))
+
+    found = {(i.ref, r.args) for name in ("Net", "Other") for i in classes.by_name[name] for r in recipes.calls(i)}
+
+    assert found == {
+        (f"{folder}/nets.py:{n}", (w,)) for folder, w in (("one", 3), ("two", 4)) for n in ("Net", "Other")
+    }
 
 
 def test_rank__class_that_holds_itself__ends(tmp_path: Path) -> None:
@@ -132,13 +162,19 @@ args.name = args.name.upper()
 model = Net(args)
 """
     _tree(tmp_path, nets=_NETS, use=use)
-    weights = tmp_path / "weights.safetensors"
-    header = json.dumps({"head.weight": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}}).encode()
-    weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    plan = search_plan([tmp_path], identified(_weights(tmp_path, "head.weight")))
 
-    tables = {table["where"]: table["values"] for table in search_plan([tmp_path], identified(weights))["tables"]}
+    tables = {table["where"]: table["values"] for table in plan["tables"]}
 
     assert tables["use.py"] == {"sizes": [[3, 4, 5], "3,4,5"], "name": ["plain"]}
+
+
+def _weights(folder: Path, name: str) -> Path:
+    """Write a file of weights with one tensor."""
+    weights = folder / "weights.safetensors"
+    header = json.dumps({name: {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}}).encode()
+    weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    return weights
 
 
 def _value(code: str) -> object:
@@ -240,6 +276,17 @@ class Config:
     ]
 
 
+def test_class_configs__what_a_class_keeps_of_its_parameters__is_their_default(tmp_path: Path) -> None:
+    kept = "\n".join(f"        self.{name} = {name}" for name in ("n_vocab", "width", "depth", "rate"))
+    constructor = f"    def __init__(self, n_vocab=90, width=8, depth=2, rate=0.1):\n{kept}\n"
+    config = f"class Config:\n{constructor}    def to_dict(self):\n        return vars(self)\n"
+    active = f"class Active:\n{constructor}    def call(self):\n        return 1\n"
+
+    assert list(class_configs(_tree(tmp_path, config=config + active))) == [
+        ("config.py:Config", {"n_vocab": 90, "width": 8, "depth": 2, "rate": 0.1})
+    ]
+
+
 def test_is_known__unknown_inside__is_not() -> None:
     assert is_known([1, {"a": {"$tuple": [2]}}])
     assert not is_known([1, {"a": {"$unknown": "x"}}])
@@ -275,6 +322,43 @@ class Net(nn.Module):
     assert dict(uses_of(tree, classes, classes.by_name["Net"], ())) == {"net.py:Net": {"opt": ["width", "depth"]}}
 
 
+def test_inside__what_is_read_of_an_attribute_of_a_parameter__is_told_without_methods(tmp_path: Path) -> None:
+    code = """
+def build(env, args):
+    size = env.space.shape[0] + env.space.n + env["more"]["deep"] + args.name.count("x")
+    return size + other.space.high
+def forward(x):
+    return x.data.sizes
+"""
+    assert {name: set(read) for name, read in inside(_tree(tmp_path, net=code)).items()} == {
+        "space": {"shape", "n"},
+        "more": {"deep"},
+    }
+
+
+def test_plan__parameters_of_the_forward_pass_that_are_options__get_their_numbers(tmp_path: Path) -> None:
+    nets = _NETS + "\n    def forward(self, x, radii=None, mode=None, mask=None, depth=3):\n        pass\n"
+    use = """
+parser.add_argument("--radii", nargs="+", default=[2, 8])
+parser.add_argument("--mode", default="plain")
+parser.add_argument("--depth", default=9)
+args = parser.parse_args()
+args.more = 7
+"""
+    _tree(tmp_path, nets=nets, use=use)
+    plan = search_plan([tmp_path], identified(_weights(tmp_path, "tail.weight")))
+
+    assert {entry["name"]: entry["passed"] for entry in plan["classes"]}["Other"] == {"radii": [2, 8]}
+    assert plan["tables"][0]["values"]["more"] == [7]
+
+
+def test_sides__what_settings_call_the_size_of_a_picture__most_frequent_first() -> None:
+    sets = [{"img_size": 96, "seed": 64}, {"data": {"IMAGE_SIZE": [192, 256], "crop_size": 96.5}}, {"img_size": 96}]
+
+    assert sides(sets)[0] == 96
+    assert sorted(sides(sets)) == [96, 192, 256]
+
+
 def test_views__wrapper_and_parts__are_offered() -> None:
     views = of_keys(["module.net.a.weight", "module.net.b.weight", "module.loss"])
 
@@ -289,6 +373,17 @@ def test_distances__file_that_an_entry_script_imports__is_nearer(tmp_path: Path)
 
     assert near["used.py"] == near["predict.py"] + 1
     assert "unused.py" not in near
+
+
+def test_distances__what_a_document_imports_by_name__is_nearer_than_what_lies_beside_it(tmp_path: Path) -> None:
+    package = tmp_path / "pack"
+    package.mkdir()
+    (package / "__init__.py").write_text("from pack.one import Net\nfrom .two import Other\n")
+    for name in ("one", "two"):
+        (package / f"{name}.py").write_text("class Net:\n    pass\nclass Other:\n    pass\n")
+    (tmp_path / "README.md").write_text("```python\nfrom pack import Net\nfrom torch import nn\n```\n")
+
+    assert distances(read_tree(tmp_path)) == {"pack/one.py": 1}
 
 
 def test_read_tree__readme_notebook_and_configs__are_read(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from dnnbox.sources.matching import recipe_of
 _ANSWER: dict[str, Any] = {"stand_ins": [], "lacking": [], "replaced": [], "paths": ["."]}
 
 
-def _build(ref: str, **answer: Any) -> str:
+def _build(ref: str, is_object: bool = False, **answer: Any) -> str:
     match: dict[str, Any] = {
+        "is_object": is_object,
         "class": "net.Net", "ref": ref, "callee": ref, "args": [], "kwargs": {"width": 4}, "access": "", "prefix": "",
         "origin": "README.md", "arguments": {}, "example": None, "tried": [],
     }  # fmt: skip
@@ -25,6 +26,10 @@ def test_recipe__folder_whose_name_is_none_in_python__is_imported_by_its_path() 
 
     compile(f"def build():\n    {build.replace(chr(10), chr(10) + '    ')}\n", "adapter.py", "exec")
     assert "return by_path(os.path.join(root, 'Net-v2_code/net.py')).Net(width=4)" in build
+
+
+def test_recipe__object_that_is_there_after_an_import__is_not_called() -> None:
+    assert _build("net.py:decoder", is_object=True).endswith("from net import decoder\n\nreturn decoder")
 
 
 @pytest.mark.parametrize(("replaced", "is_looked_in"), [(["files of the source"], True), (["torch.load"], False)])

@@ -1,0 +1,60 @@
+"""Settings by levels, and files that are read over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dnnbox.sources.matching.levels import levels, over
+from dnnbox.sources.matching.reading import read_tree
+
+_CONFIG = """
+from yacs.config import CfgNode as CN
+
+_C = CN()
+_C.MODEL = CN()
+_C.MODEL.WIDTH = 8
+_C.MODEL.NET = CN()
+_C.MODEL.NET.DEPTHS = (2, 2)
+_C.SEED = 0
+_C.ROOT = os.getcwd()
+_C.SEED.STEP = 3
+
+def get_config():
+    config = ConfigDict()
+    config.a, config.b = 1, 2
+    config.width = 4
+    config.depth = 2 * 3
+    config.name = "x"
+    config.rate = 0.1
+    other.width = 3
+    return config
+
+class Net:
+    def __init__(self):
+        self.a = 1
+        self.b = 2
+        self.c = 3
+        self.d = 4
+"""
+
+
+def test_levels__attributes_of_one_name__are_nested_settings(tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text(_CONFIG + "_C.MODEL.WIDTH = 9\n")
+
+    assert dict(levels(read_tree(tmp_path))) == {
+        "config.py: _C": {"MODEL": {"WIDTH": 9, "NET": {"DEPTHS": {"$tuple": [2, 2]}}}, "SEED": 0},
+        "config.py: config": {"width": 4, "depth": 6, "name": "x", "rate": 0.1},
+    }
+
+
+def test_over__file_of_the_same_levels__is_laid_over_the_defaults_and_others_are_left_alone() -> None:
+    under = {"MODEL": {"WIDTH": 8, "NET": {"DEPTH": 2, "KIND": "a"}}, "SEED": 0}
+    trees = [{"OTHER": {"WIDTH": 1}}, under]
+
+    laid = over({"MODEL": {"NAME": "x", "WIDTH": 24, "NET": {"DEPTH": 6}}}, trees)
+
+    assert laid == {"MODEL": {"WIDTH": 24, "NAME": "x", "NET": {"DEPTH": 6, "KIND": "a"}}, "SEED": 0}
+    assert under["MODEL"] == {"WIDTH": 8, "NET": {"DEPTH": 2, "KIND": "a"}}
+    for values in ({"SEED": 3}, {"MODEL": {"A": 1, "B": 2}}, {}):
+        assert over(values, trees) is values
+    assert over({"SEED": 3}, []) == {"SEED": 3}

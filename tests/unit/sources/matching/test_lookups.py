@@ -1,0 +1,90 @@
+"""What is looked up by a text, what a name is worth where it is used, and what a file of settings gives an object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnnbox.sources.matching.classes import Classes
+from dnnbox.sources.matching.reading import read_tree
+from dnnbox.sources.matching.recipes import Recipes
+from dnnbox.sources.matching.settings import tables
+from dnnbox.sources.matching.values import Evaluator
+
+_NET = "from torch import nn\nclass Net(nn.Module):\n    pass\nclass Head(nn.Module):\n    pass\n"
+_ZOO = "from blocks import *\ndef small(width=3):\n    pass\n"
+
+
+def _calls(tmp_path: Path, use: str, **files: str) -> list[tuple[Any, ...]]:
+    for name, text in {"net": _NET, "zoo": _ZOO, "blocks": "def wide():\n    pass\n", "use": use, **files}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    tree = read_tree(tmp_path)
+    classes = Classes(tree)
+    recipes = Recipes(tree, classes, Evaluator(tree, tables(tree)))
+    return [recipe.args for recipe in recipes.calls(classes.by_name["Net"][0])]
+
+
+def _call(place: str, *args: Any, **named: Any) -> dict[str, Any]:
+    return {"$call": [{"$ref": place}, list(args), named]}
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted"),
+    [
+        ("zoo.__dict__['small'](width=4)", _call("zoo.py:small", width=4)),
+        ("vars(zoo)['wide']()", _call("zoo.py:wide")),
+        ("getattr(zoo, kind)()", _call("zoo.py:wide")),
+        ("globals()['local']()", _call("use.py:local")),
+        ("library.__dict__[kind]()", _call("torchvision.models:wide")),
+        ("getattr(tv.models, kind)()", _call("torchvision.models:wide")),
+        ("getattr(args, 'depth', 2)", 9),
+        ("getattr(args, 'unheard_of', 2)", 2),
+        ("zoo.__dict__['absent']()", {"$unknown": "zoo.__dict__['absent']()"}),
+        ("one.other.__dict__[kind]()", {"$unknown": "one.other.__dict__[kind]()"}),
+    ],
+)
+def test_calls__what_a_text_names__is_that_of_the_module(made: str, wanted: Any, tmp_path: Path) -> None:
+    use = f"""
+import zoo
+import torchvision as tv
+import torchvision.models as library
+from net import Net
+parser.add_argument("--depth", default=9)
+kind = "wide"
+def local():
+    pass
+model = Net({made})
+"""
+    assert _calls(tmp_path, use)[0] == (wanted,)
+
+
+def test_calls__name_that_is_given_its_own_wrapper__is_what_it_was_above(tmp_path: Path) -> None:
+    use = """
+import zoo
+from net import Net, Head
+def build(args):
+    net = zoo.small(width=2)
+    net = Net(net, Head())
+    net = zoo.wide(net)
+    return net
+later = Net(unheard_of)
+unheard_of = 3
+"""
+    # Where nothing was given above, what comes below may be meant: functions are read out of their order.
+    assert _calls(tmp_path, use) == [(3,), (_call("zoo.py:small", width=2), _call("net.py:Head"))]
+
+
+def test_calls__attribute_of_an_object_of_another_file__is_what_a_file_of_settings_sets(tmp_path: Path) -> None:
+    hold = "class Params:\n    def read(self, path):\n        pass\n\nparams = Params()\n"
+    settings = "seed = 1\nrate = 0.1\nhop = 5\nwidth = hop * 8\nname = 'x'\n"
+    use = "from hold import params as p\nfrom net import Net\np.read('settings.py')\nmodel = Net(p.width, p.other)\n"
+
+    assert _calls(tmp_path, use, hold=hold, settings=settings) == [(40, {"$ref": "hold.py:params.other"})]
+
+
+def test_calls__attribute_that_refers_to_itself__ends(tmp_path: Path) -> None:
+    use = "from net import Net\nclass A:\n    def f(self):\n        self.a = b.a\nmodel = Net(c.a)\n"
+
+    assert _calls(tmp_path, use) == [({"$unknown": "c.a"},)]
