@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import io
 import os
+import re
 import signal
 import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -252,7 +253,16 @@ def modules_in(made: Any) -> List[Tuple[str, Any]]:
         held = getattr(made, name, None) if not isinstance(made, (dict, str)) else None
         if isinstance(held, torch.nn.Module):
             found.append((".%s" % name, held))
-    return found
+    return [_unwrapped(way, module) for way, module in found]
+
+
+def _unwrapped(way: str, module: Any) -> Tuple[str, Any]:
+    """Return what is wrapped for several devices, and how to get at it."""
+    import torch
+
+    while isinstance(module, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
+        way, module = way + ".module", module.module
+    return way, module
 
 
 class Fit:
@@ -310,10 +320,10 @@ def best_fit(wanted: Shapes, made: Any) -> Tuple[Optional[Fit], str]:
 
 
 def accessed(made: Any, access: str) -> Any:
-    """Return the module at the end of ``access``."""
-    if access.startswith("["):
-        return made[int(access[1:-1])]
-    return getattr(made, access[1:]) if access else made
+    """Return the module at the end of ``access``, ``[0].module``."""
+    for number, name in re.findall(r"\[(\d+)\]|\.(\w+)", access):
+        made = made[int(number)] if number else getattr(made, name)
+    return made
 
 
 def signature_of(function: Callable[..., Any]) -> Dict[str, inspect.Parameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import itertools
 import os
@@ -351,7 +352,11 @@ class Candidates:
     def _from_sets(self, callee: str, function: Any) -> Iterator[Call]:
         """Yield calls whose keyword arguments stand together in one configuration, or in the checkpoint."""
         parameters = signature_of(function)
-        known = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        known = [
+            n
+            for n, p in parameters.items()
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and not isinstance(p.default, enum.Enum)
+        ]
         required = [n for n in known if parameters[n].default is inspect.Parameter.empty]
         for where, values in self.sets + self.tables:
             shared = {name: values[name] for name in known if name in values}

@@ -345,7 +345,7 @@ def _stem(module: Any, facts: Dict[str, Any]) -> Tuple[str, int]:
     kind = {"conv2d": "Conv2d", "conv3d": "Conv3d"}.get(facts["kind"])
     if kind and facts["channels"] > 4:
         for _, layer in module.named_modules():
-            if type(layer).__name__ == kind and layer.in_channels in (3, 1) and layer.groups == 1:
+            if _kind_of(layer) == kind and layer.in_channels in (3, 1) and layer.groups == 1:
                 return facts["kind"], int(layer.in_channels)
     return facts["kind"], facts["channels"]
 

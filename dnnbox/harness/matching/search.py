@@ -16,6 +16,7 @@ from .weights import Shapes, read, viewed
 
 _LOOK_FURTHER_SECONDS = 12.0
 _MOST_STRICT = 4  # for each class
+_WHOLE = "whole"  # the view without a cut
 _SOLVED_STARTS = 6
 _SETTING_TRIES = 25
 _IMPORT_TRIES = 4
@@ -29,7 +30,7 @@ class Match:
     def __init__(self, entry: Dict[str, Any], call: Call, access: str, view: Dict[str, Any], cls: Any) -> None:
         self.entry, self.call, self.access, self.view = entry, call, access, view
         self.cls = "%s.%s" % (cls.__module__, cls.__qualname__)
-        self.is_object = False
+        self.is_object, self.code = False, ""
         self.arguments: Dict[str, str] = {}
         self.example: Optional[Dict[str, Any]] = None
         self.tried: List[str] = []
@@ -90,7 +91,7 @@ class Search:
 
     def _is_found(self) -> bool:
         """Tell whether something fits that is no mere part of another class."""
-        return any(not self._whole_of(match.view) for match in self.strict)
+        return any(not self._whole_of(match) for match in self.strict)
 
     def wanted(self, view: Dict[str, Any]) -> Shapes:
         """Return the names and shapes of a view."""
@@ -201,8 +202,9 @@ class Search:
             call.kwargs = _pruned(call.kwargs, builder, {name for names in uses.values() for name in names})
         if "$state_dict" in repr(call.kwargs):
             self._restate(entry, match)
-        same = [m for m in self.strict if m.cls == match.cls and m.arguments == match.arguments]
-        if not same:
+        copies = [self.source.dotted(ref.partition(":")[0]) for ref in (entry["ref"], *entry["copies"])]
+        match.code = entry["ref"] if match.cls.rpartition(".")[0] in copies else match.cls
+        if not any(m.code == match.code and m.arguments == match.arguments for m in self.strict):
             self.strict.append(match)
 
     def _restate(self, entry: Dict[str, Any], match: Match) -> None:
@@ -225,9 +227,14 @@ class Search:
         from .solving import Solver
 
         ordered = sorted(self.starts, key=lambda start: (-round(start[0], 2), start[1]))
-        for count, (_, _, call, entry) in enumerate(_spread(ordered)):
-            if self._is_found() or count >= _SOLVED_STARTS or not self.budget.goes_on():
+        last_score, least = 0.0, 0.0
+        for count, (score, _, call, entry) in enumerate(_spread(ordered)):
+            if self._is_found() and not least:
+                least = last_score  # a class that began as near may fit as well
+                self.budget.found(_LOOK_FURTHER_SECONDS)
+            if score < least or count >= _SOLVED_STARTS or not self.budget.goes_on():
                 return
+            last_score = score
             self.show("solving the arguments of %s" % entry["name"])
             begin = self._opened(entry, call)
             wanted = self.wanted(self.views[entry["view"]])
@@ -300,7 +307,7 @@ class Search:
             "prefix": match.view["prefix"],
             "view": match.view["name"],
             "left_out": match.view["left_out"],
-            "part_of": self._whole_of(match.view),
+            "part_of": self._whole_of(match) if match.view["left_out"] else "",
             "origin": match.call.origin,
             "order": match.call.order,
             "arguments": match.arguments,
@@ -310,13 +317,17 @@ class Search:
             "finite": match.finite,
         }
 
-    def _whole_of(self, view: Dict[str, Any]) -> str:
-        """Return the class that explains what a view leaves out as well, were that more than a loss or the like."""
-        if view["left_out"] <= _MOST_LEFT_OUT * (view["left_out"] + view["count"]):
-            return ""
-        whole = [e for e in self.plan["classes"] if self.views[e["view"]]["left_out"] == 0]
+    def _whole_of(self, match: Match) -> str:
+        """Return the class that may explain all tensors, where a match is of what a common first name was cut off of.
+
+        Where only a loss or the like is left out, the class has to explain more than that of the match does.
+        """
+        view = match.view
+        whole = [e for e in self.plan["classes"] if e["view"] == _WHOLE != view["name"]]
         best = max(whole, key=lambda e: float(e["score"]), default=None)
-        return str(best["ref"]) if best is not None and best["score"] >= _LEAST_OF_WHOLE else ""
+        is_little = view["left_out"] <= _MOST_LEFT_OUT * (view["left_out"] + view["count"])
+        least = max(_LEAST_OF_WHOLE, float(match.entry["score"])) if is_little else _LEAST_OF_WHOLE
+        return str(best["ref"]) if best is not None and best["score"] >= least else ""
 
     def _start_as_json(self, start: Tuple[float, int, Call, Dict[str, Any]]) -> Dict[str, Any]:
         score, _, call, entry = start

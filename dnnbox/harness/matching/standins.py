@@ -88,6 +88,7 @@ def _class(name: str) -> Any:
             "__getattr__": Anything.__getattr__,
             "__call__": Anything.__call__,
             "__init_subclass__": classmethod(lambda cls, **k: None),
+            "__class_getitem__": classmethod(lambda cls, key: cls),
         },
     )
 

@@ -151,6 +151,7 @@ class Recipes:
         names: list[str] = []
         choices: list[list[Value]] = []
         splats: list[list[dict[str, Value]]] = []
+        paths: list[list[str]] = []
         for keyword in call.keywords:
             values = self.evaluator.possible(keyword.value, module, function)
             if keyword.arg is not None:
@@ -158,6 +159,8 @@ class Recipes:
                 choices.append(values)
             elif mappings := [v for v in values if isinstance(v, dict) and not any(k.startswith("$") for k in v)]:
                 splats.append(mappings)
+            else:
+                paths.append(_path(keyword.value))
         where = f"{module.path}:{call.lineno}" if not module.document else module.path
         product = itertools.product(
             itertools.product(*positional), itertools.product(*choices), itertools.product(*splats)
@@ -166,7 +169,18 @@ class Recipes:
             kwargs = dict(zip(names, named, strict=True))
             for mapping in splat:
                 kwargs |= mapping
-            yield Recipe(callee, how, where, args, {k: v for k, v in kwargs.items() if not _is_unknown(v)})
+            kwargs = {k: v for k, v in kwargs.items() if not _is_unknown(v)}
+            for config, more in self._of_configs(paths) or [(where, {})]:
+                yield Recipe(callee, how, config, args, {**kwargs, **more})
+
+    def _of_configs(self, paths: Sequence[Sequence[str]]) -> list[tuple[str, dict[str, Value]]]:
+        """Return (file, arguments) of every configuration that has a mapping at each of the paths that a call takes."""
+        found = []
+        for config in self.tree.configs if all(paths) else ():
+            inner = [_at(config.values, path) for path in paths]
+            if inner and all(isinstance(each, dict) for each in inner):
+                found.append((config.path, {str(name): value for each in inner for name, value in each.items()}))
+        return found[:_MOST_COMBINATIONS]
 
     # -- factories ---------------------------------------------------------------------------------------------------
 
@@ -282,6 +296,21 @@ def _is_plain_call(module: Module, call: ast.Call) -> bool:
     """Tell whether a function is called, ``make(…)`` or ``models.make(…)``, and no method of an object."""
     base = call.func.value if isinstance(call.func, ast.Attribute) else call.func
     return isinstance(base, ast.Name) and (base is call.func or base.id in module.aliases)
+
+
+def _path(node: ast.expr) -> list[str]:
+    """Return the words of ``config["model"]["net"]``, outermost first; [] for anything else."""
+    words: list[str] = []
+    while isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        words.insert(0, str(node.slice.value))
+        node = node.value
+    return words if isinstance(node, ast.Name) else []
+
+
+def _at(values: Any, path: Sequence[str]) -> Any:
+    for word in path:
+        values = values.get(word) if isinstance(values, dict) else None
+    return values
 
 
 def _is_unknown(value: Any) -> bool:

@@ -13,6 +13,7 @@ WRAPPERS = ("module", "_orig_mod", "_forward_module")
 """What DistributedDataParallel, torch.compile and Fabric put before every name."""
 
 _SMALLEST_PART = 0.25
+_MOST_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,15 @@ def of_keys(keys: Sequence[str]) -> tuple[View, ...]:
         rest = [key[len(wrapper) + 1 :] for key in rest]
     views = [View("whole", prefix, tuple(rest))]
     first = Counter(key.partition(".")[0] for key in rest if "." in key)
-    for name, count in first.most_common(4):
-        if count >= max(2, _SMALLEST_PART * len(rest)) and not name.isdigit():
-            part = tuple(key[len(name) + 1 :] for key in rest if key.startswith(f"{name}."))
-            views.append(View(name, f"{prefix}{name}.", part, len(rest) - count))
+    parts = {name: _part(rest, name) for name, _ in first.most_common(_MOST_PARTS)}
+    for name in sorted(parts, key=lambda name: (-first[name], "ema" not in name.lower(), list(first).index(name))):
+        if len(parts[name]) >= max(2, _SMALLEST_PART * len(rest)) and not name.isdigit():
+            # An average beside what it is an average of: the one stands for both.
+            copies = sum(len(other) for each, other in parts.items() if each != name and set(other) == set(parts[name]))
+            left_out = len(rest) - len(parts[name]) - copies
+            views.append(View(name, f"{prefix}{name}.", parts[name], left_out))
     return tuple(views)
+
+
+def _part(keys: Sequence[str], name: str) -> tuple[str, ...]:
+    return tuple(key[len(name) + 1 :] for key in keys if key.startswith(f"{name}."))

@@ -28,16 +28,23 @@ def test_fuller__function_for_a_part_returns_the_whole__fits_all_tensors(monkeyp
 
 @pytest.mark.parametrize(
     ("view", "whole_score", "is_enough"),
-    [("whole", 0.9, True), ("part", 0.9, False), ("part", 0.1, True), ("most", 0.9, True)],
+    [
+        ("whole", 0.9, True),
+        ("part", 0.7, False),
+        ("part", 0.1, True),
+        ("most", 0.9, False),
+        ("most", 0.7, True),
+        ("prefixed", 0.9, False),
+    ],
 )
-def test_is_found__part_of_what_another_class_explains__is_not_enough(
+def test_is_found__part_of_what_another_class_explains_better__is_not_enough(
     view: str, whole_score: float, is_enough: bool
 ) -> None:
     found = object.__new__(search.Search)
-    sizes = {"whole": (100, 0), "part": (60, 40), "most": (95, 5)}
+    sizes = {"whole": (100, 0), "part": (60, 40), "most": (95, 5), "prefixed": (100, 0)}
     views = [{"name": name, "count": count, "left_out": out} for name, (count, out) in sizes.items()]
     found.views = {each["name"]: each for each in views}
     found.plan = {"classes": [{"ref": "net.py:Net", "view": "whole", "score": whole_score}]}
-    found.strict = [types.SimpleNamespace(view=found.views[view])]  # type: ignore[list-item]
+    found.strict = [types.SimpleNamespace(view=found.views[view], entry={"score": 0.8})]  # type: ignore[list-item]
 
     assert found._is_found() is is_enough
