@@ -77,8 +77,7 @@ def _explained(inspection: Inspection, root: Path) -> Path | None:
     from dnnbox.sources.matching.reading import read_tree
     from dnnbox.sources.matching.views import views_of
 
-    views = {view.name: view.keys for view in views_of(inspection)}
-    ranked = best_views(Ranking(Classes(read_tree(root))), views, 1)
+    ranked = best_views(Ranking(Classes(read_tree(root))), views_of(inspection), 1)
     if not ranked or ranked[0][1].score < LEAST_SCORE:
         return None
     return _repository(root, root / ranked[0][1].info.module.path)

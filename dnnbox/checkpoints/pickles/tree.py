@@ -25,6 +25,8 @@ _PREFERRED = (
     "generator", "g_ema", "student", "encoder", "teacher",
 )  # fmt: skip
 """Usual names of the container of weights; averaged weights come first, as they are what an author evaluates."""
+_WHOLE = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "params")
+"""Those of them that no part of a model is called by."""
 _HELPERS = frozenset(("dis", "disc", "discriminator", "critic", "target", "netd"))
 """Words in the names of networks that only train another: a discriminator, a critic, and what lags behind."""
 _NOT_WEIGHTS = ("optim", "sched", "scaler", "discriminator", "amp", "ema_updates", "criterion", "loss", "rng")
@@ -44,6 +46,12 @@ class Container:
     def elements(self) -> int:
         """Numbers in all tensors, ties counted twice."""
         return sum(prod(tensor.shape) for tensor in self.tensors.values())
+
+
+def _holds_the_weights(children: Mapping[object, Value], beside: int) -> bool:
+    """Tell whether a mapping of a usual name holds more tensors than lie beside it: those are figures, not weights."""
+    usual = [item for key, item in children.items() if key in _WHOLE and isinstance(item, Dict)]
+    return any(sum(_is_weight(part) for part in item.values()) > beside for item in usual)
 
 
 def module_state(value: Value) -> Mapping[object, object] | None:
@@ -83,7 +91,7 @@ class Walker:
         self._step(len(children))
         tensors = {str(key): item for key, item in children.items() if _is_weight(item)}
         if tensors and (len(tensors) * 2 >= len(children) or entry == ""):
-            is_mixed = len(tensors) * 2 < len(children)
+            is_mixed = len(tensors) * 2 < len(children) or _holds_the_weights(children, len(tensors))
             yield Container(entry, self._flat(value, tensors, not is_mixed), is_mixed=is_mixed)
             if not is_mixed:
                 return

@@ -23,6 +23,8 @@ TEXT = (
     "tgt",
     "tokenized_text",
 )
+_STEPS, _MOST_STEPS = ("t", "timestep", "timesteps", "sigma", "noise_level"), 100
+_LENGTHS = ("lengths", "length", "_lens", "_len")
 _MEL = ("mel", "mels", "spect", "spec", "spectrogram")
 _FLAGS = (
     "return_loss",
@@ -35,7 +37,7 @@ _FLAGS = (
     "test_mode",
     "return_all",
 )
-SIDES = (64, 224, 256, 128, 32, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
+SIDES = (64, 224, 256, 128, 32, 84, 96, 112, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
 
 Guess = Tuple[str, List[int], str, int]
 
@@ -73,10 +75,11 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return tensor("float32", [1, layers["mel"], shape[-1]])
     if "mask" in name and place:
         return None
-    if name in ("t", "timestep", "timesteps", "sigma", "noise_level"):
-        return tensor("int64", [1], 100)
     if annotation in ("<class 'int'>", "int"):
         return 1
+    most = _MOST_STEPS if name in _STEPS else max(shape) if place and name.endswith(_LENGTHS) else 0
+    if most:
+        return tensor("int64", [1], most)
     return tensor(dtype, list(shape), high)
 
 

@@ -17,7 +17,18 @@ SECONDS = 60.0  # of the processor, for one forward pass
 CLOCK_SECONDS = BUSY * SECONDS
 _MOST_INFINITE = 3
 _FEW_SIDES = 3
-_METHODS = ("inference", "infer", "encode", "encode_image", "extract_features", "predict", "forward_features", "sample")
+_METHODS = (
+    "inference",
+    "infer",
+    "encode",
+    "encode_image",
+    "extract_features",
+    "predict",
+    "forward_features",
+    "sample",
+    "act",
+    "get_action",
+)
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
 _LENGTHS = (128, 1024, 3000, 16000, 20)  # a short one first: a vocoder makes hundreds of samples of each
 _MOST_CHANNELS = 16

@@ -323,7 +323,8 @@ class Search:
         Where only a loss or the like is left out, the class has to explain more than that of the match does.
         """
         view = match.view
-        whole = [e for e in self.plan["classes"] if e["view"] == _WHOLE != view["name"]]
+        others = [e for e in self.plan["classes"] if e["ref"] != match.entry["ref"]]  # no class is a part of itself
+        whole = [e for e in others if e["view"] == _WHOLE != view["name"]]
         best = max(whole, key=lambda e: float(e["score"]), default=None)
         is_little = view["left_out"] <= _MOST_LEFT_OUT * (view["left_out"] + view["count"])
         least = max(_LEAST_OF_WHOLE, float(match.entry["score"])) if is_little else _LEAST_OF_WHOLE

@@ -65,8 +65,8 @@ class Solver:
             value = _get(call.kwargs, path)
             if (best is not None and best.strict) or not self.goes_on():
                 break
-            if isinstance(value, bool):
-                other = call.changed(_set(call.kwargs, path, not value), "solved from shapes")
+            if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):  # a script's yes and no
+                other = call.changed(_set(call.kwargs, path, type(value)(not value)), "solved from shapes")
                 fit = self.attempt(other)
                 if fit is not None and fit.strict:
                     return other, fit

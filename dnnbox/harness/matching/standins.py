@@ -198,7 +198,7 @@ def quiet_builds() -> None:
         for name in _MAKERS:
             setattr(torch, name, _made_on_cpu(getattr(torch, name)))
         compiled = {name: loads("cpp_extension.%s" % name, lambda *_: Anything()) for name in ("load", "load_inline")}
-        after_import("torch.utils.cpp_extension", lambda module: vars(module).update(compiled))
+        after_import("torch.utils.cpp_extension", lambda module: module.__dict__.update(compiled))
         torch.cuda.current_device = lambda: 0
         torch.cuda.set_device = lambda *a: None
         to = torch.nn.Module.to

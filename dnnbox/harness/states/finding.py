@@ -16,6 +16,7 @@ _OTHERS = re.compile(
 _AVERAGED = re.compile(r"(?i)(^|_)(ema|averaged?|swa)(_|$)|g_ema|ema_")
 _HELPERS = ("dis", "disc", "discriminator", "critic", "target", "netd")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WHOLE = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "params")
 _USUAL = (
     "state_dict",
     "model_state_dict",
@@ -79,11 +80,12 @@ def _walk(data: Any, path: List[str], depth: int) -> Iterator[StateDict]:
         return
     tensors = {key: value for key, value in data.items() if isinstance(key, str) and is_tensor(value)}
     inner = [(key, value) for key, value in data.items() if isinstance(key, str) and isinstance(value, Mapping)]
+    apart = [key for key, value in inner if key in _WHOLE and len(value) > len(tensors)]  # beside it: figures
     if tensors:
-        tensors.update(_one_deeper(inner))
+        tensors.update(_one_deeper([(key, value) for key, value in inner if key not in apart]))
         yield StateDict(path, tensors)
     for key, value in inner:
-        if not _OTHERS.search(key) and not (tensors and _is_flat(value)):
+        if not _OTHERS.search(key) and (key in apart or not (tensors and _is_flat(value))):
             for item in _walk(value, [*path, key], depth + 1):
                 yield item
 

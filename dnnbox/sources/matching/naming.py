@@ -22,9 +22,8 @@ def named(tree: SourceTree, inspection: Inspection) -> SourceTree:
     """Return the tree with the classes that explain the tensors' names best; as it is where none does."""
     if not tree.root or not inspection.tensor_list:
         return tree
-    views = {view.name: view.keys for view in views_of(inspection)}
     code = read_tree(Path(tree.root))
-    ranked = best_views(Ranking(Classes(code)), views, MOST_NAMED)
+    ranked = best_views(Ranking(Classes(code)), views_of(inspection), MOST_NAMED)
     found = [each for _, each in ranked if each.score >= LEAST_SCORE]
     if not found:
         places = [f"{module.path}:{node.name}" for module, node in library_builders(code, {})]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dnnbox.sources.matching.classes import Attribute, Classes, ClassInfo, Kind, external_attributes, lineage
 from dnnbox.sources.matching.external import CONTAINERS, LEAF_KEYS
+from dnnbox.sources.matching.views import View
 
 _DEEPEST = 6
 _MOST_CHOICES, _MOST_PARTS = 8, 3
@@ -154,15 +155,14 @@ def _always_shows(attribute: Attribute) -> bool:
     return not attribute.optional and bool(forms & {"class", "leaf", "parameter", "sequence"})
 
 
-def best_views(ranking: Ranking, views: Mapping[str, Sequence[str]], most: int) -> list[tuple[str, Ranked]]:
+def best_views(ranking: Ranking, views: Sequence[View], most: int) -> list[tuple[str, Ranked]]:
     """Return the best classes over several readings of the same state dict, as (view, class).
 
-    A view that leaves keys out must explain more to be as good: scores are shares of the first view's keys.
+    A view that leaves keys out must explain more to be as good: scores are shares of all keys.
     """
-    whole = max((len(keys) for keys in views.values()), default=1)
     found = [
-        (name, Ranked(each.info, round(each.score * (0.4 + 0.6 * len(keys) / whole), 4)))
-        for name, keys in views.items()
-        for each in ranking.rank(keys)[:most]
+        (view.name, Ranked(each.info, round(each.score * (0.4 + 0.6 * view.share), 4)))
+        for view in views
+        for each in ranking.rank(view.keys)[:most]
     ]
     return sorted(found, key=lambda pair: -pair[1].score)[:most]

@@ -25,6 +25,11 @@ class View:
     keys: tuple[str, ...]
     left_out: int = 0
 
+    @property
+    def share(self) -> float:
+        """Which part of all keys it stands for."""
+        return len(self.keys) / (len(self.keys) + self.left_out or 1)
+
     def as_json(self) -> dict[str, Any]:
         """Return it for the box, which reads the keys itself."""
         return {"name": self.name, "prefix": self.prefix, "count": len(self.keys), "left_out": self.left_out}

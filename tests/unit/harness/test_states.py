@@ -132,6 +132,14 @@ def test_found__networks_that_only_train_another__come_last(names: tuple[str, ..
     assert finding.found(data)[0].entry == first
 
 
+def test_found__figures_beside_the_weights__are_no_part_of_them() -> None:
+    weights = {f"{n}.weight": Fake(1) for n in range(4)}
+
+    assert finding.found({"model": weights, "best": Fake(3), "step": 1})[0].entry == "model"
+    whole = finding.found({"stem": Fake(3), "encoder": weights})[0]
+    assert (whole.entry, len(whole.tensors)) == ("", 5)  # a part that its saver has nested
+
+
 def test_found__dictionary_without_end__ends() -> None:
     data: dict[str, Any] = {}
     data["self"] = data

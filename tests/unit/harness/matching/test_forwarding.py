@@ -24,6 +24,18 @@ def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> 
     assert resized[0]["args"] == [{"image": {"$tensor": ["float32", [1, 1, 60, 44], 0]}}]
 
 
+def test_argument__lengths_beside_the_input__are_one_number_that_is_no_longer() -> None:
+    def forward(inputs: Any, input_lengths: Any, length: int, timestep: Any) -> Any:
+        raise NotImplementedError
+
+    parameters = list(inspect.signature(forward).parameters.values())
+    guess = ("float32", [1, 128, 80], "", 0)
+    made = [arguments.argument(None, {"tokens": 0, "mel": 0}, p, guess, n, forward) for n, p in enumerate(parameters)]
+
+    assert made[1:3] == [{"$tensor": ["int64", [1], 128]}, 1]
+    assert made[3] == {"$tensor": ["int64", [1], 100]}
+
+
 def test_argument__shape_in_the_docstring__is_taken() -> None:
     def forward(images: Any, points: Any, labels: Any) -> Any:
         """Answers.

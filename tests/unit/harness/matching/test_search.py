@@ -45,6 +45,6 @@ def test_is_found__part_of_what_another_class_explains_better__is_not_enough(
     views = [{"name": name, "count": count, "left_out": out} for name, (count, out) in sizes.items()]
     found.views = {each["name"]: each for each in views}
     found.plan = {"classes": [{"ref": "net.py:Net", "view": "whole", "score": whole_score}]}
-    found.strict = [types.SimpleNamespace(view=found.views[view], entry={"score": 0.8})]  # type: ignore[list-item]
+    found.strict = [types.SimpleNamespace(view=found.views[view], entry={"ref": "part.py:Part", "score": 0.8})]  # type: ignore[list-item]
 
     assert found._is_found() is is_enough

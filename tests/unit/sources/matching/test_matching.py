@@ -368,6 +368,29 @@ def test_views__wrapper_and_parts__are_offered() -> None:
     ]
 
 
+def test_views__average_beside_what_it_is_of__stands_for_both_and_goes_first() -> None:
+    parts = [f"{part}.net.{name}" for part in ("online_model", "ema_model") for name in ("a.weight", "b.weight")]
+
+    views = of_keys(["step", *parts])
+
+    assert [(view.name, view.left_out, view.share) for view in views] == [
+        ("whole", 0, 1.0),
+        ("ema_model", 1, 2 / 3),
+        ("online_model", 1, 2 / 3),
+    ]
+
+
+def test_calls__settings_that_are_spread_out_of_a_file__are_those_of_every_file_that_has_them(tmp_path: Path) -> None:
+    use = "from nets import Net\nmodel = Net(3, **config['net']['part'], **config['net']['common'])\n"
+    (tmp_path / "wide.yaml").write_text("net: {part: {width: 8}, common: {depth: 2}}\n")
+    (tmp_path / "other.yaml").write_text("net: {part: {width: 4}}\n")
+    classes, recipes = _recipes(_tree(tmp_path, nets=_NETS, use=use))
+
+    found = recipes.calls(classes.by_name["Net"][0])
+
+    assert [(each.where, each.args, each.kwargs) for each in found] == [("wide.yaml", (3,), {"width": 8, "depth": 2})]
+
+
 def test_distances__file_that_an_entry_script_imports__is_nearer(tmp_path: Path) -> None:
     near = distances(_tree(tmp_path, predict="import used\n", used="", unused=""))
 
