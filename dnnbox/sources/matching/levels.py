@@ -1,4 +1,4 @@
-"""Settings that a script sets level by level, ``_C.MODEL.WIDTH = 8``, and the files that are read over them."""
+"""Settings inside settings: set by a script level by level, with a file over them, or put together from files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dnnbox.sources.matching.reading import Tree
+from dnnbox.sources.matching.reading import Config, Tree
 from dnnbox.sources.matching.settings import literal
 
 _FEWEST_SETTINGS = 4
@@ -65,6 +65,26 @@ def over(values: Mapping[str, Any], trees: Sequence[Mapping[str, Any]]) -> Mappi
     best = max(trees, key=shared, default=None)
     is_of_it = best is not None and 2 * shared(best) >= sum(len(values[name]) for name in below) > 0
     return _laid(copy.deepcopy(dict(best)), values) if best is not None and is_of_it else values
+
+
+def composed(configs: Sequence[Config]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield configurations with the files of their groups in their places, ``defaults: [model: small]``: one for every
+    file of a group, beside those that the defaults name for the other groups."""
+    by_path = {config.path: config.values for config in configs}
+    for config in configs:
+        folder = config.path.rpartition("/")[0]
+        named = [item for item in _listed(config.values.get("defaults")) if isinstance(item, Mapping)]
+        groups = {str(group): f"{folder}/{group}".lstrip("/") for item in named for group in item}
+        taken = {group: by_path.get(f"{groups[group]}/{item[group]}.yaml") for item in named for group in item}
+        whole = {**config.values, **{group: values for group, values in taken.items() if values is not None}}
+        for group, place in groups.items():
+            for path, values in by_path.items():
+                if path.rpartition("/")[0] == place:
+                    yield f"{config.path}, {path}", {**whole, group: values}
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _laid(under: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

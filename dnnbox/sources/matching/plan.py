@@ -14,7 +14,7 @@ from dnnbox.sources.matching.bindings import defaults
 from dnnbox.sources.matching.builders import library_builders, made_at_import
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.entries import distances
-from dnnbox.sources.matching.levels import levels, over
+from dnnbox.sources.matching.levels import composed, levels, over
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
@@ -197,7 +197,8 @@ def _configs(tree: Tree) -> Iterator[dict[str, Any]]:
     below = [values for _, values in trees]
     for config in tree.configs:
         yield {"where": config.path, "values": _jsonable(over(config.values, below)), "file": True}
-    for where, values in (*settings.python_configs(tree), *settings.class_configs(tree), *trees):
+    together = [(where, _jsonable(values)) for where, values in composed(tree.configs)]
+    for where, values in (*settings.python_configs(tree), *settings.class_configs(tree), *trees, *together):
         yield {"where": where, "values": values, "file": False}
 
 

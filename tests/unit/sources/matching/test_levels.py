@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnnbox.sources.matching.levels import levels, over
-from dnnbox.sources.matching.reading import read_tree
+from dnnbox.sources.matching.levels import composed, levels, over
+from dnnbox.sources.matching.reading import Config, read_tree
 
 _CONFIG = """
 from yacs.config import CfgNode as CN
@@ -58,3 +58,22 @@ def test_over__file_of_the_same_levels__is_laid_over_the_defaults_and_others_are
     for values in ({"SEED": 3}, {"MODEL": {"A": 1, "B": 2}}, {}):
         assert over(values, trees) is values
     assert over({"SEED": 3}, []) == {"SEED": 3}
+
+
+def test_composed__groups_of_files__each_takes_its_place_beside_what_the_defaults_name() -> None:
+    defaults = ["base", {"model": "small"}, {"data": "images"}, {"absent": "x"}]
+    configs = [
+        Config("conf/train.yaml", {"rate": 0.1, "defaults": defaults}),
+        Config("conf/model/small.yaml", {"width": 8}),
+        Config("conf/model/large.yaml", {"width": 64}),
+        Config("conf/data/images.yaml", {"classes": 10}),
+        Config("other/model/odd.yaml", {"width": 3}),
+    ]
+
+    found = {where: (each["model"], each["data"], each["rate"]) for where, each in composed(configs)}
+
+    assert found == {
+        "conf/train.yaml, conf/model/small.yaml": ({"width": 8}, {"classes": 10}, 0.1),
+        "conf/train.yaml, conf/model/large.yaml": ({"width": 64}, {"classes": 10}, 0.1),
+        "conf/train.yaml, conf/data/images.yaml": ({"width": 8}, {"classes": 10}, 0.1),
+    }
