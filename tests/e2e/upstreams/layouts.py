@@ -533,8 +533,7 @@ parser.add_argument("--words", type=int, default=30)
 
 def train(args):
     net = zoo.__dict__[args.arch]()
-    width = net.head.out_features
-    net = Wrapper(net, Head(width, args.words))
+    net = Wrapper(net, Head(7, args.words))
     net = torch.nn.parallel.DistributedDataParallel(net)
 
 
@@ -607,8 +606,9 @@ class Agent(nn.Module):
         return self.actor(x)
 
 
-envs = gymnasium.vector.SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
-agent = Agent(envs)
+if __name__ == "__main__":
+    envs = gymnasium.vector.SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
+    agent = Agent(envs)
 """,
         },
         "make": """
@@ -617,6 +617,7 @@ saved = nn.ModuleDict({"actor": nn.Sequential(nn.Linear(17, 64), nn.Tanh(), nn.L
 """,
         "cls": "agent.Agent",
         "arguments": {},
+        "stand_ins": ("gymnasium",),
     },
     {
         "name": "kernels_compiled_at_import",
