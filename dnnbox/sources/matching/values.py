@@ -82,6 +82,8 @@ class Evaluator:
         if method is None:
             raise Unknown
         values: list[Value] = method(node, module, function, depth + 1)
+        if not values:  # an option without a default, say
+            raise Unknown
         return values[:_MOST_VALUES]
 
     # -- names -------------------------------------------------------------------------------------------------------

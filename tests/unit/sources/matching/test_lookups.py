@@ -88,3 +88,9 @@ def test_calls__attribute_that_refers_to_itself__ends(tmp_path: Path) -> None:
     use = "from net import Net\nclass A:\n    def f(self):\n        self.a = b.a\nmodel = Net(c.a)\n"
 
     assert _calls(tmp_path, use) == [({"$unknown": "c.a"},)]
+
+
+def test_calls__option_of_which_nothing_is_known__is_unknown_inside_a_call_too(tmp_path: Path) -> None:
+    use = "import zoo\nfrom net import Net\np.add_argument('--w', default=read())\nmodel = Net(zoo.small(args.w))\n"
+
+    assert _calls(tmp_path, use) == [({"$unknown": "zoo.small(args.w)"},)]
