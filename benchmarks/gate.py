@@ -1,6 +1,6 @@
 """Does the gate cry wolf, and does it hear one? Equal models on a busy machine, a 10 % slower one on a quiet machine.
 
-    .venv/bin/python benchmarks/gate.py noisy|quiet [--runs N] [--keep FILE]
+    .venv/bin/python benchmarks/gate.py noisy|quiet|recorded [--runs N] [--keep FILE]
 
 Every run is real: the harness measures a chain of matrix products in ONNX Runtime, in a sandboxed box and in five
 fresh processes, as `dnnbox run --processes 5` does, with less time per process. `noisy` starts busy loops beside it, as
@@ -10,7 +10,8 @@ was at the start (as with `--cpus`), and one that dnnbox itself calls contended 
 at that pace, is repeated. Its latencies have no say in that. `--keep` writes each process that counts to a file, its
 samples beside it, from which a later call goes on. Wanted: of 50 comparisons of equals at most 1 called a regression;
 of 50 with the slower one at least 48. Writes benchmarks/results/gate.json, and what the statistics were made of to
-tests/unit/handoff/recorded.json with --record.
+tests/unit/handoff/recorded.json with --record. `recorded` measures nothing: it judges those runs again, the neighbours
+in time as `quiet` does, and each with every other one.
 """
 
 from __future__ import annotations
@@ -157,6 +158,26 @@ def quiet(bench: Bench, runs: int, keep: Path | None) -> dict[str, Any]:
     }}  # fmt: skip
 
 
+def replayed() -> dict[str, Any]:
+    """Judge the recorded runs by the gate as it is now."""
+    document = json.loads(RECORDED.read_text(encoding="utf-8"))
+    base, slower = ([read(run, number) for number, run in enumerate(document[name])] for name in ("base", "slower"))
+    return {
+        "equals": judged(list(itertools.pairwise(base))),
+        "slower": judged(list(zip(base, slower, strict=True))),
+        "equals_each_with_each": judged([(one, other) for one in base for other in base if one is not other]),
+        "slower_each_with_each": judged(list(itertools.product(base, slower))),
+        "processes": sorted({each.outputs.stats.warm.processes for each in base}),
+    }
+
+
+def read(run: dict[str, Any], number: int) -> Opened:
+    """Return a recorded run as the gate would read it."""
+    index = ExperimentIndex(id=f"run{number}", status="success", exit_code=0, box="venv", device="cpu")
+    stats = codec.from_json(Stats, run["stats"])
+    return Opened(Path(index.id), Outputs(index=index, stats=stats, samples=run["samples"]))
+
+
 class Waiting:
     """Measures on a quiet machine only. Of a process, its pace and dnnbox's own verdict are looked at, no latency."""
 
@@ -269,20 +290,25 @@ def thinned(bins: list[list[float]]) -> list[list[float]]:
     return [[round(statistics.median(triple[i] for triple in group), 5) for i in range(3)] for group in groups]
 
 
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the comparisons that were asked for."""
+    with working_folder(arguments.keep) as folder:
+        bench = Bench(folder, arguments.python)
+        is_quiet = arguments.machine == "quiet"
+        return quiet(bench, arguments.runs, arguments.keep) if is_quiet else noisy(bench, arguments.runs)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("machine", choices=("noisy", "quiet"))
+    parser.add_argument("machine", choices=("noisy", "quiet", "recorded"))
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--python", type=Path, default=ROOT / ".venv-zoo" / "bin" / "python")
     parser.add_argument("--keep", type=Path, help="of a quiet machine: go on from this file, and add to it")
     parser.add_argument("--record", action="store_true", help="also write what the unit test reads")
     arguments = parser.parse_args()
     start = time.monotonic()
-    with working_folder(arguments.keep) as folder:
-        bench = Bench(folder, arguments.python)
-        is_quiet = arguments.machine == "quiet"
-        found = quiet(bench, arguments.runs, arguments.keep) if is_quiet else noisy(bench, arguments.runs)
+    found = replayed() if arguments.machine == "recorded" else measured(arguments)
     kept = found.pop("recorded", None)
     if kept and arguments.record:
         RECORDED.write_text(json.dumps(kept, separators=(",", ":")) + "\n", encoding="utf-8")
