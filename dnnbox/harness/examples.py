@@ -33,11 +33,18 @@ _SIZES = (
     (("channel", "channels", "c"), 3),
 )
 _FALLBACK = 8
+PIECE = 4096
 
 
 def pack(dtype: str, values: Sequence[Any]) -> bytes:
-    """Return numbers as the bytes of a little-endian array."""
-    return struct.pack("<%d%s" % (len(values), arrays.DTYPES[dtype][1]), *values)
+    """Return numbers as the bytes of a little-endian array.
+
+    In pieces: every number is an object of its own while it is packed, and a large input would be seen in the peak of
+    the model's memory.
+    """
+    code = arrays.DTYPES[dtype][1]
+    pieces = (values[at : at + PIECE] for at in range(0, len(values), PIECE))
+    return b"".join(struct.pack("<%d%s" % (len(piece), code), *piece) for piece in pieces)
 
 
 def resolve(shapes: Dict[str, Sequence[Any]], batch_size: int, known: Dict[str, Sequence[Any]]) -> Dict[str, List[int]]:
@@ -97,7 +104,7 @@ def tensor(name: str, dtype: str, shape: Sequence[int], seed: int, vocabulary: i
     if dtype.startswith(("int", "uint")):
         return _integers(name.lower(), dtype, shape, rng, vocabulary)
     if dtype.startswith("complex"):
-        flat = [rng.gauss(0, 1) for _ in range(2 * arrays.count(shape))]
+        flat = _normal(2 * arrays.count(shape), rng)
         return Array(dtype, shape, pack("float32" if dtype == "complex64" else "float64", flat))
     return Array(dtype, shape, pack(dtype, _reals(name.lower(), shape, rng)))
 
@@ -137,7 +144,11 @@ def _reals(name: str, shape: Tuple[int, ...], rng: random.Random) -> Sequence[fl
     if shape and shape[-1] >= 4000 and len(shape) <= 3:  # long rows of numbers are most likely sound
         row = speech(shape[-1], AUDIO_RATE, rng.randrange(1 << 30))
         return row * (total // shape[-1])
-    return [rng.gauss(0, 1) for _ in range(total)]
+    return _normal(total, rng)
+
+
+def _normal(count: int, rng: random.Random) -> "array[float]":
+    return array("d", (rng.gauss(0, 1) for _ in range(count)))
 
 
 def _is_image(shape: Tuple[int, ...]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+import tracemalloc
 import wave
 from pathlib import Path
 
@@ -119,3 +120,15 @@ def test_read_wav__something_else__input_failed(raw: bytes, tmp_path: Path) -> N
 
 def test_token_ids__tiny_vocabulary__inside() -> None:
     assert set(examples.token_ids(50, 1, random.Random(0))) == {0}
+
+
+def test_tensor__large_input__takes_little_more_memory_than_its_bytes() -> None:
+    """What it takes is seen in the peak of the model's memory."""
+    tracemalloc.start()
+    try:
+        made = examples.tensor("x", "float32", (1, 256, 512), 0)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 6 * len(bytes(made.data))
