@@ -144,7 +144,7 @@ def stamp() -> dict[str, Any]:
     return {
         "measured_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "load_1min": round(os.getloadavg()[0], 2),
-        "cpus": os.cpu_count(),
+        "cpus": len(os.sched_getaffinity(0)),
         "processor": probe.cpu_model(),
         "machine": platform.machine(),
         "python": platform.python_version(),
@@ -289,7 +289,7 @@ def latencies(zoo: Zoo, folder: Path, rounds: int, threads: int) -> dict[str, An
         "load_before": round(before, 2),
         "load_max": round(max(loads), 2),
         "threads": threads,
-        "cpus": os.cpu_count(),
+        "cpus": len(os.sched_getaffinity(0)),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "models": models,

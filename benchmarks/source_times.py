@@ -86,7 +86,7 @@ def main() -> int:
     home = Path(os.environ.get("DNNBOX_HOME") or ROOT / ".cache" / "test-home")
     document: dict[str, Any] = {
         "command": "make bench-source PAIRS=DIR SOURCES=DIR",
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "load_before": [round(load, 1) for load in os.getloadavg()],
         "index": [],
         "warm": {},
