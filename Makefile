@@ -85,7 +85,7 @@ bench-noise: setup zoo ## is a spinner on the same cores flagged in 20 of 20 run
 	.venv/bin/python benchmarks/noise.py
 
 bench-gate: M = noisy
-bench-gate: setup zoo ## how often the gate cries wolf, and misses one: M=noisy or quiet, 50 real comparisons
+bench-gate: setup zoo ## how often the gate cries wolf, and misses one: M=noisy or quiet, 50 real comparisons; M=recorded: those again
 	.venv/bin/python benchmarks/gate.py $(M)
 
 bench-slurm: setup zoo ## sweep 24 cells on the local Slurm, then kill one in the middle: what it costs, what is done twice

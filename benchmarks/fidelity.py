@@ -285,13 +285,10 @@ def latencies(zoo: Zoo, folder: Path, rounds: int, threads: int) -> dict[str, An
     models = compare(zoo, folder, rounds, threads)
     loads = [before, *(pair["load_1min"] for model in models for pair in model["rounds"])]
     return {
-        "measured_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **stamp(),
         "load_before": round(before, 2),
         "load_max": round(max(loads), 2),
         "threads": threads,
-        "cpus": len(os.sched_getaffinity(0)),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
         "models": models,
     }
 

@@ -113,10 +113,15 @@ def opened(name: str, number: int, outcomes: list[RunOutcome]) -> Opened:
     first = outcomes[0].result
     assert first is not None
     stats = results.measure(outcomes, plan="full", batch=1)
-    index = ExperimentIndex(id=f"{name}{number}", status="success", exit_code=0, box="venv", device="cpu")
+    index = indexed(f"{name}{number}")
     environment = EnvironmentRecord(machine=first.machine)
     outputs = Outputs(index=index, stats=stats, samples=results.samples(outcomes), environment=environment)
     return Opened(Path(index.id), outputs)
+
+
+def indexed(name: str) -> ExperimentIndex:
+    """Return the index of a run that ended well."""
+    return ExperimentIndex(id=name, status="success", exit_code=0, box="venv", device="cpu")
 
 
 @contextmanager
@@ -173,7 +178,7 @@ def replayed() -> dict[str, Any]:
 
 def read(run: dict[str, Any], number: int) -> Opened:
     """Return a recorded run as the gate would read it."""
-    index = ExperimentIndex(id=f"run{number}", status="success", exit_code=0, box="venv", device="cpu")
+    index = indexed(f"run{number}")
     stats = codec.from_json(Stats, run["stats"])
     return Opened(Path(index.id), Outputs(index=index, stats=stats, samples=run["samples"]))
 

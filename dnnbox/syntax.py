@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import ast
+import operator
 import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+"""What may be calculated with foreign numbers; a power may be too large for any machine."""
 
 
 def parse(data: bytes | str) -> ast.Module | None:

@@ -10,6 +10,7 @@ _SIZES = r"[\[(]([^\[\]()]{1,80})[\])]"
 _IN_DOCSTRING = r"^\s*%s\b[^:\n]*:[^\n]*?shape\W{0,40}?" + _SIZES
 _IN_COMMENT = r"#[^\n]*\b%s\s*(?:shape|size)?\s*[:=]+\s*(?:shape|size)?\s*" + _SIZES
 _MOST_DIMENSIONS = 6
+_SIDE = 64
 _UNTOLD = 2  # what a word stands for of which nothing is known
 
 Sizes = Dict[str, int]
@@ -34,9 +35,6 @@ def main_shapes(function: Any, name: str, sizes: Sizes) -> List[List[int]]:
     whole = described(function, name, [_SIDE], sizes)
     step = [size for place, size in enumerate(whole) if place in (0, *told)]
     return [step, whole] if len(step) < len(whole) > 4 else [whole]
-
-
-_SIDE = 64
 
 
 def _words(function: Any, name: str) -> List[str]:

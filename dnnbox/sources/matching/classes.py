@@ -298,8 +298,7 @@ def _put_into(node: ast.AST) -> list[tuple[str, ast.AST]]:
         return [(target.id, node.value) for target in node.targets if isinstance(target, ast.Name)]
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
         return [(node.target.id, node.value)]
-    is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and called(node) in _PUTTING
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_method:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and called(node) in _PUTTING:
         return [(last_name(node.func.value), argument) for argument in node.args]
     return []
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Value = Any
 _LARGEST_POWER = 1 << 40
-OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
 
 
 class Unknown(Exception):
@@ -67,9 +58,7 @@ def is_plain(value: Value) -> bool:
 
 def encoded(value: object) -> Value:
     """Return a Python literal as JSON; raises Unknown for what has no form here (bytes, sets, complex numbers)."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, list):
         return [encoded(item) for item in value]

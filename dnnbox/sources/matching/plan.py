@@ -46,9 +46,8 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     near = {path: distance if path in own else distance + _ELSEWHERE for path, distance in distances(tree).items()}
     ranked = _without_copies(best_views(Ranking(classes), views, 3 * MOST_CLASSES), near)
     least = ranked[MOST_CLASSES - 1][1].score if len(ranked) > MOST_CLASSES else 0.0
-    several = [
-        each for each in ranked[: 2 * MOST_CLASSES] if each[1].score >= least
-    ]  # those as good as the last one too
+    # Those that are as good as the last one too.
+    several = [each for each in ranked[: 2 * MOST_CLASSES] if each[1].score >= least]
     return _plan(tree, classes, views, several, near)
 
 

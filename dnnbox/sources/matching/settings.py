@@ -98,7 +98,7 @@ def python_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, value in plain.items():
             if isinstance(value, dict) and len(value) >= _FEWEST_SETTINGS:
                 yield f"{module.path}: {name}", value
-        if is_config(module):
+        if _is_little_else(module, plain):
             yield module.path, plain
 
 
@@ -111,9 +111,12 @@ def _set_at_top(module: Module) -> dict[str, Any]:
 
 def is_config(module: Module) -> bool:
     """Tell whether a file does little else than setting plain values at its top level."""
+    return _is_little_else(module, _set_at_top(module))
+
+
+def _is_little_else(module: Module, plain: Mapping[str, Any]) -> bool:
     statements = [n for n in module.tree.body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
-    plain = len(_set_at_top(module))
-    return plain >= _FEWEST_SETTINGS and plain >= 0.5 * len(statements)
+    return len(plain) >= _FEWEST_SETTINGS and len(plain) >= 0.5 * len(statements)
 
 
 def class_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:

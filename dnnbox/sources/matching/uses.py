@@ -46,8 +46,7 @@ def _read_inside(function: ast.FunctionDef, names: Collection[str]) -> Iterator[
     below = walk(function)
     called = {id(node.func) for node in below if isinstance(node, ast.Call)}
     for node in below:
-        is_read = isinstance(node, (ast.Attribute, ast.Subscript)) and id(node) not in called
-        if isinstance(node, (ast.Attribute, ast.Subscript)) and is_read:
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and id(node) not in called:
             outer, inner = _read(node.value), _name_read(node)
             if inner and outer[1] and outer[0] in names:
                 yield outer[1], inner

@@ -20,7 +20,6 @@ from dnnbox.sources.matching.classes import called, last_name
 from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined
 from dnnbox.sources.matching.lookups import looked_up, references
 from dnnbox.sources.matching.plain import (
-    OPERATORS,
     Unknown,
     Value,
     calculated,
@@ -32,6 +31,7 @@ from dnnbox.sources.matching.plain import (
 )
 from dnnbox.sources.matching.reading import Module, Tree
 from dnnbox.sources.matching.settings import is_config
+from dnnbox.syntax import ARITHMETIC
 
 _MOST_VALUES = 16
 _MOST_COMBINATIONS = 24
@@ -254,7 +254,7 @@ class Evaluator:
         return [-value for value in values] if isinstance(node.op, ast.USub) else values
 
     def _of_binop(self, node: ast.BinOp, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
-        action = OPERATORS.get(type(node.op))
+        action = ARITHMETIC.get(type(node.op))
         if action is None:
             raise Unknown
         left, right = (self._values(side, module, function, depth) for side in (node.left, node.right))
