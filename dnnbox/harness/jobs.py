@@ -60,7 +60,6 @@ def infer_job(context: Context) -> None:
         keep_arrays(context, "input", inputs)
         keep_arrays(context, "output", named)
         _decode(session)
-        contract.open_batch(session, inputs, named)
         finish(session)
     context.fields["packages"] = probe.packages()
 
@@ -220,7 +219,8 @@ def memory_job(context: Context) -> None:
         context.fields["memory"] = dict(figures, **_energy_window(session, context.request.plan.energy_seconds))
         given = context.request.work.get("contract")
         if given:
-            context.fields["findings"] = {"fed_back": trees.plain(sizes.feed_back(session, given))}
+            found = {"fed_back": sizes.feed_back(session, given), "open_batch": sizes.open_batch(session, given)}
+            context.fields["findings"] = trees.plain(found)
         context.fields["effective"] = dict(trees.plain(session.runtime.effective()), **probe.process_settings())
 
 

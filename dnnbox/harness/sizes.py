@@ -29,6 +29,33 @@ def feed_back(session: Session, contract: Dict[str, Any]) -> Dict[str, Any]:
     return {"runs": not problem, "detail": problem or "inputs made from the contract alone ran", "inputs": shapes}
 
 
+def open_batch(session: Session, contract: Dict[str, Any]) -> Dict[str, List[str]]:
+    """Run twice the batch, and name the inputs and outputs of which the first dimension doubles, and only that one."""
+    runtime = session.runtime
+    if any(isinstance(size, str) for record in runtime.signature()[0] for size in record.shape):
+        return {}
+    size = max(1, session.context.request.batch_size)
+    notes = list(runtime.notes)
+    try:
+        doubled = runtime.preprocess(session.batches[0] * 2) if session.batches else runtime.example_inputs(2 * size)
+        after = {"inputs": trees.named_arrays(doubled, "input")[0]}
+        after["outputs"] = trees.named_arrays(session.call(doubled))[0]
+    except Exception as error:  # the model's code may refuse another batch in any way
+        runtime.note("twice the batch does not run (%s), so the batch is taken as fixed" % type(error).__name__)
+        return {}
+    runtime.notes[:] = notes
+    return {side: _doubled(list(contract.get(side) or []), named) for side, named in after.items()}
+
+
+def _doubled(fields: Sequence[Dict[str, Any]], named: Sequence[Tuple[str, arrays.Array]]) -> List[str]:
+    """Return the names of the arrays of which only the first dimension doubled since the verified call."""
+    wanted = {}
+    for field in fields:
+        ran_with = list(field.get("ran_with") or [])
+        wanted[str(field["name"])] = [2 * size for size in ran_with[:1]] + ran_with[1:]
+    return [name for name, array in named if len(array.shape) and list(array.shape) == wanted.get(name)]
+
+
 def sizes_job(context: Context) -> None:
     """Try batch sizes, then every open or spatial dimension, and record what ran and how the rest failed."""
     session = Session(context)

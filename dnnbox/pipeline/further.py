@@ -154,13 +154,14 @@ class Collected:
 def contract_of(prepared: Prepared, execution: Execution) -> Contract:
     """Return the contract of what has run so far, with what was stated, tried and found doubtful."""
     first = execution.first if execution.verified else None
-    found = results.contract(first, prepared.inspection.io_hints)
+    memory = _of(execution, "memory")
+    found = results.opened(results.contract(first, prepared.inspection.io_hints), memory)
     if prepared.asked.stated is not None and first is not None:
         found = contracts.merged(found, prepared.asked.stated)
     return doubts.completed(
         found,
         first=first,
-        memory=_of(execution, "memory"),
+        memory=memory,
         sizes=_of(execution, "sizes"),
         sizes_reason=execution.reasons.get("sizes", ""),
         expected=doubts.expected(prepared.inspection, prepared.dependencies.options, prepared.asked.stated),

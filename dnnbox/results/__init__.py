@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnnbox.results.agreement import compare, kept_outputs, saved_outputs
 from dnnbox.results.collected import artifacts, entered, failure, mappings, params
-from dnnbox.results.contracts import contract
+from dnnbox.results.contracts import contract, opened
 from dnnbox.results.measuring import measure, samples
 from dnnbox.results.profiling import profile
 from dnnbox.results.quality import answers, quality
@@ -27,6 +27,7 @@ __all__ = [
     "kept_outputs",
     "mappings",
     "measure",
+    "opened",
     "params",
     "parse",
     "profile",

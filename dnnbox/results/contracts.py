@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dnnbox.harness.protocol import TensorRecord
@@ -39,6 +39,28 @@ def contract(outcome: RunOutcome | None, hints: IoHints) -> Contract:
         checks=tuple({"name": c.name, "passed": c.passed, "detail": c.detail} for c in result.checks),
         decoded=tuple(result.decoded[:_MAX_DECODED]),
     )
+
+
+def opened(found: Contract, memory: RunOutcome | None) -> Contract:
+    """Return the contract with N as the first dimension of what doubled with the batch."""
+    told = memory.result.findings.get("open_batch") if memory is not None and memory.result is not None else None
+    if not isinstance(told, Mapping):
+        return found
+    inputs = _with_open_batch(found.inputs, told.get("inputs"))
+    return replace(found, inputs=inputs, outputs=_with_open_batch(found.outputs, told.get("outputs")))
+
+
+def _with_open_batch(tensors: Sequence[ContractField], names: Any) -> tuple[ContractField, ...]:
+    opened_names = names if isinstance(names, list) else []
+    return tuple(
+        replace(tensor, shape=("N", *tensor.shape[1:])) if _is_fixed(tensor) and tensor.name in opened_names else tensor
+        for tensor in tensors
+    )
+
+
+def _is_fixed(tensor: ContractField) -> bool:
+    """Say whether the first dimension has a size and no name."""
+    return bool(tensor.shape) and isinstance(tensor.shape[0], int)
 
 
 @dataclass(frozen=True)

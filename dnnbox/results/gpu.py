@@ -14,7 +14,8 @@ _MEANINGS = {
 
 def check(name: str, value: float, limit: float, meaning: str, unit: str = "share") -> dict[str, Any]:
     """Return one line of the noise table. ``unit``: share (of 1), per_s or count."""
-    return {"name": name, "value": round(value, 6), "limit": limit, "ok": value <= limit, "text": meaning, "unit": unit}
+    told = {"name": name, "value": round(value, 6), "limit": round(limit, 6)}
+    return {**told, "ok": value <= limit, "text": meaning, "unit": unit}
 
 
 def checks(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

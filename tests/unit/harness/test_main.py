@@ -234,6 +234,26 @@ def test_memory__model_that_holds_64_mib__is_seen(
         assert abs(heavy[name] - light[name] - (64 << 20)) < 4 << 20, name
 
 
+@pytest.mark.parametrize(
+    ("infer", "expected", "note"),
+    [
+        ("return {'y': array('f', [sum(row) for row in inputs['x']])}", {"inputs": ["x"], "outputs": ["y"]}, ""),
+        ("return {'y': array('f', [1.0])}", {"inputs": ["x"], "outputs": []}, ""),
+        ("assert len(inputs['x']) == 1; return {'y': array('f', [1.0])}", {}, "twice the batch does not run"),
+    ],
+)
+def test_memory__twice_the_batch__names_what_doubled(
+    tmp_path: Path, adapter_request: MakeRequest, changed: Changed, infer: str, expected: object, note: str
+) -> None:
+    contract = {
+        "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 3], "ran_with": [1, 3]}],
+        "outputs": [{"name": "y", "dtype": "float32", "shape": [1], "ran_with": [1]}],
+    }
+    ran = run(tmp_path, adapter_request(changed(infer=infer), job="memory", work={"contract": contract}))
+    assert ran.answer.findings["open_batch"] == expected
+    assert any(line.startswith(note) for line in ran.answer.notes) == bool(note)
+
+
 def test_events__whole_job__stages_in_order(tmp_path: Path, adapter_request: MakeRequest) -> None:
     ran = run(tmp_path, adapter_request())
     stages = [protocol.decode(protocol.Event, json.loads(line)).stage for line in ran.events]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from dnnbox import codec
 from dnnbox.harness.protocol import ArrayRecord, Check, InputFile, RunRequest, RunResult, TensorRecord
 from dnnbox.records.inspection import IoField, IoHints
 from dnnbox.records.measurements import Contract, ContractStep
 from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
-from dnnbox.results import artifacts, contract, params, stated
+from dnnbox.results import artifacts, contract, opened, params, stated
 
 
 def _outcome(result: RunResult, files: dict[str, str] | None = None) -> RunOutcome:
@@ -44,6 +46,23 @@ def test_contract__declaration_that_contradicts__loses_to_what_ran() -> None:
     field = contract(_outcome(RESULT), hints).inputs[0]
     assert field.shape == (1, 3, 224, 224)
     assert field.status["shape"] == "observed"
+
+
+def test_opened__twice_the_batch_doubled_an_input__its_first_dimension_is_open() -> None:
+    found = RunResult(job="memory", python="3.11", findings={"open_batch": {"inputs": ["x", 3], "outputs": []}})
+    ran = contract(_outcome(RESULT), IoHints())
+
+    made = opened(ran, _outcome(found))
+
+    assert [made.inputs[0].shape, made.outputs[0].shape] == [("N", 3, 224, 224), (1, 10)]
+    assert made.inputs[0].status["shape"] == "observed"
+
+
+@pytest.mark.parametrize("findings", [{}, {"open_batch": "x"}, {"open_batch": {"inputs": "x"}}])
+def test_opened__a_box_that_answers_otherwise__contract_stays(findings: dict[str, object]) -> None:
+    ran = contract(_outcome(RESULT), IoHints())
+    assert opened(ran, _outcome(RunResult(job="memory", python="3.11", findings=findings))) == ran
+    assert opened(ran, None) == ran
 
 
 def test_contract__nothing_ran__is_what_was_declared() -> None:

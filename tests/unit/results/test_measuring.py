@@ -126,6 +126,19 @@ def test_measure__a_burst_in_few_windows__is_contended_by_its_windows(tmp_path: 
     assert stats.noise["processes"][0]["windows"] == "qqqqqqqqdd"
 
 
+@pytest.mark.parametrize(("calm_windows", "quality"), [(1, "contended"), (3, "contended"), (5, "quiet"), (20, "quiet")])
+def test_measure__one_window_disturbed__speaks_only_where_it_is_much_of_the_run(
+    tmp_path: Path, calm_windows: int, quality: str
+) -> None:
+    calm = {"wall_ns": 250_000_000, "foreign_us": 0, "run_delay_ns": 0}
+    burst = {"wall_ns": 250_000_000, "foreign_us": 30_000, "run_delay_ns": 25_000_000}
+    windows = [calm] * calm_windows + [burst]
+    totals = {name: sum(window[name] for window in windows) for name in burst}
+    stats = measure([made.measured(tmp_path, made.rows(200, 10), noise={**totals, "cpus": 2, "windows": windows})])
+    assert stats.quality == quality, stats.noise["reasons"]
+    assert stats.noise["windows"]["disturbed"] == 1
+
+
 def test_measure__gpu_held_back_or_shared__is_contended(tmp_path: Path) -> None:
     outcome = made.measured(tmp_path, made.rows(200, 10))
     state = {"wall_ns": 10**9, "throttled_power_ns": 10**8, "throttled_thermal_ns": 0, "foreign_processes": 2}
