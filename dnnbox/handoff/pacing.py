@@ -28,9 +28,13 @@ LEAST_SCALE = 0.005
 """A smaller correction is applied and not told."""
 
 _PRIOR = 0.015
-"""Standard deviation between equal processes at their best pace, as a share (benchmarks/results/gate.json)."""
+"""Standard deviation between equal processes at their best pace, of their latency and of their pace, as a share
+(benchmarks/results/gate.json)."""
 
-_BETWEEN_RUNS = 0.008
+_DRIFT = 0.02
+"""Standard deviation of the difference between the paces of two runs on a quiet machine."""
+
+_BETWEEN_RUNS = 0.005
 """What is left between equal runs an hour apart, at equal pace and however many processes they have."""
 
 
@@ -66,14 +70,27 @@ def at_equal_pace(base: Stats, other: Stats, *, on_cpu: bool = True) -> Paced | 
     drift = median(paces[1]) / median(paces[0])
     if min(counts) < LEAST_WINDOWS:
         return Paced(None, drift, 1.0, basis)
-    scale = _mean_pace(kept[0]) / _mean_pace(kept[1]) if on_cpu else 1.0
+    scale, error = _correction(*map(_mean_pace, kept)) if on_cpu else (1.0, 0.0)
     if abs(scale - 1) >= LEAST_SCALE:
         basis += f", latencies × {scale:.3f} for the difference left"
-    return Paced((_side(kept[0]), _side(kept[1], scale)), drift, scale, basis)
+    return Paced((_side(kept[0]), _side(kept[1], scale, error)), drift, scale, basis)
 
 
-def _mean_pace(processes: Sequence[Sequence[Window]]) -> float:
-    return geometric_mean(us for windows in processes for us, _ in windows)
+def _mean_pace(processes: Sequence[Sequence[Window]]) -> Side:
+    paces = [geometric_mean(us for us, _ in windows) for windows in processes]
+    value = geometric_mean(paces)
+    return spread.known_to(value, stdev(paces) / value if len(paces) > 1 else 0.0, len(paces), _PRIOR)
+
+
+def _correction(base: Side, other: Side) -> tuple[float, float]:
+    """Return what the latencies at the other pace are multiplied with, and its standard error as a share.
+
+    Of a difference that the paces are too uncertain to tell from none, only the likely part is taken out: processes
+    differ in their pace for reasons that the model does not share, beside neighbours most of all.
+    """
+    unknown = base.error**2 + other.error**2
+    likely = _DRIFT**2 / (_DRIFT**2 + unknown)
+    return float((base.value / other.value) ** likely), math.sqrt(likely * unknown)
 
 
 def _fact(stats: Stats, name: str) -> Any:
@@ -86,9 +103,12 @@ def _processes(stats: Stats) -> list[list[Window]]:
     return [[(float(us), float(ms)) for us, ms in windows] for windows in found if windows]
 
 
-def _side(processes: Sequence[Sequence[Window]], scale: float = 1.0) -> Side:
-    """Return the mean of the processes; ``processes`` holds the windows of each with their medians, in milliseconds."""
+def _side(processes: Sequence[Sequence[Window]], scale: float = 1.0, error: float = 0.0) -> Side:
+    """Return the mean of the processes: of each, the windows with their medians in milliseconds.
+
+    ``scale``: what the latencies are multiplied with; ``error``: its standard error, as a share.
+    """
     means = [mean(ms for _, ms in windows) for windows in processes]
     value = mean(means)
     side = spread.known_to(value, stdev(means) / value if len(means) > 1 else 0.0, len(means), _PRIOR)
-    return replace(side, value=scale * value, error=math.hypot(side.error, _BETWEEN_RUNS))
+    return replace(side, value=scale * value, error=math.hypot(side.error, error, _BETWEEN_RUNS))
