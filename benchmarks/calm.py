@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,12 +26,17 @@ AWAKE_S = 0.02
 """A processor that slept runs at half its pace for the first eight milliseconds."""
 
 
+QUIET_S = 3600
+"""How long is waited for a machine whose usual pace is near its best: beside a steady neighbour nothing is quiet."""
+
+
 class Calm:
     """Knows the usual pace of this machine, and waits for it."""
 
     def __init__(self) -> None:
-        self.pace_ns = usual_pace_ns()
-        self.waited_s = 0.0
+        start = time.monotonic()
+        self.pace_ns = quiet_pace_ns()
+        self.waited_s = time.monotonic() - start
 
     def wait(self) -> int:
         """Wait until a processor keeps the usual pace, at most ten minutes; return which one."""
@@ -61,13 +67,30 @@ def on_processor(cpu: int) -> Iterator[None]:
         os.sched_setaffinity(0, everywhere)
 
 
-def usual_pace_ns() -> float:
-    """Return the lower quartile of half a minute's paces: the best one of a busy host is a rare boost."""
+def quiet_pace_ns() -> float:
+    """Return the usual pace of a machine that is at its best for most of half a minute; wait for that.
+
+    Raises:
+        SystemExit: it was not so within an hour.
+    """
+    start = time.monotonic()
+    while time.monotonic() - start < QUIET_S:
+        usual, best = usual_and_best_ns()
+        if usual <= CALM * best:
+            return usual
+        told = f"the machine is not quiet: its usual pace is {usual / best:.2f} of its best; waiting"
+        print(told, file=sys.stderr, flush=True)
+        time.sleep(30)
+    raise SystemExit("the machine is not quiet")
+
+
+def usual_and_best_ns() -> tuple[float, float]:
+    """Return the lower quartile of half a minute's paces, and the third best: the very best is a rare boost."""
     paces = []
     for _ in range(PACES):
         paces.append(awake_pace_ns())
         time.sleep(0.13)
-    return statistics.quantiles(paces, n=4)[0]
+    return statistics.quantiles(paces, n=4)[0], sorted(paces)[2]
 
 
 def awake_pace_ns() -> float:

@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/spread.py [--runs N] [--threads N]
 
-The small ONNX chain of benchmarks/fidelity.py, in a venv box, by the full protocol without profile and sizes. A run
-that dnnbox itself does not call quiet is repeated, and told. Wanted on a quiet machine: the largest p50 at most 3 %
-above the smallest; beside it the same at equal pace, each p50 divided by the run's own mean of the fixed loop that is
-timed beside every window. Prints a table, writes benchmarks/results/spread.json.
+The small ONNX chain of benchmarks/fidelity.py, in a venv box, by the full protocol without profile and sizes, each
+run on a processor that keeps its pace (benchmarks/calm.py). A run that dnnbox itself does not call quiet, or with more
+than a tenth of its windows at another pace, is repeated, and told. Wanted on a quiet machine: the largest p50 at most
+3 % above the smallest; beside it the same at equal pace, each p50 divided by the run's own mean of the fixed loop that
+is timed beside every window. Prints a table, writes benchmarks/results/spread.json.
 """
 
 from __future__ import annotations
@@ -24,20 +25,23 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.calm import Calm  # noqa: E402
 from benchmarks.fidelity import MAKE, RESULTS, SIZES, foreign_share, stamp, start  # noqa: E402
 from tests.zoo import Zoo  # noqa: E402
 
 WANTED = 0.03
+AT_PACE = 0.9
 TRIES = 3
 """Times the runs asked for: then what there is counts."""
 
 
-def one(model: Path, workspace: Path, home: Path, threads: int, number: int) -> dict[str, Any]:
+def one(model: Path, workspace: Path, home: Path, threads: int, number: int, calm: Calm) -> dict[str, Any]:
     """Run the experiment once and return what its stats.json says."""
     busy = foreign_share(0.5)
+    cpu = calm.wait()
     out = workspace / f"run-{number}"
     argv = [sys.executable, "-m", "dnnbox", "run", str(model), "--box", "venv", "--yes", "--no-profile", "--no-sizes",
-            "--json", "--threads", str(threads), "--out", str(out)]  # fmt: skip
+            "--json", "--threads", str(threads), "--cpus", str(cpu), "--out", str(out)]  # fmt: skip
     env = {**os.environ, "DNNBOX_HOME": str(home), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(argv, capture_output=True, text=True, cwd=workspace, env=env, check=False)
     if done.returncode:
@@ -45,14 +49,15 @@ def one(model: Path, workspace: Path, home: Path, threads: int, number: int) -> 
     stats = json.loads((out / "outputs" / "stats.json").read_text(encoding="utf-8"))
     latency = stats["warm"]["latency_ms"]
     paces_us = [us for process in stats["noise"]["processes"] for us, _ in process["pace"]]
+    at_pace = sum(calm.is_calm([1000 * us]) for us in paces_us) / len(paces_us)
     return {"p50_ms": latency["p50"], "pace_us": statistics.geometric_mean(paces_us), "ci95": latency["ci95"],
-            "n": latency["n"], "quality": stats["quality"],
+            "n": latency["n"], "quality": stats["quality"], "at_usual_pace_share": at_pace,
             "per_process_p50_ms": stats["warm"]["per_process_p50_ms"], "busy_before": busy}  # fmt: skip
 
 
 def is_quiet(run: dict[str, Any]) -> bool:
-    """Say whether dnnbox itself calls the run quiet."""
-    return bool(run["quality"] == "quiet")
+    """Say whether dnnbox itself calls the run quiet, and its windows were at the machine's usual pace."""
+    return bool(run["quality"] == "quiet" and run["at_usual_pace_share"] >= AT_PACE)
 
 
 def spread_of(values: list[float]) -> float:
@@ -74,8 +79,9 @@ def main() -> None:
     try:
         rows, layers = SIZES["small"]
         start([str(zoo.python), "-c", MAKE, str(workspace), "small", str(rows), str(layers)])
+        calm = Calm()
         while sum(map(is_quiet, runs)) < arguments.runs and len(runs) < TRIES * arguments.runs:
-            runs.append(one(workspace / "small.onnx", workspace, home, arguments.threads, len(runs)))
+            runs.append(one(workspace / "small.onnx", workspace, home, arguments.threads, len(runs), calm))
             last = runs[-1]
             print(f"{len(runs)}  p50 {last['p50_ms']:.4f} ms  pace {last['pace_us']:.1f} us  {last['quality']:<10} "
                   f"n {last['n']}", flush=True)  # fmt: skip
