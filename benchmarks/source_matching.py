@@ -11,9 +11,9 @@ the search where the catalogue has no such family or its adapter does not load. 
 adapter that was written is imported, built, loaded strictly and called twice in a box of its own. A row says whether
 the right class was taken, with the arguments that truth names, and where the true class stands in a miss's skeleton.
 A class in another folder that was run beside the true one on equal weights, with equal outputs, is an ``equal class``.
-Where a pair's file holds made-up weights on which the model divides by zero, the search's own made-up ones tell
-whether the output is finite. ``--record`` keeps the rows by name, each with the commit that was measured, so that the
-set can be measured in parts.
+Where a pair's file holds made-up weights on which the model divides by zero, the search's own made-up ones tell, for
+both ways, whether the output is finite. ``--record`` keeps the rows by name, each with the commit that was measured,
+so that the set can be measured in parts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -244,8 +244,14 @@ def measure(pair: Pair, sources_dir: Path, tiers: str, known: Mapping[str, Any])
         first = from_catalogue(pair, sources_dir)
         if first is None or not first.strict:
             first = ways["search"] if "search" in ways else attempted(lambda: searched(pair))
-        ways["all"] = first
+        ways["all"] = with_made_up_weights(first, ways.get("search"))
     return ways
+
+
+def with_made_up_weights(way: Way, search: Way | None) -> Way:
+    """Return the catalogue's way with what the search saw on weights of its own, where it built the same class."""
+    is_same = search is not None and search.taken == way.taken
+    return replace(way, finite=way.finite or (way.strict and is_same and search is not None and search.finite))
 
 
 def measured_code() -> str:
