@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from ..states.fitting import DERIVED, canonical
 from . import standins
 from .importing import Source
+from .room import Leftovers
 from .weights import Shapes
 
 BUILD_SECONDS = 20.0  # of the processor
@@ -107,6 +108,7 @@ class Builder:
         self.most = most
         self.built = 0
         self.settings: List[Recorded] = []
+        self._leftovers = Leftovers()
 
     def value(self, encoded: Any) -> Any:
         """Return the object that a plain value stands for."""
@@ -140,6 +142,8 @@ class Builder:
 
         self.built += 1
         self.settings = []
+        if not meta:
+            self._leftovers.clear()
         function = self.source.resolve(callee)
         limit = at_most(BUILD_SECONDS, self.seconds(BUSY * BUILD_SECONDS))
         with limit, contextlib.redirect_stdout(io.StringIO()), torch.no_grad():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import Iterator
 
 from .. import memory
 
+_GROWN_BYTES = 256 << 20
 _SHARE = 0.8  # of the box's memory; the rest is for what is no data: libraries, threads, the answer
 
 
@@ -32,3 +34,18 @@ def bounded(box_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+class Leftovers:
+    """What failed builds left: modules in cycles, which Python's collector, counting objects and no bytes, lets be."""
+
+    def __init__(self) -> None:
+        self._kept_bytes = memory.resident() or 0
+
+    def clear(self) -> None:
+        """Collect them where the process has grown since the last time."""
+        now = memory.resident() or 0
+        if now > self._kept_bytes + _GROWN_BYTES:
+            gc.collect()
+            self._kept_bytes = memory.resident() or 0
+        self._kept_bytes = min(self._kept_bytes, now)

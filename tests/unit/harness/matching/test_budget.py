@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 import threading
 import time
 import types
+import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from dnnbox.harness import memory
 from dnnbox.harness.matching import match_job, search
 from dnnbox.harness.matching.budget import Budget
 from dnnbox.harness.matching.building import TooLong, at_most
-from dnnbox.harness.matching.room import bounded
+from dnnbox.harness.matching.room import Leftovers, bounded
 
 
 @pytest.mark.parametrize("limits", [(0.05, 60.0), (60.0, 0.05)])
@@ -90,3 +93,22 @@ def test_bounded__more_than_the_box_has__fails_like_any_other_call() -> None:
         assert len(bytearray(room // 8)) == room // 8
 
     assert len(bytearray(8 * room)) == 8 * room
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="no count of memory")
+def test_clear__a_large_object_in_a_cycle__is_gone_a_small_one_may_stay() -> None:
+    class Held:
+        def __init__(self, size: int) -> None:
+            self.itself, self.data = self, b"x" * size
+
+    gc.disable()
+    try:
+        leftovers = Leftovers()
+        small = weakref.ref(Held(1 << 10))
+        leftovers.clear()
+        assert small() is not None
+        large = weakref.ref(Held(512 << 20))
+        leftovers.clear()
+        assert large() is None
+    finally:
+        gc.enable()
