@@ -25,6 +25,7 @@ _SEARCH_SHARE = 0.9  # of the job's limit: the search ends by itself before it i
 _LEAST_SPARE_SECONDS = 15.0  # to start the box and write the answer
 _SHOWN = 4
 _MOST_ERRORS = 12
+_PARTS = "parts that the tensors name"  # the origin of arguments for which no script speaks
 
 
 def is_wanted(prepared: Prepared) -> bool:
@@ -159,9 +160,11 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
             phase="match",
         )
     different = [other for other in ordered[1:] if _may_differ(other, best)]
-    rivals = [o for o in different if o["class"] != best["class"] and _trust(o)[:3] == _trust(best)[:3]]
+    rivals = [o for o in different if _kind(o) != _kind(best) and _trust(o)[:3] == _trust(best)[:3]]
     if rivals:
-        names = [visible(f"{o['class']} ({o['ref']})", 100) for o in [best, *rivals][:_SHOWN]]
+        names = [
+            visible(f"{o['class']} ({', '.join([o['ref'], *_kind(o)[1:]])})", 100) for o in [best, *rivals][:_SHOWN]
+        ]
         why = "but their outputs differ" if best["group"] >= 0 else "and none of them could be run to compare them"
         raise AdapterNeeded(
             f"{len(rivals) + 1} classes fit every tensor, {why}: {', '.join(names)}",
@@ -180,7 +183,13 @@ def _may_differ(other: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
     """Tell whether a match does something else, or may: classes that nobody could run are not known to be equal."""
     if other["group"] >= 0 and best["group"] >= 0:
         return bool(other["group"] != best["group"])
-    return bool(other["class"] != best["class"])
+    return bool(_kind(other) != _kind(best))
+
+
+def _kind(match: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the class, and the classes among its arguments where only the tensors speak for them."""
+    chosen = match["kwargs"] if match["origin"] == _PARTS else {}
+    return (str(match["class"]), *(v["$ref"] for v in chosen.values() if isinstance(v, dict) and "$ref" in v))
 
 
 def _trust(match: Mapping[str, Any]) -> tuple[int, int, int, int]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from .describing import described
+from .unpacking import beside, parsed, unpacked
+from .values import tensor
 
 TEXT = (
     "text",
@@ -42,19 +43,9 @@ SIDES = (64, 224, 256, 128, 32, 84, 96, 112, 518, 384, 512, 1024)  # small ones 
 Guess = Tuple[str, List[int], str, int]
 
 
-def tensor(dtype: str, shape: List[int], high: int = 0) -> Dict[str, Any]:
-    """Return the plain form of a made-up tensor; ``high``: the number of tokens."""
-    return {"$tensor": [dtype, shape, high]}
-
-
-def is_tensor(value: Any) -> bool:
-    """Tell whether a plain form is one of a tensor."""
-    return isinstance(value, dict) and "$tensor" in value
-
-
 def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
     """Return a plain value for one parameter, by its annotation, its use and its name."""
-    name, annotation = p.name, str(p.annotation)
+    name = p.name
     dtype, shape, _, high = guess
     side, channels = (shape[-1], shape[1]) if len(shape) == 4 else (SIDES[0], 3)
     own, of_items = _keys(function, name)
@@ -62,6 +53,14 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return [{key: _item(key, [channels, side, side]) for key in of_items}]
     if own:
         return {key: _item(key, list(shape)) for key in own}
+    taken = unpacked(module, parsed(function), name, tensor(dtype, list(shape), high))
+    taken = beside(module, name, list(shape)) if taken is None and place else taken
+    return _by_name(module, layers, p, guess, place, function) if taken is None else taken
+
+
+def _by_name(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
+    name, annotation = p.name, str(p.annotation)
+    dtype, shape, _, high = guess
     if annotation in ("<class 'bool'>", "bool") or name in _FLAGS or (place and _is_switch(function, name)):
         return False
     told = described(function, name, shape, layers.get("sizes", {})) if place else []
@@ -126,14 +125,6 @@ def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
     tested = {left.value for left in compared if isinstance(left, ast.Constant)}
     found = [[key for key in _read(tree, names) if key not in tested] for names in ({name}, items)]
     return found[0], found[1]
-
-
-def parsed(function: Any) -> ast.AST:
-    """Return the code of a method; an empty module where there is none."""
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return ast.parse("")
 
 
 def _subscripts(tree: ast.AST, names: Set[str]) -> Iterator[ast.Subscript]:

@@ -29,6 +29,24 @@ def asserted(module: Any, tree: ast.AST, name: str) -> List[List[int]]:
     return shapes if free else shapes[:1]
 
 
+def remainders(tree: ast.AST) -> List[Tuple[int, int]]:
+    """Return (divisor, rest) of sizes by what a method asserts: ``(height - 1) % 8 == 0`` is (8, 1)."""
+    found = []
+    for left, right in _equalities(tree):
+        if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mod):
+            divisor, rest, less = _worth(left.right, None), _number(right), 0
+            if isinstance(left.left, ast.BinOp) and isinstance(left.left.op, ast.Sub):
+                less = _number(left.left.right)
+            if divisor > 1:
+                found.append((divisor, (rest + less) % divisor))
+    return list(dict.fromkeys(found))
+
+
+def _number(node: ast.expr) -> int:
+    value = getattr(node, "value", getattr(node, "n", None))
+    return value if type(value) is int else 0
+
+
 def _equalities(tree: ast.AST) -> Iterator[Tuple[ast.expr, ast.expr]]:
     for node in ast.walk(tree):
         tests = [node.test] if isinstance(node, ast.Assert) else []

@@ -13,7 +13,7 @@ from typing import Any, Collection, Dict, Iterator, List, Tuple
 from .building import signature_of
 from .configs import begun, config_classes, defaults, is_partly_known, settable
 from .importing import Source, file_of
-from .telling import alike, folders, is_plural, nested, numbers, says_nothing, switched_off, unknown
+from .telling import alike, folders, is_plural, nested, numbers, says_nothing, switched_off, unknown, without_sections
 
 _PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
@@ -88,6 +88,9 @@ class Candidates:
         self.checkpoint = os.path.basename(checkpoint).lower()
         self.sets = [("the checkpoint", values) for values in said]
         self.sets += [(config["where"], inner) for config in plan["configs"] for inner in nested(config["values"], 0)]
+        self.sets += [
+            (config["where"], flat) for config in plan["configs"] for flat in without_sections(config["values"])
+        ]
         self.commands = [(command["where"], command["values"]) for command in plan.get("commands", ())]
         self.sets += self.commands
         self.tables = [
@@ -202,6 +205,8 @@ class Candidates:
             yield {gaps[0].name: {"$state_dict": True}}, "the state dict itself"
         rest = {gap.name: self._by_name(gap.name) for gap in gaps}
         others = {gap.name: self._begun(gap, rest[gap.name], 0, False) for gap in gaps}
+        for filled in self._parts(callee, gaps):
+            yield dict(others, **filled), "parts that the tensors name"
         for filled, where in self._together(callee, function, gaps):
             yield dict(others, **filled), where
         for gap in gaps:
@@ -221,6 +226,15 @@ class Candidates:
                 several += [{name: [beginnings[0][name]] * length} for name in unknown for length in (4, 5)]
             for filled in beginnings + [dict(beginnings[0], **lists) for lists in several if lists]:
                 yield filled, "begun from shapes"
+
+    def _parts(self, callee: str, gaps: List[inspect.Parameter]) -> Iterator[Dict[str, Any]]:
+        """Yield what decides which parts a class has: a class that it calls, a name that it looks up, keys of parts."""
+        parts = self.plan.get("parts", {}).get(callee) or {"choices": {}, "keyed": {}}
+        choices = {gap.name: parts["choices"].get(gap.name, []) for gap in gaps}
+        choices.update({gap.name: [parts["keyed"][gap.name]] for gap in gaps if gap.name in parts["keyed"]})
+        names = [name for name, values in choices.items() if values]
+        for chosen in itertools.product(*[choices[name] for name in names]) if names else ():
+            yield dict(zip(names, chosen))
 
     def _together(
         self, callee: str, function: Any, gaps: List[inspect.Parameter]

@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict, List, Optional
 
 from ..states.fitting import fit
 from . import forwarding
-from .arguments import is_tensor, tensor
 from .building import TooLarge, TooLong, accessed
+from .values import is_tensor, tensor
 
 _MOST_KEPT_BYTES = 1 << 30
 _SMALLER = 0.1
@@ -146,7 +146,7 @@ def seeded(shapes: Dict[str, Any], scale: float = 1.0) -> Dict[str, Any]:
     for name, value in shapes.items():
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode("utf-8", "replace")))
         if not value.is_floating_point():
-            found[name] = torch.zeros(value.shape, dtype=value.dtype)
+            found[name] = value.clone()  # counts, steps, places: no weights, and a made-up one may divide by zero
             continue
         numbers = torch.randn(value.shape, generator=generator) * (0.05 * scale)
         positive = value.dim() == 1 and name.endswith(("weight", "running_var", "weight_g", "gamma"))

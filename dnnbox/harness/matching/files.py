@@ -1,4 +1,5 @@
-"""Files that a source reads by a way that is not there: from its own folder, or from where its author kept a copy.
+"""Files that a source reads by a way that is not there, from its own folder or from where its author kept a copy, and
+folders that it makes at import where nothing can be written.
 
 Scripts are run from the root of their repository, and name label lists and statistics from there, or from a home. The
 file of that name in the source is then the one that is meant.
@@ -7,6 +8,7 @@ file of that name in the source is then the one that is meant.
 from __future__ import annotations
 
 import builtins
+import errno
 import io
 import os
 from typing import Any, Dict, List, Sequence
@@ -50,7 +52,8 @@ class _Finder:
 
 
 def look_in(*roots: str) -> None:
-    """Let what is opened for reading and is not there be found below the roots."""
+    """Let what is opened for reading and is not there be found below the roots; a folder for results may be missing."""
+    _make_no_folders()
     finder = _Finder(roots)
     plain = builtins.open
 
@@ -66,3 +69,18 @@ def look_in(*roots: str) -> None:
             return plain(found, mode, *args, **kwargs)
 
     builtins.open = io.open = opened
+
+
+def _make_no_folders() -> None:
+    """Let a source go on that makes folders beside itself, for what it will write: it is read here, and no more."""
+    make = os.mkdir
+
+    def made(path: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            make(path, *args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            standins.note(NOTE)
+
+    os.mkdir = made

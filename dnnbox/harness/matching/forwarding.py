@@ -7,16 +7,18 @@ import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .arguments import SIDES, TEXT, Guess, argument, is_tensor, parsed, pyramid, tensor
-from .asserting import asserted
+from .arguments import SIDES, TEXT, Guess, argument, pyramid
+from .asserting import asserted, remainders
 from .building import BUSY, at_most
 from .describing import main_shapes
 from .repairing import OutOfTime, attempted, beginnings, repaired
+from .unpacking import parsed
+from .values import is_tensor, tensor
 
 SECONDS = 60.0  # of the processor, for one forward pass
 CLOCK_SECONDS = BUSY * SECONDS
 _MOST_INFINITE = 3
-_FEW_SIDES = 3
+_FEW_SIDES, _LEAST_SIDE = 3, 224
 _METHODS = (
     "inference",
     "infer",
@@ -153,7 +155,9 @@ def _value_text(value: Any) -> str:
         return "%s%s" % (value["$tensor"][0], value["$tensor"][1])
     if isinstance(value, list):
         return "[%s]" % ", ".join(_value_text(item) for item in value)
-    if isinstance(value, dict) and "$tuple" not in value:
+    if isinstance(value, dict) and "$tuple" in value:
+        return "(%s)" % ", ".join(_value_text(item) for item in value["$tuple"])
+    if isinstance(value, dict):
         return "{%s}" % ", ".join("%s: %s" % (key, _value_text(item)) for key, item in value.items())
     return repr(value)
 
@@ -167,7 +171,7 @@ def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
     passed = hints.get("passed", {})
     for spec in _of_signature(module, "", hints) if passed else ():
         yield dict(spec, kwargs=dict(spec["kwargs"], **passed), why="with options of the scripts")
-    for method in ("",) + tuple(name for name in _METHODS if callable(getattr(module, name, None))):
+    for method in ("",) + tuple(name for name in _METHODS if inspect.ismethod(getattr(module, name, None))):
         for spec in _of_signature(module, method, hints):
             yield spec
 
@@ -253,6 +257,10 @@ def _guesses(
     name, few = needed[0].name, _FEW_SIDES if len(needed) > 1 else 1
     for shape in asserted(module, parsed(function), name):
         guess: Guess = ("float32", shape, "as it asserts", 0)
+        yield guess, guess
+    for divisor, rest in remainders(parsed(function)) if layers["kind"] == "conv2d" else ():
+        side = _LEAST_SIDE // divisor * divisor + rest
+        guess = ("float32", [1, layers["channels"] or 3, side, side], "as it asserts", 0)
         yield guess, guess
     for shape in main_shapes(function, name, layers.get("sizes", {})):
         for side in (layers.get("sides", []) + _sides(module, layers))[:few]:

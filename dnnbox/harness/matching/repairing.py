@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import re
 import traceback
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .. import arrays
-from .arguments import is_tensor, tensor
+from .values import is_tensor, tensor
 
 Spec = Dict[str, Any]
 _STEPS = 10
@@ -36,7 +37,12 @@ _MISMATCHES = (
     r"sum exactly to (?P<got>\d+) .*split_sizes=\[(?P<sizes>[\d, ]+)\]",
 )
 _EITHER_WAY = ("size of tensor a", "for tensor number")  # neither of the two is the one that is wrong
-_UNPACKED = re.compile(r"not enough values to unpack \(expected (\d), got 1\)")
+_UNPACKED = re.compile(r"values to unpack \(expected (?P<count>\d)(?:, got (?P<got>\d))?\)")
+_FLAT = (
+    r"shape '\[-1, (?P<wanted>\d+)\]' is invalid for input of size (?P<got>\d+)",
+    r"Input batch size (?P<got>\d+) doesn't match hidden\d batch size (?P<wanted>\d+)",
+)
+_DIMENSIONS = (16, 64, 64, 64)
 _TOO_SMALL = (
     "Output size is too small",
     "Kernel size can't be greater than actual input size",
@@ -173,16 +179,37 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
         for got, wanted in ways:
             for place, axis, size in _sizes(spec, got, wanted):
                 yield _resized(spec, place, axis, size)
-    unpacked = _UNPACKED.search(error)
-    if unpacked is not None:
-        for place in range(len(spec["args"])):
-            yield _replaced(spec, place, [copy.deepcopy(spec["args"][place]) for _ in range(int(unpacked[1]))])
+    for changed in itertools.chain(_as_unpacked(spec, error), _as_square(spec, error)):
+        yield changed
     if any(words in error for words in _TOO_SMALL):
         for place, shape in _shapes(spec):
             for axis, factor in itertools.product(range(len(shape) - 1, 0, -1), _FACTORS):
                 yield _resized(spec, place, axis, shape[axis] * factor)
     for changed in _as_indices(spec, error, tokens):
         yield changed
+
+
+def _as_unpacked(spec: Spec, error: str) -> Iterator[Spec]:
+    """Yield the inputs with one as several of its kind, or of as many dimensions as its sizes are taken apart into."""
+    found = _UNPACKED.search(error)
+    if found is None:
+        return
+    count, got = int(found["count"]), int(found["got"] or 0)
+    for place, shape in _shapes(spec):
+        if len(shape) == got or (not got and len(shape) > count):
+            yield _replaced(spec, place, tensor("float32", ([1, *_DIMENSIONS] if got else shape)[:count]))
+    for place in range(len(spec["args"])) if got == 1 else ():
+        yield _replaced(spec, place, [copy.deepcopy(spec["args"][place]) for _ in range(count)])
+
+
+def _as_square(spec: Spec, error: str) -> Iterator[Spec]:
+    """Yield the inputs with other sides of a picture: what is left of its area goes with that of the picture."""
+    found = next((match for match in (re.search(pattern, error) for pattern in _FLAT) if match), None)
+    for place, shape in _shapes(spec) if found is not None else ():
+        got, wanted = int(found["got"]), int(found["wanted"])  # type: ignore[index]
+        side = round(shape[-1] * math.sqrt(wanted / got)) if len(shape) == 4 and got else 0
+        for each in (side, side + 1, side - 1) if 1 < side <= _MOST_SIZE else ():
+            yield _resized(_resized(spec, place, 2, each), place, 3, each)
 
 
 def _as_indices(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
@@ -209,22 +236,29 @@ def _sizes(spec: Spec, got: int, wanted: int) -> List[Tuple[int, int, int]]:
                 found.append((1, rest // size * (size + wanted - got), place, axis, size + wanted - got))
             if got and size * wanted % got == 0 and 0 < size * wanted // got <= _MOST_SIZE:
                 found.append((2, rest // size * (size * wanted // got), place, axis, size * wanted // got))
+            elif got and 0 < round(size * wanted / got) <= _MOST_SIZE:  # a convolution rounds
+                near = round(size * wanted / got)
+                found.append((3, rest // size * near, place, axis, near))
     return [change[2:] for change in sorted(found)]
 
 
 def _shapes(spec: Spec) -> List[Tuple[int, List[int]]]:
     """Return the shapes of those inputs that are tensors, or several of one shape, with their places."""
-    firsts = [
-        (place, value[0] if isinstance(value, list) and value else value) for place, value in enumerate(spec["args"])
-    ]
+    firsts = [(place, (_several(value) or [value])[0]) for place, value in enumerate(spec["args"])]
     return [(place, list(value["$tensor"][1])) for place, value in firsts if is_tensor(value)]
 
 
 def _resized(spec: Spec, place: int, axis: int, size: int) -> Spec:
     changed = copy.deepcopy(spec["args"][place])
-    for value in changed if isinstance(changed, list) else [changed]:
+    for value in changed if isinstance(changed, list) else (_several(changed) or [changed])[:1]:
         value["$tensor"][1][axis] = size
     return _replaced(spec, place, changed)
+
+
+def _several(value: Any) -> List[Any]:
+    """Return the items of a list or a tuple."""
+    items = value["$tuple"] if isinstance(value, dict) and "$tuple" in value else value
+    return items if isinstance(items, list) else []
 
 
 def _replaced(spec: Spec, place: int, value: Any) -> Spec:
@@ -236,7 +270,7 @@ def beginnings(spec: Spec) -> List[Spec]:
     """Return a call with its inputs of other kinds: pictures, series, points, matrices; the inputs beside the first one
     also as vectors, and those of a matrix as a square of as many nodes."""
     if not spec["args"] or not is_tensor(spec["args"][0]):
-        return []
+        return [spec] if _shapes(spec) else []
     dtype, first, high = spec["args"][0]["$tensor"]
     width = first[1] if len(first) > 1 else _WIDTH
     mains = [first] + ([[1, 3, 64, 64]] if len(first) == 4 else [])

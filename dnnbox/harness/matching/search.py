@@ -66,6 +66,9 @@ class Search:
         self._wanted: Dict[str, Shapes] = {}
         self._tried: Dict[Tuple[str, str], Optional[Fit]] = {}
         self._read_as_list: Dict[Tuple[str, str], str] = {}
+        uses = (plan["uses"].get(entry["ref"], {}) for entry in plan["classes"])
+        # Parts that settings are handed to may read them only when they run.
+        self._read = {name for used in uses for names in used.values() for name in names}
         self.tries = 0
         self.done = False
 
@@ -198,8 +201,8 @@ class Search:
         builder = self._builders[view["name"]]
         match.arguments = constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args))
         if builder.settings:
-            uses = self.plan["uses"].get(call.callee, {})
-            call.kwargs = _pruned(call.kwargs, builder, {name for names in uses.values() for name in names})
+            uses = self.plan["uses"].get(call.callee, {}).values()
+            call.kwargs = _pruned(call.kwargs, builder, self._read.union(*uses))
         if "$state_dict" in repr(call.kwargs):
             self._restate(entry, match)
         copies = [self.source.dotted(ref.partition(":")[0]) for ref in (entry["ref"], *entry["copies"])]
@@ -307,7 +310,7 @@ class Search:
             "prefix": match.view["prefix"],
             "view": match.view["name"],
             "left_out": match.view["left_out"],
-            "part_of": self._whole_of(match) if match.view["left_out"] else "",
+            "part_of": self._whole_of(match) if match.view["left_out"] else self._holder_of(match),
             "origin": match.call.origin,
             "order": match.call.order,
             "arguments": match.arguments,
@@ -329,6 +332,12 @@ class Search:
         is_little = view["left_out"] <= _MOST_LEFT_OUT * (view["left_out"] + view["count"])
         least = max(_LEAST_OF_WHOLE, float(match.entry["score"])) if is_little else _LEAST_OF_WHOLE
         return str(best["ref"]) if best is not None and best["score"] >= least else ""
+
+    def _holder_of(self, match: Match) -> str:
+        """Return the class that is made with the one that was matched, and keeps it under the name that was cut off."""
+        parts = self.plan.get("parts", {})
+        wholes = (e["ref"] for e in self.plan["classes"] if e["view"] == _WHOLE != match.view["name"])
+        return next((ref for ref in wholes if match.view["name"] in parts.get(ref, {}).get("held", ())), "")
 
     def _start_as_json(self, start: Tuple[float, int, Call, Dict[str, Any]]) -> Dict[str, Any]:
         score, _, call, entry = start

@@ -64,3 +64,12 @@ def nested(values: Dict[str, Any], depth: int) -> Iterator[Dict[str, Any]]:
         if isinstance(value, dict) and depth < 4 and value and not any(str(k).startswith("$") for k in value):
             for inner in nested(value, depth + 1):
                 yield inner
+
+
+def without_sections(values: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
+    """Yield the settings of all sections of a file together, where it has nothing else and none is named twice."""
+    sections = list(values.values())
+    if len(sections) > 1 and all(isinstance(section, dict) for section in sections):
+        flat = {name: value for section in sections for name, value in section.items()}
+        if len(flat) == sum(map(len, sections)):
+            yield flat

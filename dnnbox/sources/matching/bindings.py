@@ -35,6 +35,17 @@ def assignments(body: Sequence[ast.stmt]) -> dict[str, list[ast.expr]]:
     return found
 
 
+def items_put(body: Sequence[ast.stmt], name: str, use: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the items that a mapping of that name is given above its use: ``settings["width"] = args.width``."""
+    line = getattr(use, "lineno", 0)
+    for node in (inner for statement in body for inner in _below(statement)):
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id == name:
+            key = target.slice.value if isinstance(target.slice, ast.Constant) else None
+            if isinstance(key, str) and isinstance(node, ast.Assign) and node.lineno < line:
+                yield key, node.value
+
+
 def _below(statement: ast.stmt) -> Iterator[ast.AST]:
     """Yield a statement and those inside it, without the bodies of other functions and classes."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -26,11 +26,16 @@ def is_known(value: Value) -> bool:
     return all(is_known(item) for item in value) if isinstance(value, list) else True
 
 
+def is_mapping(value: Value) -> bool:
+    """Tell whether a value is a mapping, and no other object."""
+    return isinstance(value, dict) and not any(key.startswith("$") for key in value)
+
+
 def items(base: Value, keys: Sequence[Value]) -> Iterator[Value]:
     """Yield the items of a list or a mapping under the keys that it has; all of them where it has none."""
     if isinstance(base, dict) and "$tuple" in base:
         base = base["$tuple"]
-    if isinstance(base, dict) and not any(key.startswith("$") for key in base):
+    if is_mapping(base):
         named = [base[key] for key in keys if isinstance(key, str) and key in base]
         yield from named or base.values()
     elif isinstance(base, list):

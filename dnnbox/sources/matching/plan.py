@@ -14,7 +14,9 @@ from dnnbox.sources.matching.bindings import defaults
 from dnnbox.sources.matching.builders import library_builders, made_at_import
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.levels import composed, levels, over
+from dnnbox.sources.matching.parts import named_parts, parts_of
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
@@ -48,7 +50,15 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     least = ranked[MOST_CLASSES - 1][1].score if len(ranked) > MOST_CLASSES else 0.0
     # Those that are as good as the last one too.
     several = [each for each in ranked[: 2 * MOST_CLASSES] if each[1].score >= least]
-    return _plan(tree, classes, views, several, near)
+    plan = _plan(tree, classes, views, several, near)
+    homes, by_name = Homes(tree), {view.name: view for view in views}
+    plan["parts"] = {
+        each.info.ref: parts_of(
+            each.info, classes, several, homes, named_parts(each.info, classes, by_name[view], inspection.tensor_list)
+        )
+        for view, each, _ in reversed(several)
+    }
+    return plan
 
 
 def _without_copies(

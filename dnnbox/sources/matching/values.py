@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from dnnbox.sources.matching import sequences
-from dnnbox.sources.matching.bindings import Given, assignments, before, defaults, kept_on_self
+from dnnbox.sources.matching.bindings import Given, assignments, before, defaults, items_put, kept_on_self
 from dnnbox.sources.matching.classes import called, last_name
 from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined
 from dnnbox.sources.matching.lookups import looked_up, references
@@ -25,6 +25,7 @@ from dnnbox.sources.matching.plain import (
     calculated,
     encoded,
     is_known,
+    is_mapping,
     is_plain,
     is_reference,
     items,
@@ -96,7 +97,8 @@ class Evaluator:
             except Unknown:  # then what the function itself says
                 pass
         if function is not None and (found := self._in_function(function).get(name)):
-            return self._any_of(before(found, node), module, function, depth)
+            values = self._any_of(before(found, node), module, function, depth)
+            return self._with_items(values, node, module, function, depth)
         if found := self._in_module(module).get(name):
             return self._any_of(before(found, node) if function is None else found, module, None, depth)
         if name in module.aliases:
@@ -107,6 +109,16 @@ class Evaluator:
         return (
             self._option(name, module) if home in (module, None) else self._of_name(ast.Name(name), home, None, depth)
         )
+
+    def _with_items(
+        self, values: list[Value], node: ast.Name, module: Module, function: ast.FunctionDef, depth: int
+    ) -> list[Value]:
+        """Return mappings with the items that the function adds to them before it uses them."""
+        more: dict[str, Value] = {}
+        for key, value in items_put(function.body, node.id, node) if any(map(is_mapping, values)) else ():
+            with suppress(Unknown, ArithmeticError, TypeError, ValueError):
+                more[key] = self._values(value, module, function, depth)[0]
+        return [{**value, **more} if is_mapping(value) else value for value in values] if more else values
 
     def _any_of(
         self, nodes: Sequence[ast.expr], module: Module, function: ast.FunctionDef | None, depth: int

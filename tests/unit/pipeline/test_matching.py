@@ -44,6 +44,18 @@ def test_decide__two_classes_with_different_outputs__asks() -> None:
     assert len(caught.value.details["choices"]) == 2
 
 
+def test_decide__one_class_with_either_of_two_parts_that_only_the_tensors_name__asks() -> None:
+    several = [
+        _match("a", group=-1, origin="parts that the tensors name", kwargs={"field": {"$ref": f"b.py:{name}"}})
+        for name in ("Flat", "Warped")
+    ]
+
+    with pytest.raises(AdapterNeeded, match="none of them could be run") as caught:
+        decide(several)
+
+    assert caught.value.details["choices"] == ["a (a.py:Net, b.py:Flat)", "a (a.py:Net, b.py:Warped)"]
+
+
 def test_decide__two_classes_with_equal_outputs__are_one() -> None:
     best, others = decide([_match("a"), _match("b")])
 

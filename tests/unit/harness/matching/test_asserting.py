@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from dnnbox.harness.matching.asserting import asserted
+from dnnbox.harness.matching.asserting import asserted, remainders
 
 _MODULE = types.SimpleNamespace(joints=17, config=types.SimpleNamespace(width=2), name="net")
 
@@ -28,3 +28,16 @@ _MODULE = types.SimpleNamespace(joints=17, config=types.SimpleNamespace(width=2)
 )
 def test_asserted__sizes_of_a_parameter__give_shapes_to_try(code: str, shapes: list[list[int]]) -> None:
     assert asserted(_MODULE, ast.parse(code), "x") == shapes
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("assert (x.size(2) - 1) % 8 == 0 and (x.size(3) - 1) % 8 == 0", [(8, 1)]),
+        ("assert height % 32 == 0", [(32, 0)]),
+        ("assert height == 32", []),
+        ("assert height % self.stride == 0", []),
+    ],
+)
+def test_remainders__sizes_that_a_method_divides__are_divisor_and_rest(code: str, found: list[tuple[int, int]]) -> None:
+    assert remainders(ast.parse(code)) == found

@@ -11,7 +11,7 @@ import pytest
 
 from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
-from dnnbox.harness.matching.telling import switched_off
+from dnnbox.harness.matching.telling import switched_off, without_sections
 
 
 def _candidates(plan: dict[str, Any], checkpoint: str) -> Candidates:
@@ -232,3 +232,26 @@ def test_setting__nothing_of_that_name__is_an_object_of_what_is_read_from_it() -
     assert made["width"] == 16  # the most common size
     assert made["space"]["space"]["space"] == 2
     assert candidates.setting("n") == 6
+
+
+def test_candidates__parts_that_the_tensors_name__are_tried_together() -> None:
+    def net(field: Any, heads: Any, width: int) -> None:
+        raise NotImplementedError
+
+    module = types.ModuleType("net")
+    vars(module)["Net"] = net
+    choices = {"field": [{"$ref": "a.py:A"}, {"$ref": "a.py:B"}]}
+    parts = {"net.py:Net": {"choices": choices, "keyed": {"heads": {"hm": 80}}, "held": ["field"]}}
+    candidates = _candidates({"parts": parts}, "w.pt")
+    candidates.source._known["net.py"] = module
+    calls = [call for call in candidates.of_class({"ref": "net.py:Net", "recipes": []}) if "parts" in call.origin]
+
+    assert [call.kwargs for call in calls] == [
+        {"field": {"$ref": f"a.py:{name}"}, "heads": {"hm": 80}, "width": 16} for name in "AB"
+    ]
+
+
+def test_without_sections__settings_of_all_sections__are_one_set_where_none_is_named_twice() -> None:
+    assert list(without_sections({"DATA": {"classes": 4}, "TRAIN": {"layers": 50}})) == [{"classes": 4, "layers": 50}]
+    assert list(without_sections({"DATA": {"classes": 4}, "TRAIN": {"classes": 5}})) == []
+    assert list(without_sections({"DATA": {"classes": 4}, "layers": 50})) == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from dnnbox.harness.matching import files, standins
 def _plain_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "open", builtins.open)
     monkeypatch.setattr(io, "open", io.open)
+    monkeypatch.setattr(os, "mkdir", os.mkdir)
     monkeypatch.setattr(standins, "NOTED", [])
 
 
@@ -43,3 +46,18 @@ def test_look_in__several_none_or_to_be_written__stays_missing(tmp_path: Path, n
     with pytest.raises(FileNotFoundError):
         open(name, mode)  # noqa: PTH123, SIM115
     assert standins.NOTED == []
+
+
+def test_look_in__folder_where_nothing_can_be_written__is_left_out_and_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str, *_: object) -> None:
+        raise OSError(errno.EROFS if "source" in str(path) else errno.ENOENT, "no", path)
+
+    monkeypatch.setattr(os, "mkdir", refused)
+    files.look_in(str(tmp_path))
+
+    os.makedirs(tmp_path / "source", exist_ok=True)  # noqa: PTH103 - what a source calls
+    assert standins.NOTED == [files.NOTE]
+    with pytest.raises(FileNotFoundError):
+        os.mkdir("elsewhere")  # noqa: PTH102

@@ -6,7 +6,7 @@ import inspect
 import types
 from typing import Any
 
-from dnnbox.harness.matching import arguments, comparing, describing, forwarding
+from dnnbox.harness.matching import arguments, comparing, describing, forwarding, values
 
 
 def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> None:
@@ -104,7 +104,7 @@ def test_pictures__first_convolution_takes_two_pictures__both_numbers_of_channel
 
 def test_alone__batch_that_a_source_shows__is_tried_with_one_item_first() -> None:
     def spec(*shapes: list[int]) -> dict[str, Any]:
-        return {"method": "", "args": [arguments.tensor("float32", shape) for shape in shapes], "kwargs": {}}
+        return {"method": "", "args": [values.tensor("float32", shape) for shape in shapes], "kwargs": {}}
 
     def tried(*shapes: list[int]) -> list[list[list[int]]]:
         return [[value["$tensor"][1] for value in each["args"]] for each in forwarding._alone(spec(*shapes))]

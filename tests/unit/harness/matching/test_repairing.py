@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dnnbox.harness.matching.arguments import tensor
 from dnnbox.harness.matching.repairing import OutOfTime, beginnings, repaired
+from dnnbox.harness.matching.values import tensor
 
 Shape = tuple[int, ...]
 
@@ -157,3 +157,35 @@ def test_repaired__index_outside_of_a_small_vocabulary__is_one_of_the_first_word
     found = next(spec for spec, outputs, _ in repaired(beginnings(spec), 9000, call) if outputs)
 
     assert [value["$tensor"][2] for value in found["args"]] == [9000, 2]
+
+
+def test_repaired__sizes_that_are_taken_apart__the_input_has_as_many_dimensions() -> None:
+    def decoder(text: Shape, mel: Shape) -> None:
+        if len(mel) != 3:
+            raise ValueError(f"not enough values to unpack (expected 3, got {len(mel)})")
+        _convolution(mel[1], 80)
+
+    assert _first(decoder, [1, 16], [1, 16]) == [(1, 16), (1, 80, 64)]
+
+
+def test_repaired__flat_features_of_a_picture__its_sides_follow_their_area() -> None:
+    def critic(picture: Shape) -> None:
+        left = 32 * (picture[2] // 16) ** 2
+        if left % 288:
+            raise RuntimeError(f"shape '[-1, 288]' is invalid for input of size {left}")
+        if left != 288:
+            raise RuntimeError(f"Input batch size {left // 288} doesn't match hidden0 batch size 1")
+
+    assert _first(critic, [1, 3, 64, 64]) == [(1, 3, 48, 48)]
+    assert _first(critic, [1, 3, 288, 288]) == [(1, 3, 48, 48)]
+
+
+def test_repaired__tuple_of_inputs__its_first_one_is_changed() -> None:
+    spec = {"method": "", "args": [{"$tuple": [tensor("float32", [1, 4, 9]), None]}], "kwargs": {}, "why": ""}
+
+    def call(tried: dict[str, Any]) -> Any:
+        _convolution(tried["args"][0]["$tuple"][0]["$tensor"][1][1], 6)
+        return [1.0]
+
+    found = next(changed for changed, outputs, _ in repaired(beginnings(spec), 0, call) if outputs)
+    assert found["args"] == [{"$tuple": [tensor("float32", [1, 6, 9]), None]}]

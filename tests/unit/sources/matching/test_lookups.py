@@ -94,3 +94,16 @@ def test_calls__option_of_which_nothing_is_known__is_unknown_inside_a_call_too(t
     use = "import zoo\nfrom net import Net\np.add_argument('--w', default=read())\nmodel = Net(zoo.small(args.w))\n"
 
     assert _calls(tmp_path, use) == [({"$unknown": "zoo.small(args.w)"},)]
+
+
+def test_calls__items_that_a_mapping_is_given_before_its_use__belong_to_it(tmp_path: Path) -> None:
+    use = """
+from net import Net
+def build(args):
+    params = {"scales": [4, 4]}
+    params["pad"] = 2
+    net = Net(params)
+    params["later"] = 3
+    return net
+"""
+    assert ({"scales": [4, 4], "pad": 2},) in _calls(tmp_path, use)

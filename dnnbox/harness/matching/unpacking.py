@@ -1,0 +1,107 @@
+"""Arguments that are several things at once: a tuple that a method takes apart, the state of a recurrent layer."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import Any, Iterator, List, Optional
+
+from .values import is_tensor, tensor
+
+_STATES = ("hx", "cx", "h", "c", "h0", "c0", "hidden", "cell", "state", "states", "hidden_state", "hiddens", "rnn_hxs")
+_MAKERS = ("init_hidden", "init_state", "initial_state", "get_initial_state", "zero_state", "begin_state", "initHidden")
+_EDGES = ("edge_index", "edges", "edge_indices")
+_MOST_ITEMS, _MOST_EDGES = 6, 64
+
+
+def parsed(function: Any) -> ast.AST:
+    """Return the code of a method; an empty module where there is none."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return ast.parse("")
+
+
+def unpacked(module: Any, tree: ast.AST, name: str, main: Any) -> Optional[Any]:
+    """Return the tuple that a method takes a parameter apart into, ``x, (h, c) = x``; None where it does not.
+
+    Where a method does nothing with it but pass it on, the parts that take one of that name tell.
+    """
+    target = _target(tree, name)
+    if target is None and _only_passes(tree, name):
+        kinds = {type(part): part for part in module.modules()} if hasattr(module, "modules") else {}
+        inner = (_target(parsed(getattr(kind, "forward", None)), name) for kind in kinds)
+        target = next((found for found in inner if found is not None), None)
+    return _taken(module, target, main) if target is not None else None
+
+
+def _target(tree: ast.AST, name: str) -> Any:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name:
+            for target in node.targets:
+                if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) <= _MOST_ITEMS:
+                    return target
+    return None
+
+
+def _only_passes(tree: ast.AST, name: str) -> bool:
+    """Tell whether a parameter is only ever an argument of a call."""
+    passed = [a for node in ast.walk(tree) if isinstance(node, ast.Call) for a in node.args]
+    read = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
+    return bool(read) and all(any(node is each for each in passed) for node in read)
+
+
+def _taken(module: Any, target: Any, main: Any) -> Any:
+    items = []
+    for element in target.elts:
+        name = element.id if isinstance(element, ast.Name) else ""
+        states = list(_layer_states(module)) if name in _STATES else []
+        if isinstance(element, (ast.Tuple, ast.List)):
+            items.append(_taken(module, element, main))
+        elif name in _EDGES and is_tensor(main):
+            items.append(edges(main["$tensor"][1]))
+        else:
+            items.append(states[0] if states else main)
+    return {"$tuple": items}
+
+
+def edges(shape: List[int]) -> Any:
+    """Return edges between the nodes of a matrix of features."""
+    return tensor("int64", [2, _MOST_EDGES], shape[-2] if len(shape) > 1 else 1)
+
+
+def beside(module: Any, name: str, shape: List[int]) -> Any:
+    """Return edges where a parameter is called so, or what the module itself makes as the first state, for as many as
+    its recurrent layer reads at once; None where a parameter is no state, or nothing makes one."""
+    if name in _EDGES:
+        return edges(shape)
+    maker = next((getattr(module, each, None) for each in _MAKERS if callable(getattr(module, each, None))), None)
+    if name not in _STATES or maker is None:
+        return None
+    is_batch_first = any(getattr(layer, "batch_first", False) for layer in module.modules())
+    count = shape[0] if is_batch_first or len(shape) < 2 else shape[1]
+    for arguments in ((count,), ()):
+        try:
+            return _plain(maker(*arguments))
+        except Exception:  # foreign code: then it is guessed as any other argument
+            continue
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """Return the plain form of tensors in lists and tuples."""
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item) for item in value]
+        return {"$tuple": items} if isinstance(value, tuple) else items
+    return tensor(str(value.dtype).rpartition(".")[2], list(value.shape))
+
+
+def _layer_states(module: Any) -> Iterator[Any]:
+    """Yield the states of the recurrent layers for a batch of one."""
+    for layer in module.modules():
+        size = getattr(layer, "hidden_size", None)
+        if type(size) is int and type(layer).__name__.endswith("Cell"):
+            yield tensor("float32", [1, size])
+        elif type(size) is int and type(getattr(layer, "num_layers", None)) is int:
+            yield tensor("float32", [layer.num_layers * (1 + bool(getattr(layer, "bidirectional", False))), 1, size])
