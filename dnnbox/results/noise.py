@@ -16,7 +16,7 @@ from dnnbox.results.gpu import check
 from dnnbox.results.samples import ProcessSamples
 
 FOREIGN_LIMIT = 0.05  # share of the CPUs of this process that others used
-RUN_DELAY_LIMIT = 0.02  # share of wall time that the process was ready but others ran
+RUN_DELAY_LIMIT = 0.02  # share of wall time that a busy thread of the process was ready but others ran
 PRESSURE_LIMIT = 0.05  # share of wall time that some task waited for a CPU (PSI) while others ran
 STEAL_LIMIT = 0.05  # share of CPU time that the hypervisor took; ticks of 10 ms make it coarse
 SWITCHES_LIMIT = 100.0  # involuntary context switches a second, while others ran
@@ -45,9 +45,10 @@ def shares(noise: Counters) -> dict[str, float]:
     if foreign_us is not None:
         found["foreign_share"] = foreign_us / wall_us / cpus
     most = foreign_us if foreign_us is not None else float("inf")
-    for name, field, scale in (("run_delay_share", "run_delay_ns", 1e3), ("psi_some_share", "psi_some_us", 1.0)):
-        if (waited := _number(noise, field)) is not None:
-            found[name] = min(waited / scale, most) / wall_us
+    if (waited_ns := _number(noise, "run_delay_ns")) is not None:
+        found["run_delay_share"] = min(waited_ns / 1e3, most) / wall_us / _busy_threads(noise, wall_us)
+    if (pressed_us := _number(noise, "psi_some_us")) is not None:
+        found["psi_some_share"] = min(pressed_us, most) / wall_us
     if (stolen := _number(noise, "steal_us")) is not None:
         found["steal_share"] = stolen / wall_us / cpus
     if (throttled := _number(noise, "throttled_us")) is not None:
@@ -56,6 +57,11 @@ def shares(noise: Counters) -> dict[str, float]:
         is_alone = foreign_us is not None and found["foreign_share"] < FOREIGN_LIMIT / 2
         found["switches_per_s"] = 0.0 if is_alone else switches / wall_us * 1e6
     return found
+
+
+def _busy_threads(noise: Counters, wall_us: float) -> float:
+    """Return how many threads worked at once on average: their waits are counted together."""
+    return max(1.0, (_number(noise, "cpu_ns") or 0.0) / 1e3 / wall_us)
 
 
 # name in stats.json -> (limit, unit, what it means)

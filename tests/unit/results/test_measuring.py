@@ -108,6 +108,16 @@ def test_measure__threads_of_the_model_wait_for_each_other__is_quiet(tmp_path: P
     assert stats.quality == "quiet", stats.noise["reasons"]
 
 
+@pytest.mark.parametrize(("threads", "quality"), [(1, "contended"), (2, "quiet")])
+def test_measure__one_percent_of_each_cpu_is_others__counts_per_busy_thread(
+    tmp_path: Path, threads: int, quality: str
+) -> None:
+    wall_ns = made.QUIET["wall_ns"]
+    waited = {"run_delay_ns": wall_ns // 40, "foreign_us": wall_ns // 40_000, "cpus": 2, "cpu_ns": threads * wall_ns}
+    stats = measure([made.measured(tmp_path, made.rows(200, 10), noise={**made.QUIET, **waited})])
+    assert stats.quality == quality, stats.noise["reasons"]
+
+
 def test_measure__others_on_the_same_cpus__is_contended_without_a_wait(tmp_path: Path) -> None:
     noise = {**made.QUIET, "run_delay_ns": 0, "psi_some_us": 0, "foreign_us": 1_500_000, "cpus": 2}
     stats = measure([made.measured(tmp_path, made.rows(200, 10), noise=noise)])
