@@ -4,8 +4,8 @@
 
 Each run is a measure job of the harness in the frameworks' environment (ONNX Runtime, with one thread and with the
 library's default), judged as `dnnbox run` judges it. Wanted: the spinner is flagged in 20 of 20, quiet runs in at most
-1 of 20. How busy other processes were just before each quiet run is written down, so that a flag that was right can
-be told from a false one. Prints a table and writes benchmarks/results/noise.json.
+1 of 20. A run starts when other processes use little of the CPUs; how much they used just before it is written down, so
+that a flag that was right can be told from a false one. Prints a table and writes benchmarks/results/noise.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,13 @@ from tests.zoo import Zoo  # noqa: E402
 
 PLAN = MeasurePlan(min_seconds=1.5, max_seconds=3.0, warmup_max_seconds=3.0)
 THREADS = (0, 1)
+BUSY = 0.05
+WAIT_S = 60
 
 
 def one(zoo: Zoo, model: Path, threads: int, spinners: int) -> dict[str, Any]:
     """Measure once beside so many spinners and return the verdict."""
-    before = foreign_share(0.5)
+    before = alone()
     busy = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in range(spinners)]
     try:
         result, folder = harness(zoo.python, "onnxruntime", model, 16, threads, "measure", PLAN)
@@ -48,6 +51,14 @@ def one(zoo: Zoo, model: Path, threads: int, spinners: int) -> dict[str, Any]:
     quality, facts = judge([RunOutcome("measure", result, 0, 0, 0.0)], [])
     values = {check["name"]: check["value"] for check in facts["checks"]}
     return {"threads": threads, "quality": quality, "busy_before": before, "checks": values, "why": facts["reasons"]}
+
+
+def alone() -> float:
+    """Wait until other processes use little of the CPUs, a minute at most; return how much they used just now."""
+    end = time.monotonic() + WAIT_S
+    while (share := foreign_share(0.5)) > BUSY and time.monotonic() < end:
+        pass
+    return share
 
 
 def flagged(runs: Sequence[dict[str, Any]]) -> int:
@@ -74,7 +85,7 @@ def main() -> None:
                   f"quiet: {quiet[-1]['quality']:<10} {', '.join(quiet[-1]['why'])}", flush=True)  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    disturbed = sum(run["busy_before"] > 0.05 for run in quiet)
+    disturbed = sum(run["busy_before"] > BUSY for run in quiet)
     print(f"\nspinner flagged in {flagged(loud)} of {count}; quiet runs flagged in {flagged(quiet)} of {count} "
           f"(before {disturbed} of them other processes used more than 5 % of the CPUs)")  # fmt: skip
     record = {**stamp(), "spinner_flagged": flagged(loud), "quiet_flagged": flagged(quiet), "runs": count,
