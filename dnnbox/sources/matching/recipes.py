@@ -82,10 +82,19 @@ class Recipes:
         found = [
             recipe
             for module, call, function in self._by_name[info.name]
-            if info in self.classes.resolve(called(call), module)[:1] or module.document
+            if self._is_of(info, call, module)
             for recipe in self._combined(info.ref, "call", module, call, function)
         ]
         return _distinct(found)
+
+    def _is_of(self, info: ClassInfo, call: ast.Call, module: Module) -> bool:
+        """Tell whether a call is one of this class. A document calls whatever is named so, unless what it imports from
+        the source's own package is a class of that name in another file, and other code."""
+        if not module.document:
+            return info in self.classes.resolve(called(call), module)[:1]
+        home = self.evaluator.homes.origin(called(call), module)
+        meant = next((other for other in self.classes.by_name.get(info.name, ()) if other.module is home), info)
+        return meant is info or meant.digest() == info.digest()
 
     def factories(self, info: ClassInfo) -> list[Recipe]:
         """Return calls of the functions that return the class, over up to four steps; the nearest first."""

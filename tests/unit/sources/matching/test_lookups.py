@@ -107,3 +107,19 @@ def build(args):
     return net
 """
     assert ({"scales": [4, 4], "pad": 2},) in _calls(tmp_path, use)
+
+
+def test_calls__document_that_imports_from_the_package__are_of_the_class_that_the_package_offers(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("from pack.plain import Net\n")
+    (tmp_path / "pack" / "plain.py").write_text(_NET)
+    (tmp_path / "pack" / "guided.py").write_text(_NET.replace("pass", "width = 2"))
+    (tmp_path / "README.md").write_text("```python\nfrom pack import Net\nnet = Net(5)\n```\n")
+    tree = read_tree(tmp_path)
+    classes = Classes(tree)
+    recipes = Recipes(tree, classes, Evaluator(tree, tables(tree)))
+
+    found = {info.ref: [recipe.args for recipe in recipes.calls(info)] for info in classes.by_name["Net"]}
+    assert found == {"pack/plain.py:Net": [(5,)], "pack/guided.py:Net": []}
