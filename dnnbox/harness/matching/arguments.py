@@ -53,7 +53,7 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return [{key: _item(key, [channels, side, side]) for key in of_items}]
     if own:
         return {key: _item(key, list(shape)) for key in own}
-    taken = unpacked(module, parsed(function), name, tensor(dtype, list(shape), high))
+    taken = unpacked(module, function, name, tensor(dtype, list(shape), high))
     taken = beside(module, name, list(shape)) if taken is None and place else taken
     return _by_name(module, layers, p, guess, place, function) if taken is None else taken
 

@@ -12,7 +12,7 @@ from .values import is_tensor, tensor
 _STATES = ("hx", "cx", "h", "c", "h0", "c0", "hidden", "cell", "state", "states", "hidden_state", "hiddens", "rnn_hxs")
 _MAKERS = ("init_hidden", "init_state", "initial_state", "get_initial_state", "zero_state", "begin_state", "initHidden")
 _EDGES = ("edge_index", "edges", "edge_indices")
-_MOST_ITEMS, _MOST_EDGES = 6, 64
+_MOST_ITEMS, _MOST_EDGES, _DEEPEST = 6, 64, 3
 
 
 def parsed(function: Any) -> ast.AST:
@@ -23,33 +23,61 @@ def parsed(function: Any) -> ast.AST:
         return ast.parse("")
 
 
-def unpacked(module: Any, tree: ast.AST, name: str, main: Any) -> Optional[Any]:
+def unpacked(module: Any, function: Any, name: str, main: Any) -> Optional[Any]:
     """Return the tuple that a method takes a parameter apart into, ``x, (h, c) = x``; None where it does not.
 
-    Where a method does nothing with it but pass it on, the parts that take one of that name tell.
+    Where a method hands it to a part first, that part tells.
     """
-    target = _target(tree, name)
-    if target is None and _only_passes(tree, name):
-        kinds = {type(part): part for part in module.modules()} if hasattr(module, "modules") else {}
-        inner = (_target(parsed(getattr(kind, "forward", None)), name) for kind in kinds)
-        target = next((found for found in inner if found is not None), None)
+    target = _target(module, function, name, 0)
     return _taken(module, target, main) if target is not None else None
 
 
-def _target(tree: ast.AST, name: str) -> Any:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name:
+def _target(module: Any, function: Any, name: str, depth: int) -> Any:
+    """Return what a parameter is assigned to where it is taken apart, by the method or by the part that it goes to."""
+    nodes = list(ast.walk(parsed(function)))
+    stored = [node.lineno for node in nodes if _is_name(node, name) and isinstance(node.ctx, ast.Store)]  # type: ignore[attr-defined]
+    for node in nodes:
+        if (
+            isinstance(node, ast.Assign)
+            and _is_name(node.value, name)
+            and min(stored, default=node.lineno) >= node.lineno
+        ):
             for target in node.targets:
                 if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) <= _MOST_ITEMS:
                     return target
+    part: Any = _receiver(module, function, name) if depth < _DEEPEST else None
+    names = _parameters(part)
+    return _target(part, part.forward, names[0], depth + 1) if names else None
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _receiver(module: Any, function: Any, name: str) -> Any:
+    """Return the part of a module that a method hands a parameter to, before it does anything else with it."""
+    lines = [node.lineno for node in ast.walk(parsed(function)) if _is_name(node, name)]  # type: ignore[attr-defined]
+    for call in ast.walk(parsed(function)):
+        if not isinstance(call, ast.Call) or len(call.args) != 1 or not isinstance(call.func, ast.Attribute):
+            continue
+        if _is_name(call.args[0], name) and call.lineno == min(lines) and _is_name(call.func.value, "self"):
+            return _first_of(getattr(module, call.func.attr, None))
     return None
 
 
-def _only_passes(tree: ast.AST, name: str) -> bool:
-    """Tell whether a parameter is only ever an argument of a call."""
-    passed = [a for node in ast.walk(tree) if isinstance(node, ast.Call) for a in node.args]
-    read = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
-    return bool(read) and all(any(node is each for each in passed) for node in read)
+def _first_of(part: Any) -> Any:
+    """Return the first layer of a sequence."""
+    while type(part).__name__ == "Sequential" and len(part):
+        part = part[0]
+    return part
+
+
+def _parameters(part: Any) -> List[str]:
+    forward = getattr(part, "forward", None)
+    try:
+        return list(inspect.signature(forward).parameters) if forward is not None else []
+    except (TypeError, ValueError):
+        return []
 
 
 def _taken(module: Any, target: Any, main: Any) -> Any:

@@ -650,6 +650,129 @@ model = Net(p.net_width, p.net_depth, classes=7)
         "arguments": _SOLVED,
     },
     {
+        "name": "parts_named_by_the_tensors",
+        "files": {
+            "paths.py": """
+import os
+
+RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
+os.makedirs(RESULTS, exist_ok=True)
+""",
+            "necks.py": """
+from torch import nn
+
+
+class Plain(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.mix = nn.Conv2d(width, width, 1)
+
+    def forward(self, x):
+        return self.mix(x)
+
+
+class Deep(nn.Module):
+    def __init__(self, width, depth):
+        super().__init__()
+        self.mix = nn.Conv2d(width, width * depth, 1)
+
+    def forward(self, x):
+        return self.mix(x)
+""",
+            "detector.py": """
+from paths import RESULTS
+from torch import nn
+
+
+class Trunk(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def small():
+    return Trunk(8)
+
+
+def large():
+    return Trunk(24)
+
+
+class Detector(nn.Module):
+    def __init__(self, trunk, neck, heads, stride=1):
+        super().__init__()
+        self.trunk = globals()[trunk]()
+        self.neck = neck(width=24)
+        self.heads = heads
+        for head in self.heads:
+            setattr(self, head, nn.Conv2d(24, self.heads[head], 1))
+
+    def forward(self, x):
+        assert (x.shape[2] - 1) % 8 == 0 and (x.shape[3] - 1) % 8 == 0
+        x = self.neck(self.trunk(x))
+        return {head: getattr(self, head)(x) for head in self.heads}
+""",
+        },
+        "make": """
+from torch import nn
+conv = nn.Conv2d
+parts = {"trunk": nn.ModuleDict({"conv": conv(3, 24, 3)}), "neck": nn.ModuleDict({"mix": conv(24, 24, 1)})}
+saved = nn.ModuleDict({**parts, "hm": conv(24, 80, 1), "wh": conv(24, 2, 1)}).state_dict()
+""",
+        "cls": "detector.Detector",
+        "arguments": {"trunk": "'large'", "heads": "{'hm': 80, 'wh': 2}"},
+    },
+    {
+        "name": "tuple_with_a_state",
+        "files": {
+            "agent.py": """
+import torch
+from torch import nn
+
+
+class Agent(nn.Module):
+    def __init__(self, channels, actions, settings):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 8, 3, stride=2, padding=1)
+        self.lstm = nn.LSTMCell(8 * 3 * 3, settings["hidden"])
+        self.actor = nn.Linear(settings["hidden"], actions)
+
+    def forward(self, inputs):
+        inputs, (hx, cx) = inputs
+        x = torch.relu(self.conv(inputs))
+        x = x.view(-1, 8 * 3 * 3)
+        hx, cx = self.lstm(x, (hx, cx))
+        return self.actor(hx), (hx, cx)
+""",
+            "play.py": """
+import argparse
+
+from agent import Agent
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--hidden", type=int, default=48)
+args = parser.parse_args()
+
+
+def build():
+    settings = {"rate": 0.1}
+    settings["hidden"] = args.hidden
+    return Agent(1, 6, settings)
+""",
+        },
+        "make": """
+from torch import nn
+saved = nn.ModuleDict(
+    {"conv": nn.Conv2d(1, 8, 3), "lstm": nn.LSTMCell(72, 48), "actor": nn.Linear(48, 6)}
+).state_dict()
+""",
+        "cls": "agent.Agent",
+        "arguments": {"actions": "6"},
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",

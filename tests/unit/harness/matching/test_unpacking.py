@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnnbox.harness.matching.unpacking import beside, parsed, unpacked
+from dnnbox.harness.matching.unpacking import beside, unpacked
 from dnnbox.harness.matching.values import tensor
 
 _MAIN = tensor("float32", [1, 1, 64, 64])
@@ -33,8 +33,11 @@ class _Recurrent:
 
 
 class _Layer:
-    def forward(self, data: Any) -> Any:
-        features, edge_index = data
+    def __call__(self, data: Any) -> Any:
+        return self.forward(data)
+
+    def forward(self, graph: Any) -> Any:
+        features, edge_index = graph
         return features, edge_index
 
 
@@ -46,14 +49,19 @@ class _Graph:
         return [self, self.layer]
 
     def forward(self, data: Any) -> Any:
-        return self.layer.forward(data)
+        return self.layer(data)
 
     def sizes(self, data: Any) -> Any:
-        return len(data), data.shape
+        return len(data), self.layer(data)
+
+    def later(self, data: Any) -> Any:
+        data = self.sizes(data)
+        first, data = data
+        return first, data
 
 
 def test_unpacked__tuple_with_a_state__is_as_wide_as_the_recurrent_layer() -> None:
-    made = unpacked(_Recurrent(), parsed(_Recurrent.forward), "inputs", _MAIN)
+    made = unpacked(_Recurrent(), _Recurrent.forward, "inputs", _MAIN)
 
     state = tensor("float32", [1, 256])
     assert made == {"$tuple": [_MAIN, {"$tuple": [state, state]}]}
@@ -62,10 +70,9 @@ def test_unpacked__tuple_with_a_state__is_as_wide_as_the_recurrent_layer() -> No
 def test_unpacked__passed_on_to_a_layer_that_takes_it_apart__is_what_the_layer_takes() -> None:
     features = tensor("float32", [5, 16])
 
-    assert unpacked(_Graph(), parsed(_Graph.forward), "data", features) == {
-        "$tuple": [features, tensor("int64", [2, 64], 5)]
-    }
-    assert unpacked(_Graph(), parsed(_Graph.sizes), "data", features) is None
+    assert unpacked(_Graph(), _Graph.forward, "data", features) == {"$tuple": [features, tensor("int64", [2, 64], 5)]}
+    assert unpacked(_Graph(), _Graph.later, "data", features) is None
+    assert unpacked(_Graph(), _Graph.sizes, "other", features) is None
 
 
 @pytest.mark.parametrize(("shape", "count"), [([7, 16], 16), ([3], 3)])
