@@ -34,20 +34,23 @@ def unpacked(module: Any, function: Any, name: str, main: Any) -> Optional[Any]:
 
 def _target(module: Any, function: Any, name: str, depth: int) -> Any:
     """Return what a parameter is assigned to where it is taken apart, by the method or by the part that it goes to."""
-    nodes = list(ast.walk(parsed(function)))
-    stored = [node.lineno for node in nodes if _is_name(node, name) and isinstance(node.ctx, ast.Store)]  # type: ignore[attr-defined]
-    for node in nodes:
-        if (
-            isinstance(node, ast.Assign)
-            and _is_name(node.value, name)
-            and min(stored, default=node.lineno) >= node.lineno
-        ):
+    for node in _statements(function):
+        if isinstance(node, ast.Assign) and _is_name(node.value, name):
             for target in node.targets:
                 if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) <= _MOST_ITEMS:
                     return target
+        if any(_is_name(each, name) and isinstance(each.ctx, ast.Store) for each in ast.walk(node)):  # type: ignore[attr-defined]
+            break  # another thing of that name
     part: Any = _receiver(module, function, name) if depth < _DEEPEST else None
     names = _parameters(part)
     return _target(part, part.forward, names[0], depth + 1) if names else None
+
+
+def _statements(function: Any) -> List[ast.stmt]:
+    """Return what a method does under no condition."""
+    tree = parsed(function)
+    tops = [node for node in getattr(tree, "body", ()) if isinstance(node, ast.FunctionDef)]
+    return tops[0].body if tops else []
 
 
 def _is_name(node: ast.AST, name: str) -> bool:

@@ -54,6 +54,12 @@ class _Graph:
     def sizes(self, data: Any) -> Any:
         return len(data), self.layer(data)
 
+    def trained(self, data: Any, training: bool = False) -> Any:
+        if training:
+            data, labels = data
+            return data, labels
+        return self.sizes(data)
+
     def later(self, data: Any) -> Any:
         data = self.sizes(data)
         first, data = data
@@ -73,6 +79,7 @@ def test_unpacked__passed_on_to_a_layer_that_takes_it_apart__is_what_the_layer_t
     assert unpacked(_Graph(), _Graph.forward, "data", features) == {"$tuple": [features, tensor("int64", [2, 64], 5)]}
     assert unpacked(_Graph(), _Graph.later, "data", features) is None
     assert unpacked(_Graph(), _Graph.sizes, "other", features) is None
+    assert unpacked(_Graph(), _Graph.trained, "data", features) is None
 
 
 @pytest.mark.parametrize(("shape", "count"), [([7, 16], 16), ([3], 3)])
