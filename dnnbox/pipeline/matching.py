@@ -160,7 +160,7 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
             phase="match",
         )
     different = [other for other in ordered[1:] if _may_differ(other, best)]
-    rivals = [o for o in different if _kind(o) != _kind(best) and _trust(o)[:3] == _trust(best)[:3]]
+    rivals = [o for o in different if _kind(o) != _kind(best) and _is_as_likely(o, best)]
     if rivals:
         names = [
             visible(f"{o['class']} ({', '.join([o['ref'], *_kind(o)[1:]])})", 100) for o in [best, *rivals][:_SHOWN]
@@ -184,6 +184,13 @@ def _may_differ(other: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
     if other["group"] >= 0 and best["group"] >= 0:
         return bool(other["group"] != best["group"])
     return bool(_kind(other) != _kind(best))
+
+
+def _is_as_likely(other: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Tell whether nothing speaks for the best match alone: that it could be run does not, where the source itself says
+    the arguments of the other one."""
+    mine, its = _trust(best), _trust(other)
+    return its[:3] == mine[:3] or (its[0] == mine[0] + 1 and other["group"] < 0 <= best["group"] and its[1] < mine[1])
 
 
 def _kind(match: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,7 +13,18 @@ from typing import Any, Collection, Dict, Iterator, List, Tuple
 from .building import signature_of
 from .configs import begun, config_classes, defaults, is_partly_known, settable
 from .importing import Source, file_of
-from .telling import alike, folders, is_plural, nested, numbers, says_nothing, switched_off, unknown, without_sections
+from .telling import (
+    alike,
+    folders,
+    is_plural,
+    nested,
+    numbers,
+    says_nothing,
+    switched_off,
+    told,
+    unknown,
+    without_sections,
+)
 
 _PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
@@ -92,7 +103,7 @@ class Candidates:
             (config["where"], flat) for config in plan["configs"] for flat in without_sections(config["values"])
         ]
         self.commands = [(command["where"], command["values"]) for command in plan.get("commands", ())]
-        self.sets += self.commands
+        self.sets = [(where, told(values)) for where, values in self.sets] + self.commands
         self.tables = [
             (table["where"], {name: values[0] for name, values in table["values"].items() if values})
             for table in plan["tables"]

@@ -73,3 +73,12 @@ def without_sections(values: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
         flat = {name: value for section in sections for name, value in section.items()}
         if len(flat) == sum(map(len, sections)):
             yield flat
+
+
+def told(values: Dict[str, Any]) -> Dict[str, Any]:
+    """Return settings without those that a file leaves to others: ``${model.width}``, ``???``."""
+    return {name: value for name, value in values.items() if not _is_left_open(value)}
+
+
+def _is_left_open(value: Any) -> bool:
+    return isinstance(value, str) and (value == "???" or (value.startswith("${") and value.endswith("}")))

@@ -56,6 +56,15 @@ def test_decide__one_class_with_either_of_two_parts_that_only_the_tensors_name__
     assert caught.value.details["choices"] == ["a (a.py:Net, b.py:Flat)", "a (a.py:Net, b.py:Warped)"]
 
 
+def test_decide__class_that_the_source_builds_but_nobody_could_run__is_not_passed_over() -> None:
+    actor, part = _match("actor", group=-1, origin="sac.yaml"), _match("part", origin="solved from shapes")
+
+    with pytest.raises(AdapterNeeded, match="2 classes fit every tensor"):
+        decide([part, actor])
+    best, _ = decide([part, _match("actor", group=-1, origin="solved from shapes")])
+    assert best["class"] == "part"
+
+
 def test_decide__two_classes_with_equal_outputs__are_one() -> None:
     best, others = decide([_match("a"), _match("b")])
 

@@ -11,7 +11,7 @@ import pytest
 
 from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
-from dnnbox.harness.matching.telling import switched_off, without_sections
+from dnnbox.harness.matching.telling import switched_off, told, without_sections
 
 
 def _candidates(plan: dict[str, Any], checkpoint: str) -> Candidates:
@@ -255,3 +255,7 @@ def test_without_sections__settings_of_all_sections__are_one_set_where_none_is_n
     assert list(without_sections({"DATA": {"classes": 4}, "TRAIN": {"layers": 50}})) == [{"classes": 4, "layers": 50}]
     assert list(without_sections({"DATA": {"classes": 4}, "TRAIN": {"classes": 5}})) == []
     assert list(without_sections({"DATA": {"classes": 4}, "layers": 50})) == []
+
+
+def test_told__settings_that_a_file_leaves_to_others__are_left_out() -> None:
+    assert told({"width": "${model.width}", "size": "???", "depth": 2, "name": "$x"}) == {"depth": 2, "name": "$x"}
