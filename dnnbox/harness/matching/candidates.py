@@ -16,6 +16,7 @@ from .importing import Source, file_of
 from .telling import (
     alike,
     folders,
+    is_no_set,
     is_plural,
     nested,
     numbers,
@@ -26,7 +27,6 @@ from .telling import (
     without_sections,
 )
 
-_PLAIN = (int, float, bool, str)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
 _MOST_TOGETHER, _MOST_PAIRS = 4, 8  # configurations for each of several parameters, and ways to choose
@@ -170,10 +170,10 @@ class Candidates:
         return {name: value for name, value in filled.items() if not is_partly_known(value)}
 
     def _without_words(self, callee: str, function: Any, given: Dict[str, Any]) -> Dict[str, Any]:
-        """Leave out plain values that settings are read from: an option of that name is the file of them."""
+        """Leave out what settings are read from and is none: the name of a file, an object over somebody's data."""
         uses, parameters = self.plan["uses"].get(callee, {}), signature_of(function)
         required = [name for name in uses if name in parameters and parameters[name].default is inspect.Parameter.empty]
-        words = {name for name in required if given.get(name) is None or isinstance(given[name], _PLAIN)}
+        words = {name for name in required if given.get(name) is None or is_no_set(given[name])}
         return {name: value for name, value in given.items() if name not in words}
 
     def _begun_inside(self, value: Any) -> Any:
@@ -216,6 +216,10 @@ class Candidates:
             yield {gaps[0].name: {"$state_dict": True}}, "the state dict itself"
         rest = {gap.name: self._by_name(gap.name) for gap in gaps}
         others = {gap.name: self._begun(gap, rest[gap.name], 0, False) for gap in gaps}
+        read = {gap.name: self.plan["uses"].get(callee, {}).get(gap.name) for gap in gaps if rest[gap.name] is None}
+        others.update(
+            {n: {"$settings": {each: self.setting(each) for each in names}} for n, names in read.items() if names}
+        )
         for filled in self._parts(callee, gaps):
             yield dict(others, **filled), "parts that the tensors name"
         for filled, where in self._together(callee, function, gaps):

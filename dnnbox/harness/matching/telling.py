@@ -6,6 +6,7 @@ import inspect
 import os
 from typing import Any, Dict, Iterator, Optional, Sequence, Set
 
+_PLAIN = (int, float, bool, str)
 _HALF = ("use_fp16", "fp16", "half", "use_half", "use_bf16", "bf16")
 _WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".tar", ".safetensors")
 _LEAST_SIZE = 16
@@ -30,6 +31,11 @@ def folders(chosen: Sequence[Dict[str, Any]]) -> int:
 
 def is_plural(name: str) -> bool:
     return name.endswith("s") and not name.endswith("ss") and not name.startswith(("n_", "num", "is_"))
+
+
+def is_no_set(value: Any) -> bool:
+    """Tell whether a value is no set of settings: a plain one, or an object that a call makes."""
+    return isinstance(value, _PLAIN) or (isinstance(value, dict) and "$call" in value)
 
 
 def says_nothing(value: Any, parameter: Optional[inspect.Parameter]) -> bool:

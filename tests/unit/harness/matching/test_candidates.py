@@ -259,3 +259,19 @@ def test_without_sections__settings_of_all_sections__are_one_set_where_none_is_n
 
 def test_told__settings_that_a_file_leaves_to_others__are_left_out() -> None:
     assert told({"width": "${model.width}", "size": "???", "depth": 2, "name": "$x"}) == {"depth": 2, "name": "$x"}
+
+
+def test_candidates__object_over_somebodys_data_beside_options__what_is_read_of_both_is_begun() -> None:
+    def net(args: Any, data: Any) -> None:
+        raise NotImplementedError
+
+    module = types.ModuleType("net")
+    vars(module)["Net"] = net
+    plan = {"uses": {"net.py:Net": {"args": ["width"], "data": ["m"]}}, "tables": [], "choices": {}}
+    candidates = _candidates({**plan, "tables": [{"where": "main.py", "values": {"width": [3]}}]}, "w.pt")
+    candidates.source._known["net.py"] = module
+    made = {"$call": [{"$ref": "data.py:Data"}, [None], {}]}
+    recipe = {"callee": "net.py:Net", "how": "call", "where": "main.py:1", "args": [], "kwargs": {"data": made}}
+    calls = [call.kwargs for call in candidates.of_class({"ref": "net.py:Net", "recipes": [recipe]})]
+
+    assert {"args": {"$settings": {"width": 3}}, "data": {"$settings": {"m": 2}}} in calls
