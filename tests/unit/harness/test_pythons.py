@@ -47,13 +47,21 @@ def test_infer__plain_adapter__answers_with_checked_arrays(
     assert (ran.code, result.error) == (0, None)
     assert [check.name for check in result.checks if not check.passed] == []
     assert [(record.name, record.dtype, record.shape) for record in result.outputs] == [
-        ("y", "float32", ["N"]),
+        ("y", "float32", [1]),
         ("n", "int64", []),
     ]
     kept = {record.name: record for record in result.arrays}
     assert arrays.load(str(ran.folder / kept["y"].path)).values()[0] == 14.0
     assert result.decoded == [{"best": 14.0}]
     assert list(result.stages_ns) == ["interpreter", "import", "context", "load", "to_device", "first"]
+
+
+def test_memory__plain_adapter__tells_that_its_batch_is_open(
+    python: Path, tmp_path: Path, adapter_request: MakeRequest
+) -> None:
+    ran_with = {"inputs": [{"name": "x", "ran_with": [1, 3]}], "outputs": [{"name": "y", "ran_with": [1]}]}
+    ran = box.run(python, tmp_path / "run", adapter_request(job="memory", work={"contract": ran_with}))
+    assert ran.answer.findings["open_batch"] == {"inputs": ["x"], "outputs": ["y"]}
 
 
 @pytest.mark.parametrize("job", ["probe", "measure", "cold", "memory"])

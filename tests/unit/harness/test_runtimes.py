@@ -151,7 +151,7 @@ def test_infer__decoder__continues_the_prompt(run: Run) -> None:
 
 def test_infer__undeclared_input__is_called_assumed(run: Run) -> None:
     result = run("pickled_module").answer
-    assert [(record.status, record.shape[0]) for record in result.inputs] == [("assumed", "N")]
+    assert [(record.status, record.shape[0]) for record in result.inputs] == [("assumed", 1)]
     assert any("was tried and works" in note for note in result.notes)
 
 
