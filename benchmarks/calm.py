@@ -24,8 +24,6 @@ WAIT_S = 600
 PACES = 200
 AWAKE_S = 0.02
 """A processor that slept runs at half its pace for the first eight milliseconds."""
-
-
 QUIET_S = 3600
 """How long is waited for a machine whose usual pace is near its best: beside a steady neighbour nothing is quiet."""
 

@@ -250,8 +250,9 @@ def measure(pair: Pair, sources_dir: Path, tiers: str, known: Mapping[str, Any])
 
 def with_made_up_weights(way: Way, search: Way | None) -> Way:
     """Return the catalogue's way with what the search saw on weights of its own, where it built the same class."""
-    is_same = search is not None and search.taken == way.taken
-    return replace(way, finite=way.finite or (way.strict and is_same and search is not None and search.finite))
+    if search is None or search.taken != way.taken or not way.strict:
+        return way
+    return replace(way, finite=way.finite or search.finite)
 
 
 def measured_code() -> str:

@@ -20,7 +20,7 @@ RUN_DELAY_LIMIT = 0.02  # share of wall time that a busy thread of the process w
 PRESSURE_LIMIT = 0.05  # share of wall time that some task waited for a CPU (PSI) while others ran
 STEAL_LIMIT = 0.05  # share of CPU time that the hypervisor took; ticks of 10 ms make it coarse
 SWITCHES_LIMIT = 100.0  # involuntary context switches a second, while others ran
-WINDOWS_LIMIT = 0.10  # share of windows that were disturbed by themselves, beyond the one that may be
+WINDOWS_LIMIT = 0.10  # share of windows that were disturbed by themselves; one may always be
 SPREAD_LIMIT = 0.05  # between the medians of the processes
 _WINDOW_FACTOR = 3.0
 """A window is a quarter of a second, in which the kernel's ticks of 10 ms are coarse: its limits are wider."""

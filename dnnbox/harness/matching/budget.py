@@ -1,7 +1,7 @@
 """What a search may cost: processor time for trying, wall time for all of it, and a part of it kept for comparing.
 
-Processor time makes the answer the same on a busy machine; wall time makes sure that there is an answer at all before
-the job is stopped from outside. Standard library only.
+What failed builds leave is collected where it holds memory. Processor time makes the answer the same on a busy machine;
+wall time makes sure that there is an answer at all before the job is stopped from outside. Standard library only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from typing import Iterator, List, Optional, Tuple
+
+from .room import Leftovers
 
 CPU_SECONDS = 90.0
 WALL_SECONDS = 540.0
@@ -28,6 +30,7 @@ class Budget:
         self._parts: List[float] = []
         self._enough: Optional[float] = None
         self.ran_out = False
+        self.make_room = Leftovers().clear
 
     @property
     def cpu_left_s(self) -> float:

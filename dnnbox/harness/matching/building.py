@@ -14,7 +14,6 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from ..states.fitting import DERIVED, canonical
 from . import standins
 from .importing import Source
-from .room import Leftovers
 from .weights import Shapes
 
 BUILD_SECONDS = 20.0  # of the processor
@@ -92,7 +91,8 @@ class Recorded(standins.Settings):
 class Builder:
     """Builds modules from recipes. ``tensors`` is what a parameter that wants a state dict gets.
 
-    ``seconds`` says how much of a limit is left to one build, ``most`` how many parameters it may make.
+    ``seconds`` says how much of a limit is left to one build, ``most`` how many parameters it may make;
+    ``make_room`` is called before a build with storage.
     """
 
     def __init__(
@@ -101,14 +101,15 @@ class Builder:
         tensors: Dict[str, Any],
         seconds: Callable[[float], float] = lambda most: most,
         most: int = 100_000,
+        make_room: Callable[[], None] = lambda: None,
     ) -> None:
         self.source = source
         self.tensors = tensors
         self.seconds = seconds
         self.most = most
+        self.make_room = make_room
         self.built = 0
         self.settings: List[Recorded] = []
-        self._leftovers = Leftovers()
 
     def value(self, encoded: Any) -> Any:
         """Return the object that a plain value stands for."""
@@ -143,7 +144,7 @@ class Builder:
         self.built += 1
         self.settings = []
         if not meta:
-            self._leftovers.clear()
+            self.make_room()
         function = self.source.resolve(callee)
         limit = at_most(BUILD_SECONDS, self.seconds(BUSY * BUILD_SECONDS))
         with limit, contextlib.redirect_stdout(io.StringIO()), torch.no_grad():

@@ -101,8 +101,8 @@ class Search:
         if view["name"] not in self._wanted:
             tensors = viewed(self.tensors, view["prefix"])
             self._wanted[view["name"]] = named_shapes(tensors)
-            most = _MOST_TIMES * len(tensors) + _MOST_MORE
-            self._builders[view["name"]] = Builder(self.source, tensors, self.budget.seconds, most)
+            limits = (self.budget.seconds, _MOST_TIMES * len(tensors) + _MOST_MORE, self.budget.make_room)
+            self._builders[view["name"]] = Builder(self.source, tensors, *limits)
         return self._wanted[view["name"]]
 
     def _recipes(self, entry: Dict[str, Any]) -> None:

@@ -59,8 +59,9 @@ def _is_name(node: ast.AST, name: str) -> bool:
 
 def _receiver(module: Any, function: Any, name: str) -> Any:
     """Return the part of a module that a method hands a parameter to, before it does anything else with it."""
-    lines = [node.lineno for node in ast.walk(parsed(function)) if _is_name(node, name)]  # type: ignore[attr-defined]
-    for call in ast.walk(parsed(function)):
+    tree = parsed(function)
+    lines = [node.lineno for node in ast.walk(tree) if _is_name(node, name)]  # type: ignore[attr-defined]
+    for call in ast.walk(tree):
         if not isinstance(call, ast.Call) or len(call.args) != 1 or not isinstance(call.func, ast.Attribute):
             continue
         if _is_name(call.args[0], name) and call.lineno == min(lines) and _is_name(call.func.value, "self"):

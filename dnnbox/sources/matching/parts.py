@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from dnnbox.records.inspection import TensorInfo
 from dnnbox.sources.matching.bindings import defaults, parameters
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.homes import Homes, definitions
@@ -17,6 +16,9 @@ from dnnbox.sources.matching.lookups import file_of, looked_up
 from dnnbox.sources.matching.ranking import Ranked
 from dnnbox.sources.matching.reading import walk
 from dnnbox.sources.matching.views import View
+
+Shapes = Mapping[str, Sequence[int]]
+"""Of the tensors of a checkpoint, by their names."""
 
 _MOST_CHOICES = 8
 _REGISTERING = ("setattr", "__setattr__", "add_module")
@@ -31,7 +33,7 @@ def parts_of(
 ) -> dict[str, Any]:
     """Return what parameters may be that decide about parts, ``choices`` by name and ``keyed`` mappings, and the
     attributes that hold what an argument makes, ``held``. ``named``: the parts that no attribute explains."""
-    constructor = next((method for each in lineage(info, classes) if (method := each.method("__init__"))), None)
+    constructor = _constructor(info, classes)
     if constructor is None:
         return {}
     names = parameters(constructor)
@@ -47,10 +49,14 @@ def parts_of(
     return {"choices": choices, "keyed": keyed if named else {}, "held": [attribute for attribute, _, _ in made]}
 
 
-def named_parts(info: ClassInfo, classes: Classes, view: View, tensors: Sequence[TensorInfo]) -> dict[str, int]:
+def _constructor(info: ClassInfo, classes: Classes) -> ast.FunctionDef | None:
+    """Return the constructor that a class has or inherits."""
+    return next((method for each in lineage(info, classes) if (method := each.method("__init__"))), None)
+
+
+def named_parts(info: ClassInfo, classes: Classes, view: View, shapes: Shapes) -> dict[str, int]:
     """Return the first names that no attribute of a class explains, each with the size that its last tensor ends in."""
     known = {name for each in lineage(info, classes) for name in each.attributes}
-    shapes = {tensor.name: tensor.shape for tensor in tensors}
     found: dict[str, int] = {}
     for key in view.keys:
         first, dot, _ = key.partition(".")
@@ -82,7 +88,7 @@ def _callable(
 
 def _takes(info: ClassInfo, call: ast.Call, classes: Classes) -> bool:
     """Tell whether a class can be made with these arguments."""
-    constructor = next((method for each in lineage(info, classes) if (method := each.method("__init__"))), None)
+    constructor = _constructor(info, classes)
     if constructor is None or any(keyword.arg is None for keyword in call.keywords):
         return False
     names, given = parameters(constructor), {keyword.arg for keyword in call.keywords}

@@ -52,9 +52,10 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     several = [each for each in ranked[: 2 * MOST_CLASSES] if each[1].score >= least]
     plan = _plan(tree, classes, views, several, near)
     homes, by_name = Homes(tree), {view.name: view for view in views}
+    shapes = {tensor.name: tensor.shape for tensor in inspection.tensor_list}
     plan["parts"] = {
         each.info.ref: parts_of(
-            each.info, classes, several, homes, named_parts(each.info, classes, by_name[view], inspection.tensor_list)
+            each.info, classes, several, homes, named_parts(each.info, classes, by_name[view], shapes)
         )
         for view, each, _ in reversed(several)
     }
