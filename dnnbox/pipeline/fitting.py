@@ -31,7 +31,11 @@ def checks(prepared: Prepared, store: Store, *, exists: bool) -> tuple[FitCheck,
 
 
 def facts(prepared: Prepared, store: Store) -> fit.Machine:
-    """Return what this machine has for the run. The GPU is asked only where one will be used."""
+    """Return what this machine has for the run. The GPU is asked only where one will be used.
+
+    Raises:
+        GpuUnavailable: a GPU is named that is not here.
+    """
     memory = prepared.options.memory_bytes or boxes.default_memory_bytes()
     disk, shm = machine.free_bytes(store.root), machine.shm_bytes()
     engine = prepared.box if prepared.box in _CONTAINERS else ""
@@ -40,6 +44,7 @@ def facts(prepared: Prepared, store: Store) -> fit.Machine:
     if prepared.device.accelerator != "cuda":
         return fit.Machine(disk, memory, shm, engine=engine, unenforceable=lacking)
     driver, gpus = machine.nvidia()
+    _refuse_lacking(prepared, gpus)
     mine = _used(prepared, gpus)
     kind, version = machine.toolkit() if prepared.box in _CONTAINERS else ("", None)
     return fit.Machine(disk, memory, shm, driver, mine, kind, version, engine, lacking)
@@ -69,13 +74,32 @@ def _used(prepared: Prepared, gpus: tuple[machine.Gpu, ...]) -> tuple[machine.Gp
 
 def chosen(gpus: tuple[machine.Gpu, ...], device: str, named: str) -> tuple[machine.Gpu, ...]:
     """Return the GPUs of a run, by ``--gpus`` (numbers, UUIDs, how many) or by the device's number; else all."""
-    names, count = gpu.named(named) if named else (tuple(filter(None, [device.partition(":")[2]])), 0)
+    names, count = _names(device, named)
     if count > 0:  # the first ones
         return gpus[:count]
-    found = tuple(
-        each for number, each in enumerate(gpus) if any(n == str(number) or each.uuid.startswith(n) for n in names)
-    )
+    found = tuple(each for number, each in enumerate(gpus) if any(_is(name, number, each) for name in names))
     return found or gpus
+
+
+def _names(device: str, named: str) -> tuple[tuple[str, ...], int]:
+    """Return the GPUs that are named, by number or UUID, and how many of the first ones are asked for."""
+    return gpu.named(named) if named else (tuple(filter(None, [device.partition(":")[2]])), 0)
+
+
+def _is(name: str, number: int, each: machine.Gpu) -> bool:
+    return name == str(number) or (bool(each.uuid) and each.uuid.startswith(name))
+
+
+def _refuse_lacking(prepared: Prepared, gpus: tuple[machine.Gpu, ...]) -> None:
+    """Stop a run that names a GPU which is not here. Slices are not among those that the driver lists."""
+    names, count = _names(prepared.device.name, prepared.options.gpus)
+    whole = [name for name in names if not name.startswith("MIG-") and ":" not in name]
+    lacking = [name for name in whole if not any(_is(name, *each) for each in enumerate(gpus))]
+    if gpus and (lacking or count > len(gpus)):
+        asked = f"GPU {', '.join(lacking)}" if lacking else f"{count} GPUs"
+        here = ", ".join(f"{number} ({each.name})" for number, each in enumerate(gpus))
+        what = f"asked for: {visible(asked, 60)}; on this machine: {visible(here, 200)}"
+        raise GpuUnavailable(what, hint="name GPUs that are here, or `--device cuda` for the first", phase="plan")
 
 
 def need(prepared: Prepared, *, exists: bool) -> fit.Need:

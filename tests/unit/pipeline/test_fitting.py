@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -59,6 +60,34 @@ def test_facts__box__only_the_gpus_that_it_sees_are_judged(
     found = facts(prepared(box, Device(device, "cuda", "asked for"), gpus=gpus), Store(tmp_path))
 
     assert found.gpus == tuple(GPUS[number] for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "said"),
+    [
+        ("cuda:7", "", "asked for: GPU 7; on this machine: 0 (card 0), 1 (card 1), 2 (card 2)"),
+        ("cuda", "device=1,4,GPU-9", "asked for: GPU 4, GPU-9;"),
+        ("cuda", "8", "asked for: 8 GPUs;"),
+    ],
+)
+def test_facts__gpu_that_is_not_here__is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, gpus: str, said: str
+) -> None:
+    monkeypatch.setattr(machine, "nvidia", lambda: ((13, 0), GPUS))
+
+    with pytest.raises(GpuUnavailable, match=re.escape(said)) as caught:
+        facts(prepared("venv", Device(device, "cuda", "asked for"), gpus=gpus), Store(tmp_path))
+
+    assert caught.value.phase == "plan"
+
+
+@pytest.mark.parametrize("gpus", ["device=MIG-2ab", "device=0:1", "3", "all"])
+def test_facts__slices_and_all_that_are_here__are_not_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpus: str
+) -> None:
+    monkeypatch.setattr(machine, "nvidia", lambda: ((13, 0), GPUS))
+
+    assert facts(prepared("venv", Device("cuda", "cuda", "asked for"), gpus=gpus), Store(tmp_path)).gpus == GPUS
 
 
 @pytest.mark.parametrize(
