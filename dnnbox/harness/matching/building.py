@@ -121,9 +121,8 @@ class Builder:
             return tuple(self.value(item) for item in encoded["$tuple"])
         if "$ref" in encoded:
             return self.source.resolve(encoded["$ref"])
-        if "$call" in encoded:
-            callee, args, kwargs = encoded["$call"]
-            return self.value(callee)(*self.value(args), **{k: self.value(v) for k, v in kwargs.items()})
+        if "$call" in encoded or "$with" in encoded:
+            return self._object(encoded)
         if "$settings" in encoded:
             made = _recorded({k: self.value(v) for k, v in encoded["$settings"].items()})
             self.settings.append(made)
@@ -136,6 +135,14 @@ class Builder:
         if "$unknown" in encoded:
             return None
         return {key: self.value(item) for key, item in encoded.items()}
+
+    def _object(self, encoded: Any) -> Any:
+        """Return what a call makes, and with the attributes that are set on it."""
+        if "$with" in encoded:
+            made, attributes = encoded["$with"]
+            return standins.with_attributes(self.value(made), {k: self.value(v) for k, v in attributes.items()})
+        callee, args, kwargs = encoded["$call"]
+        return self.value(callee)(*self.value(args), **{k: self.value(v) for k, v in kwargs.items()})
 
     def build(self, callee: str, kwargs: Dict[str, Any], args: Sequence[Any] = (), meta: bool = True) -> Any:
         """Return what the call returns; raises whatever it raises."""

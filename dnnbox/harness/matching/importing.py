@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 from . import standins
 from ..runtimes.torchvision_import import MISMATCH, import_torchvision
@@ -27,6 +27,7 @@ class Source:
         self.notes: List[str] = []
         self.bare: Dict[str, str] = {}
         self._known: Dict[str, Any] = {}
+        self._whole: Set[str] = set()
         for root in reversed(self.roots):
             if root in sys.path:
                 sys.path.remove(root)
@@ -46,6 +47,7 @@ class Source:
         if place not in self._known:
             try:
                 self._known[place] = self._import_somehow(place)
+                self._whole.update(self._own_modules())  # classes look for their own modules long after the import
             except (Exception, SystemExit) as error:
                 self._known[place] = error
                 self.errors.append("import of %s: %s: %s" % (place, type(error).__name__, str(error)[:200]))
@@ -66,7 +68,7 @@ class Source:
         try:
             return self._import(place)
         except (Exception, SystemExit):
-            folders = self._packages(place)
+            folders = {name: folder for name, folder in self._packages(place).items() if name not in self._whole}
             if set(folders) <= set(self.bare):
                 raise
             self._forget()
@@ -162,11 +164,14 @@ class Source:
 
     def _forget(self) -> None:
         """Take the source's own half-imported modules away, so that the next try starts afresh."""
-        for name, module in list(sys.modules.items()):
-            path = getattr(module, "__file__", None) or ""
-            if any(path.startswith(root + os.sep) for root in self.roots):
-                del sys.modules[name]
+        for name in self._own_modules() - self._whole:
+            del sys.modules[name]
         importlib.invalidate_caches()
+
+    def _own_modules(self) -> Set[str]:
+        """Return the names of the source's own modules that are there."""
+        places = {name: getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items())}
+        return {name for name, path in places.items() if any(path.startswith(root + os.sep) for root in self.roots)}
 
     def relative_paths(self) -> List[str]:
         """Return the folders on the path, relative to the first root; other roots as they are."""

@@ -240,6 +240,8 @@ def _coordinates(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def _parts(value: Any) -> List[Tuple[Path, Any]]:
+    if isinstance(value, dict) and "$with" in value:
+        return [(("$with", 1), value["$with"][1])]
     if isinstance(value, dict):
         return (
             [(("$call", 2), value["$call"][2])] if "$call" in value else [((key,), item) for key, item in value.items()]

@@ -369,6 +369,16 @@ def settings(values: Dict[str, Any]) -> Settings:
     return made
 
 
+def with_attributes(made: Any, values: Dict[str, Any]) -> Any:
+    """Return an object with attributes set, as a script sets them: ``{"patch.size": 16}``."""
+    for name, value in values.items():
+        holder, names = made, name.split(".")
+        for each in names[:-1]:
+            holder = getattr(holder, each)
+        setattr(holder, names[-1], value)
+    return made
+
+
 def missing_name(error: BaseException) -> Optional[str]:
     """Return ``package.module:name`` for ``cannot import name``, else None."""
     if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError) and error.name:

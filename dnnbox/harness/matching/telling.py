@@ -35,7 +35,7 @@ def is_plural(name: str) -> bool:
 
 def is_no_set(value: Any) -> bool:
     """Tell whether a value is no set of settings: a plain one, or an object that a call makes."""
-    return isinstance(value, _PLAIN) or (isinstance(value, dict) and "$call" in value)
+    return isinstance(value, _PLAIN) or (isinstance(value, dict) and ("$call" in value or "$with" in value))
 
 
 def says_nothing(value: Any, parameter: Optional[inspect.Parameter]) -> bool:

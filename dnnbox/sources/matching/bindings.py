@@ -46,6 +46,17 @@ def items_put(body: Sequence[ast.stmt], name: str, use: ast.AST) -> Iterator[tup
                 yield key, node.value
 
 
+def attributes_put(body: Sequence[ast.stmt], name: str, use: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what is set on an object of that name above its use, by dotted names: ``config.patch.size = args.size``."""
+    line = getattr(use, "lineno", 0)
+    for node in (inner for statement in body for inner in _below(statement)):
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        first, _, rest = ast.unparse(target).partition(".") if isinstance(target, ast.Attribute) else ("", "", "")
+        is_plain = first == name and rest.replace(".", "").isidentifier()
+        if is_plain and isinstance(node, ast.Assign) and node.lineno < line:
+            yield rest, node.value
+
+
 def _below(statement: ast.stmt) -> Iterator[ast.AST]:
     """Yield a statement and those inside it, without the bodies of other functions and classes."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
+from dnnbox.sources.matching.bytext import files_by_text
 from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.reading import Module, Tree
 
@@ -19,7 +20,7 @@ _STEP, _DEPTH = 1, 20
 def distances(tree: Tree) -> dict[str, int]:
     """Return for each file how many imports lie between it and an entry script; those in folders count more."""
     found: dict[str, int] = {}
-    by_path = tree.by_path
+    by_path, by_text = tree.by_path, files_by_text(tree)
     waiting: deque[tuple[str, int]] = deque(
         sorted(
             (
@@ -36,7 +37,8 @@ def distances(tree: Tree) -> dict[str, int]:
         if distance >= found.get(path, 1 << 30):
             continue
         found[path] = distance
-        waiting.extend((target, distance + _STEP) for target in _imported(by_path, by_path[path]))
+        targets = _imported(by_path, by_path[path]) | by_text.get(path, set())
+        waiting.extend((target, distance + _STEP) for target in targets)
     return found
 
 

@@ -31,6 +31,11 @@ def is_mapping(value: Value) -> bool:
     return isinstance(value, dict) and not any(key.startswith("$") for key in value)
 
 
+def is_made(value: Value) -> bool:
+    """Tell whether a value is an object that a call makes."""
+    return isinstance(value, dict) and "$call" in value
+
+
 def items(base: Value, keys: Sequence[Value]) -> Iterator[Value]:
     """Yield the items of a list or a mapping under the keys that it has; all of them where it has none."""
     if isinstance(base, dict) and "$tuple" in base:

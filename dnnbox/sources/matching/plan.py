@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def _plan(
     near: Mapping[str, int],
 ) -> dict[str, Any]:
     tables = settings.tables(tree)
+    tree.commands = [replace(each, values=settings.as_declared(each.values, tables.values())) for each in tree.commands]
     evaluator = Evaluator(tree, tables)
     _put_reassigned(tree, tables, evaluator)
     recipes = Recipes(tree, classes, evaluator)
@@ -224,7 +226,7 @@ def _examples(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[d
     """Return calls of an instance that the source shows, where all arguments are known: ``model(torch.randn(…))``."""
     found: list[dict[str, Any]] = []
     for module, call, function in recipes.sites(info.name):
-        names = _assigned_to(module.nodes, call)
+        names = _assigned_to(module.nodes, call) if recipes.is_of(info, call, module) else set[str]()
         for other in module.calls:
             method = _called_on(other, names)
             if method is None or not other.args:

@@ -54,6 +54,12 @@ class Module:
         """Every function and method."""
         return tuple(node for node in self.nodes if isinstance(node, ast.FunctionDef))
 
+    @cached_property
+    def by_text(self) -> frozenset[str]:
+        """The names of modules that are imported by a text: ``models = importlib.import_module(args.model)``."""
+        made = [node for node in self.nodes if isinstance(node, ast.Assign) and _imports_by_text(node.value)]
+        return frozenset(target.id for node in made for target in node.targets if isinstance(target, ast.Name))
+
     def original(self, name: str) -> str:
         """Return the name that an import gave another name here."""
         return (self.aliases.get(name) or ("", ""))[1] or name
@@ -100,6 +106,12 @@ def children(node: ast.AST) -> list[ast.AST]:
         elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
             found.append(value)
     return found
+
+
+def _imports_by_text(node: ast.expr) -> bool:
+    function = node.func if isinstance(node, ast.Call) and node.args else None
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("import_module", "__import__")
 
 
 def read_tree(root: Path) -> Tree:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import ast
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from dnnbox.sources.matching.bindings import Given, parameters, passed
+from dnnbox.sources.matching.bytext import is_of_imported
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
 from dnnbox.sources.matching.lookups import file_of, looked_up
-from dnnbox.sources.matching.reading import Module, Tree, walk
+from dnnbox.sources.matching.reading import Config, Module, Tree, walk
 from dnnbox.sources.matching.values import Evaluator, Value
 
 How = Literal["call", "factory"]
 _MOST_COMBINATIONS = 24
 _MOST_SITES = 60
 _MOST_CALLERS = 4
+_MOST_COMMANDS, _MOST_COMMANDED = 6, 4  # command lines for one call, and readings of it for each of them
 _HOPS = 4
 NO_FACTORIES = frozenset(
     (
@@ -82,16 +84,16 @@ class Recipes:
         found = [
             recipe
             for module, call, function in self._by_name[info.name]
-            if self._is_of(info, call, module)
+            if self.is_of(info, call, module)
             for recipe in self._combined(info.ref, "call", module, call, function)
         ]
         return _distinct(found)
 
-    def _is_of(self, info: ClassInfo, call: ast.Call, module: Module) -> bool:
+    def is_of(self, info: ClassInfo, call: ast.Call, module: Module) -> bool:
         """Tell whether a call is one of this class. A document calls whatever is named so, unless what it imports from
         the source's own package is a class of that name in another file, and other code."""
         if not module.document:
-            return info in self.classes.resolve(called(call), module)[:1]
+            return info in self.classes.resolve(called(call), module)[:1] or is_of_imported(call, module)
         home = self.evaluator.homes.origin(called(call), module)
         meant = next((other for other in self.classes.by_name.get(info.name, ()) if other.module is home), info)
         return meant is info or meant.digest() == info.digest()
@@ -129,11 +131,44 @@ class Recipes:
     def _combined(
         self, callee: str, how: How, module: Module, call: ast.Call, function: ast.FunctionDef | None
     ) -> Iterator[Recipe]:
-        """Yield what the call may pass: as callers of the function around it have it, then by that function alone."""
-        for given in [*self._callers(function, ()), {}]:
+        """Yield what the call may pass: as callers of the function around it have it, then by that function alone; then
+        as command lines of these scripts have it."""
+        ways = [*self._callers(function, ()), {}]
+        found: list[Recipe] = []
+        for given in ways:
             with self.evaluator.calling(given):
-                found = list(self._evaluated(callee, how, module, call, function))
-            yield from found
+                found += self._evaluated(callee, how, module, call, function)
+        yield from found
+        known = {repr((recipe.args, recipe.kwargs)) for recipe in found}
+        told = 0
+        for given, command in self._commanded(module, ways):
+            with self.evaluator.calling(given, command.values):
+                found = list(self._evaluated(callee, how, module, call, function))[:_MOST_COMMANDED]
+            new = [recipe for recipe in found if repr((recipe.args, recipe.kwargs)) not in known]
+            yield from (replace(recipe, where=command.path) for recipe in new)
+            known |= {repr((recipe.args, recipe.kwargs)) for recipe in new}
+            told += bool(new)
+            if told >= _MOST_COMMANDS:
+                return
+
+    def _commanded(
+        self, module: Module, ways: Sequence[dict[int, dict[str, Given]]]
+    ) -> Iterator[tuple[dict[int, dict[str, Given]], Config]]:
+        """Yield every way to a call with every command line of the scripts on it."""
+        for given in ways:
+            scripts = {module.path, *(each.module.path for passed in given.values() for each in passed.values())}
+            for command in self._commands_of(scripts):
+                yield given, command
+
+    def _commands_of(self, scripts: Collection[str]) -> list[Config]:
+        """Return the command lines most of whose options one of these scripts declares, or another file for them."""
+        settings = self.evaluator.settings
+        tables = [settings[path] for path in scripts if path in settings] or list(settings.values())
+        return [
+            command
+            for command in self.tree.commands
+            if any(2 * sum(name in table for name in command.values) > len(command.values) for table in tables)
+        ]
 
     def _callers(
         self, function: ast.FunctionDef | None, below: tuple[ast.FunctionDef, ...]

@@ -72,7 +72,10 @@ def _bound(element: ast.expr, name: str, item: Value) -> ast.expr:
 
 
 def _converted(name: str, value: Value) -> Value:
-    """Return a text as the number that it is; all else as it is, for what a call names need not be plain."""
+    """Return a text as the number that it is, and a quotient as a whole number; all else as it is, for what a call
+    names need not be plain."""
+    if name == "int" and isinstance(value, float):
+        return int(value)
     if isinstance(value, str) and name != "str":
         return int(value) if name == "int" else float(value)
     return value

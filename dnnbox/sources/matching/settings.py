@@ -89,6 +89,17 @@ def tables(tree: Tree) -> dict[str, dict[str, list[Any]]]:
     return {path: options for path, options in found.items() if options}
 
 
+def as_declared(values: Mapping[str, Any], options: Iterable[Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
+    """Return what a command line gives with numbers as texts where the script whose options it gives keeps texts."""
+    table = max(options, key=lambda each: sum(name in each for name in values), default={})
+
+    def typed(name: str, value: Any) -> Any:
+        default = next((each for each in table.get(name, ()) if each is not None), None)
+        return str(value) if isinstance(default, str) and _is_number(value) else value
+
+    return {name: typed(name, value) for name, value in values.items()}
+
+
 def python_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield Python files that mostly set plain values at their top level, and dictionaries that stand there."""
     for module in tree.modules:

@@ -1,8 +1,9 @@
 """What an expression may be worth, without running it: a few plain values, references to names, or calls of them.
 
 Values are JSON. What JSON lacks is an object with one key: ``{"$tuple": […]}``, ``{"$ref": "models/net.py:Block"}``
-(a name in a file of the tree, or in a library: ``"torch.nn:GELU"``), ``{"$call": [callee, […], {…}]}`` and
-``{"$unknown": "the expression's text"}``.
+(a name in a file of the tree, or in a library: ``"torch.nn:GELU"``), ``{"$call": [callee, […], {…}]}``, the same
+with attributes that are set on it afterwards, ``{"$with": [call, {"patch.size": 16}]}``, and ``{"$unknown": "the
+expression's text"}``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from functools import cached_property
 from typing import Any
 
 from dnnbox.sources.matching import sequences
-from dnnbox.sources.matching.bindings import Given, assignments, before, defaults, items_put, kept_on_self
+from dnnbox.sources.matching.bindings import (
+    Given,
+    assignments,
+    attributes_put,
+    before,
+    defaults,
+    items_put,
+    kept_on_self,
+)
 from dnnbox.sources.matching.classes import called, last_name
 from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined
 from dnnbox.sources.matching.lookups import looked_up, references
@@ -25,6 +34,7 @@ from dnnbox.sources.matching.plain import (
     calculated,
     encoded,
     is_known,
+    is_made,
     is_mapping,
     is_plain,
     is_reference,
@@ -55,15 +65,19 @@ class Evaluator:
         self._locals: dict[int, dict[str, list[ast.expr]]] = {}
         self.homes = Homes(tree)
         self._given: Mapping[int, Mapping[str, Given]] = {}
+        self._commanded: Mapping[str, Value] = {}
 
     @contextmanager
-    def calling(self, given: Mapping[int, Mapping[str, Given]]) -> Iterator[None]:
-        """Evaluate what stands inside functions as one call of each has it; ``given``: by ``id`` of the function."""
-        before, self._given = self._given, given
+    def calling(
+        self, given: Mapping[int, Mapping[str, Given]], commanded: Mapping[str, Value] | None = None
+    ) -> Iterator[None]:
+        """Evaluate what stands inside functions as one call of each has it; ``given``: by ``id`` of the function,
+        ``commanded``: options that a command line gives."""
+        before, self._given, self._commanded = (self._given, self._commanded), given, commanded or {}
         try:
             yield
         finally:
-            self._given = before
+            self._given, self._commanded = before
 
     def possible(self, node: ast.expr, module: Module, function: ast.FunctionDef | None = None) -> list[Value]:
         """Return up to sixteen values that the expression may have, the likeliest first; one unknown if it is none."""
@@ -98,9 +112,10 @@ class Evaluator:
                 pass
         if function is not None and (found := self._in_function(function).get(name)):
             values = self._any_of(before(found, node), module, function, depth)
-            return self._with_items(values, node, module, function, depth)
+            return self._changed(values, node, module, function, depth)
         if found := self._in_module(module).get(name):
-            return self._any_of(before(found, node) if function is None else found, module, None, depth)
+            values = self._any_of(before(found, node) if function is None else found, module, None, depth)
+            return self._changed(values, node, module, None, depth)
         if name in module.aliases:
             return self._imported(module, name, depth)
         if name in definitions(module):
@@ -110,15 +125,24 @@ class Evaluator:
             self._option(name, module) if home in (module, None) else self._of_name(ast.Name(name), home, None, depth)
         )
 
-    def _with_items(
-        self, values: list[Value], node: ast.Name, module: Module, function: ast.FunctionDef, depth: int
+    def _changed(
+        self, values: list[Value], node: ast.Name, module: Module, function: ast.FunctionDef | None, depth: int
     ) -> list[Value]:
-        """Return mappings with the items that the function adds to them before it uses them."""
-        more: dict[str, Value] = {}
-        for key, value in items_put(function.body, node.id, node) if any(map(is_mapping, values)) else ():
-            with suppress(Unknown, ArithmeticError, TypeError, ValueError):
-                more[key] = self._values(value, module, function, depth)[0]
-        return [{**value, **more} if is_mapping(value) else value for value in values] if more else values
+        """Return mappings with the items, and made objects with the attributes, that they are given before they are
+        used."""
+        body = module.tree.body if function is None else function.body
+
+        def put(pairs: Iterator[tuple[str, ast.expr]]) -> dict[str, Value]:
+            more: dict[str, Value] = {}
+            for key, value in pairs:
+                with suppress(Unknown, ArithmeticError, TypeError, ValueError):
+                    more[key] = self._values(value, module, function, depth)[0]
+            return more
+
+        items = put(items_put(body, node.id, node)) if any(map(is_mapping, values)) else {}
+        attributes = put(attributes_put(body, node.id, node)) if any(map(is_made, values)) else {}
+        values = [{**value, **items} if is_mapping(value) else value for value in values]
+        return [{"$with": [value, attributes]} if attributes and is_made(value) else value for value in values]
 
     def _any_of(
         self, nodes: Sequence[ast.expr], module: Module, function: ast.FunctionDef | None, depth: int
@@ -162,7 +186,9 @@ class Evaluator:
         return self._locals[id(function)]
 
     def _option(self, name: str, module: Module, _: int = 0) -> list[Value]:
-        """Return what a name may be as an option of a script: of the same file, else of any."""
+        """Return what a name may be as an option of a script: of the command line, the same file, else of any."""
+        if name in self._commanded:
+            return [self._commanded[name]]
         own = self.settings.get(module.path, {})
         if name in own:
             return list(own[name])

@@ -35,6 +35,10 @@ class _Code:
         if "$call" in value:
             callee, args, kwargs = value["$call"]
             return f"{self.text(callee)}({self.arguments(args, kwargs)})"
+        if "$with" in value:
+            self.imports["from dnnbox_harness.matching import standins"] = None
+            made, attributes = value["$with"]
+            return f"standins.with_attributes({self.text(made)}, {self.text(attributes)})"
         if "$settings" in value:
             self.imports["from dnnbox_harness.matching import standins"] = None
             return f"standins.settings({self.text(value['$settings'])})"

@@ -196,6 +196,27 @@ def test_source__module_whose_own_import_fails__keeps_its_packages(tmp_path: Pat
     assert source.module("whole_pack/__init__.py").KEPT == 1
 
 
+def test_source__file_whose_import_fails__leaves_what_was_imported_before(tmp_path: Path) -> None:
+    (tmp_path / "first_net.py").write_text("class Net:\n    pass\n")
+    (tmp_path / "second_net.py").write_text("import nowhere_d\nraise ValueError\n")
+    source = Source([str(tmp_path)], {})
+    module = source.module("first_net.py")
+
+    with pytest.raises(ImportError):
+        source.module("second_net.py")
+
+    assert sys.modules[module.Net.__module__] is module
+
+
+def test_value__object_with_attributes__has_them_set(tmp_path: Path) -> None:
+    (tmp_path / "conf_with.py").write_text("from types import SimpleNamespace as N\nmade = lambda: N(a=1, b=N(c=2))\n")
+    builder = Builder(Source([str(tmp_path)], {}), {})
+
+    made = builder.value({"$with": [{"$call": [{"$ref": "conf_with.py:made"}, [], {}]}, {"a": 5, "b.c": [6]}]})
+
+    assert (made.a, made.b.c) == (5, [6])
+
+
 def test_built__module_that_only_the_build_asks_for__is_stood_in() -> None:
     found = object.__new__(search.Search)
     found.source = Source(["/nowhere"], {})

@@ -109,6 +109,52 @@ def build(args):
     assert ({"scales": [4, 4], "pad": 2},) in _calls(tmp_path, use)
 
 
+def test_calls__attributes_that_an_object_is_given_before_its_use__belong_to_it(tmp_path: Path) -> None:
+    use = """
+from net import Net
+from zoo import small
+kinds = {"small": small()}
+config = kinds["small"]
+config.classes = 9
+config.patch.grid = (int(224 / 16), int(224 / 16))
+config.unknown = len(data)
+net = Net(config)
+config.later = 1
+"""
+    wanted = {"classes": 9, "patch.grid": {"$tuple": [14, 14]}}
+    assert _calls(tmp_path, use) == [({"$with": [_call("zoo.py:small"), wanted]},)]
+
+
+def test_calls__class_of_a_module_that_is_imported_by_a_text__may_be_of_any_file(tmp_path: Path) -> None:
+    use = "import importlib\nMODEL = importlib.import_module(args.model)\nnet = MODEL.Net(6)\nother = args.Net(7)\n"
+    for name, text in {"one": _NET, "two": _NET, "use": use}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    tree = read_tree(tmp_path)
+    classes = Classes(tree)
+    recipes = Recipes(tree, classes, Evaluator(tree, {}))
+
+    found = [[recipe.args for recipe in recipes.calls(info)] for info in classes.by_name["Net"]]
+
+    assert found == [[(6,), (7,)], [(6,)]]
+
+
+def test_calls__what_a_command_line_of_the_script_gives__goes_into_its_own_call(tmp_path: Path) -> None:
+    use = """
+import argparse
+from net import Net
+parser = argparse.ArgumentParser()
+parser.add_argument("--arch", default="wide")
+parser.add_argument("--stages", type=int, default=4)
+parser.add_argument("--fast", action="store_true")
+args = parser.parse_args()
+net = Net(args.arch, args.stages * 2)
+"""
+    (tmp_path / "README.md").write_text(
+        "    python use.py --arch deep --stages 6\n    python use.py --fast --stages 4\n    python x.py --lr 1 --gd 2\n"
+    )
+    assert _calls(tmp_path, use) == [("wide", 8), ("deep", 12)]
+
+
 def test_calls__document_that_imports_from_the_package__are_of_the_class_that_the_package_offers(
     tmp_path: Path,
 ) -> None:

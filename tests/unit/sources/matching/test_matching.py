@@ -15,7 +15,7 @@ from dnnbox.sources.matching.plan import search_plan
 from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
 from dnnbox.sources.matching.recipes import Recipes
-from dnnbox.sources.matching.settings import choices, class_configs, options_of, siblings, sides, tables
+from dnnbox.sources.matching.settings import as_declared, choices, class_configs, options_of, siblings, sides, tables
 from dnnbox.sources.matching.uses import inside, uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import of_keys
@@ -200,6 +200,7 @@ def _value(code: str) -> object:
         ("text = '3+5'\nlist(map(lambda x: int(x) * 2, text.split('+')))", [[6, 10]]),
         ("tuple(map(float, ['1', '2']))", [[1.0, 2.0]]),
         ("[x for x in (1, 2) if x > 1]", [{"$unknown": "[x for x in (1, 2) if x > 1]"}]),
+        ("int(28 / 2)", [14]),
         ("int('many')", [{"$unknown": "int('many')"}]),
         ("f(x)", [{"$unknown": "f(x)"}]),
         ("9 ** 9 ** 9", [{"$unknown": "9 ** 9 ** 9"}]),
@@ -296,6 +297,13 @@ def test_options__argparse__gives_default_and_choices() -> None:
     code = "p.add_argument('-s', '--my-size', default=3)\np.add_argument('--kind', choices=['a', 'b'])\n"
 
     assert options_of(module_of("m.py", ast.parse(code))) == {"my_size": [3], "kind": ["a", "b"]}
+
+
+def test_as_declared__number_for_an_option_that_keeps_a_text__is_a_text() -> None:
+    options = [{"attn": ["64"], "width": [4], "deep": [False]}, {"width": ["4"]}]
+    given = {"attn": 32, "width": 8, "deep": True}
+
+    assert as_declared(given, options) == {"attn": "32", "width": 8, "deep": True}
 
 
 def test_choices__comparisons__are_words_of_the_name(tmp_path: Path) -> None:
@@ -396,6 +404,18 @@ def test_distances__file_that_an_entry_script_imports__is_nearer(tmp_path: Path)
 
     assert near["used.py"] == near["predict.py"] + 1
     assert "unused.py" not in near
+
+
+def test_distances__file_that_a_command_line_names__is_near_to_the_script_that_imports_by_a_text(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "deep_net.py").write_text("")
+    (tmp_path / "README.md").write_text("    python train.py --model deep_net --epochs 3\n")
+    test = "import importlib\nnet = importlib.import_module(name)\n"
+    near = distances(_tree(tmp_path, test_it=test, deep_net="", wide_net="", predict=""))
+
+    assert near == {"test_it.py": 5, "deep_net.py": 6, "predict.py": 0}
 
 
 def test_distances__what_a_document_imports_by_name__is_nearer_than_what_lies_beside_it(tmp_path: Path) -> None:

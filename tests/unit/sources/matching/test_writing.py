@@ -12,11 +12,11 @@ from dnnbox.sources.matching import recipe_of
 _ANSWER: dict[str, Any] = {"stand_ins": [], "lacking": [], "replaced": [], "paths": ["."]}
 
 
-def _build(ref: str, is_object: bool = False, **answer: Any) -> str:
+def _build(ref: str, is_object: bool = False, kwargs: dict[str, Any] | None = None, **answer: Any) -> str:
     match: dict[str, Any] = {
         "is_object": is_object,
-        "class": "net.Net", "ref": ref, "callee": ref, "args": [], "kwargs": {"width": 4}, "access": "", "prefix": "",
-        "origin": "README.md", "arguments": {}, "example": None, "tried": [],
+        "class": "net.Net", "ref": ref, "callee": ref, "args": [], "kwargs": kwargs or {"width": 4}, "access": "",
+        "prefix": "", "origin": "README.md", "arguments": {}, "example": None, "tried": [],
     }  # fmt: skip
     return recipe_of(match, {**_ANSWER, **answer}, SourceTree("given", root="/src")).build
 
@@ -30,6 +30,14 @@ def test_recipe__folder_whose_name_is_none_in_python__is_imported_by_its_path() 
 
 def test_recipe__object_that_is_there_after_an_import__is_not_called() -> None:
     assert _build("net.py:decoder", is_object=True).endswith("from net import decoder\n\nreturn decoder")
+
+
+def test_recipe__object_with_attributes__is_made_before_they_are_set() -> None:
+    config = {"$with": [{"$call": [{"$ref": "zoo.py:small"}, [], {}]}, {"patch.grid": {"$tuple": [14, 14]}}]}
+    build = _build("net.py:Net", kwargs={"config": config})
+
+    assert "return Net(config=standins.with_attributes(small(), {'patch.grid': (14, 14)}))" in build
+    assert "from dnnbox_harness.matching import standins" in build
 
 
 @pytest.mark.parametrize(("replaced", "is_looked_in"), [(["files of the source"], True), (["torch.load"], False)])
