@@ -83,6 +83,31 @@ def test_match__upstream_of_every_layout__finds_the_class_or_says_so(
     assert not (made / "repositories" / upstream.name / "owned").exists()
 
 
+_COMPUTED = """
+import numpy, torch
+from dnnbox.harness.matching import building
+from dnnbox.harness.matching.importing import Source
+
+class Window(torch.nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(1, 4, size)
+        self.conv.weight.data = torch.from_numpy(numpy.hanning(size).reshape(1, 1, size))
+
+source = Source([], {})
+source.resolve = lambda ref: Window
+made = building.Builder(source, {}).build("Window", {"size": 9})
+print(made.conv.weight.device.type, list(made.conv.weight.shape), torch.zeros(1).data.tolist())
+"""
+
+
+def test_build__weights_that_are_computed__take_no_storage(zoo: Zoo) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run([zoo.python, "-B", "-c", _COMPUTED], cwd=root, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "meta [1, 1, 9] [0.0]"
+
+
 def test_match__source_that_hangs__answers_within_its_time(
     made: Path, zoo: Zoo, bubblewrap: Path, tmp_path: Path
 ) -> None:

@@ -181,7 +181,12 @@ def _on_meta() -> Iterator[None]:
     """
     import torch
 
+    data = torch.Tensor.data  # type: ignore[attr-defined]
     kept = {name: getattr(torch, name) for name in _MAKERS}
+
+    def hold(self: Any, value: Any) -> None:
+        # Weights that are computed and not drawn, ``layer.weight.data = torch.from_numpy(…)``: their shape is enough.
+        data.__set__(self, torch.empty_like(value, device="meta") if self.is_meta and not value.is_meta else value)
 
     def replaced(function: Callable[..., Any]) -> Callable[..., Any]:
         def make(*args: Any, **kwargs: Any) -> Any:
@@ -201,9 +206,11 @@ def _on_meta() -> Iterator[None]:
     fillers = {name: getattr(torch.Tensor, name) for name in _FILLERS}
     for name, function in fillers.items():
         setattr(torch.Tensor, name, filled(function))
+    torch.Tensor.data = property(data.__get__, hold)  # type: ignore[assignment,misc]
     try:
         yield
     finally:
+        del torch.Tensor.data
         for name, function in kept.items():
             setattr(torch, name, function)
         for name, function in fillers.items():
