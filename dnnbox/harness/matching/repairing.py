@@ -52,6 +52,10 @@ _TOO_SMALL = (
 )
 _OUTSIDE, _FEWEST = "index out of range in self", 2  # a vocabulary of kinds may have only two words
 _INDICES = ("'indices' to have", "must be Long", "expected to be of type Long", "used as indices must be")
+# Whole numbers where a layer calculates with others: words were given to what takes features.
+_WHOLE = re.compile(
+    r"Long and Float|type Long but found Float|long int\) and|: long int|for 'Long'|\(torch\.int64\) does"
+)
 
 
 class OutOfTime(Exception):
@@ -185,7 +189,7 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
         for place, shape in _shapes(spec):
             for axis, factor in itertools.product(range(len(shape) - 1, 0, -1), _FACTORS):
                 yield _resized(spec, place, axis, shape[axis] * factor)
-    for changed in _as_indices(spec, error, tokens):
+    for changed in itertools.chain(_as_indices(spec, error, tokens), _as_features(spec, error)):
         yield changed
 
 
@@ -220,6 +224,13 @@ def _as_indices(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
     if _OUTSIDE in error:
         for place, shape in reversed(_shapes(spec)):
             yield _replaced(spec, place, tensor("int64", shape, _FEWEST))
+
+
+def _as_features(spec: Spec, error: str) -> Iterator[Spec]:
+    """Yield the inputs with one of whole numbers as one of others; the first is the likeliest to be words, and last."""
+    for place, shape in reversed(_shapes(spec)) if _WHOLE.search(error) else ():
+        if (_several(spec["args"][place]) or [spec["args"][place]])[0]["$tensor"][0] == "int64":
+            yield _replaced(spec, place, tensor("float32", shape))
 
 
 def _sizes(spec: Spec, got: int, wanted: int) -> List[Tuple[int, int, int]]:

@@ -189,3 +189,19 @@ def test_repaired__tuple_of_inputs__its_first_one_is_changed() -> None:
 
     found = next(changed for changed, outputs, _ in repaired(beginnings(spec), 0, call) if outputs)
     assert found["args"] == [{"$tuple": [tensor("float32", [1, 6, 9]), None]}]
+
+
+def test_repaired__features_beside_words__are_numbers_as_wide_as_their_layer() -> None:
+    def caption(words: Any, features: Any) -> Any:
+        if features[0] == "int64":
+            raise RuntimeError("mat1 and mat2 must have the same dtype, but got Long and Float")
+        _product(1, features[1][1], 512)
+        return words[0] == "int64" and [1.0]
+
+    spec = {"method": "", "args": [tensor("int64", [1, 16], 99)] * 2, "kwargs": {}}
+
+    def call(tried: dict[str, Any]) -> Any:
+        return caption(*(value["$tensor"][:2] for value in tried["args"]))
+
+    found = next(spec for spec, outputs, _ in repaired(beginnings(spec), 99, call) if outputs)
+    assert [value["$tensor"][:2] for value in found["args"]] == [["int64", [1, 16]], ["float32", [1, 512]]]
