@@ -8,6 +8,7 @@ from .. import trees
 from ..arrays import Array
 from ..failures import Failure
 from ..protocol import Check, TensorRecord
+from ..states.loading import cast
 from .base import Runtime, Signature
 
 HALF = {"fp16": "float16", "bf16": "bfloat16"}
@@ -107,7 +108,7 @@ class TorchRuntime(Runtime):
             if precision == "fp32":
                 names = sorted(str(dtype).rpartition(".")[2] for dtype in stored)
                 self.note("weights are stored as %s and were widened to float32" % ", ".join(names))
-            self.model.to(wanted)
+            cast(self.model, wanted)
 
     def _move(self) -> None:
         self.model.eval()

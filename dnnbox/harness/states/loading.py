@@ -42,6 +42,14 @@ def load_into(
     return Loaded(chosen.entry, len(made.tensors), notes)
 
 
+def cast(model: Any, dtype: Any) -> Any:
+    """Return the model with its real weights as ``dtype``; of complex ones ``Module.to`` would drop a half."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point() and tensor.dtype != dtype:
+            tensor.data = tensor.data.to(dtype)
+    return model
+
+
 def candidates(data: Any, entry: Optional[str]) -> List[StateDict]:
     """Return the sets of tensors in ``data``, the one at ``entry`` first."""
     sets = found(data)

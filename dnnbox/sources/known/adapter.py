@@ -34,7 +34,7 @@ class Adapter:
     def load(self, checkpoint: str, device: str, precision: str) -> None:
         """Build the model, load the weights strictly, move it to ``device``."""
         import torch
-        from dnnbox_harness.states.loading import load_into
+        from dnnbox_harness.states.loading import cast, load_into
 
         self.model = self.build()
         done = load_into(self.model, checkpoint, prefix={prefix!r})
@@ -42,7 +42,7 @@ class Adapter:
         self.notes = done.notes
         self.dtype = {{"fp16": torch.float16, "bf16": torch.bfloat16}}.get(precision, torch.float32)
         self.model.to(device)  # a class may have a way of its own for that, which knows no dtype
-        torch.nn.Module.to(self.model, dtype=self.dtype).eval()
+        cast(self.model, self.dtype).eval()
         self.device = device
 
     def example_inputs(self, batch_size: int):

@@ -16,7 +16,7 @@ from torch.nn.utils import parametrizations, weight_norm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from dnnbox.harness.failures import Failure
-from dnnbox.harness.states.loading import load_into
+from dnnbox.harness.states.loading import cast, load_into
 
 torch.manual_seed(7)
 FOLDER = Path(sys.argv[1])
@@ -167,6 +167,13 @@ def attempt(name: str, path: Path) -> dict[str, Any]:
             "entry": done.entry, "tensors": done.tensors, "notes": done.notes}  # fmt: skip
 
 
+def widened() -> list[str]:
+    """Return the kinds of weights of a model in half precision, one of them complex, as they are when it is widened."""
+    model = Net().half()
+    model.spectrum = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    return sorted({str(weight.dtype) for weight in cast(model, torch.float32).parameters()})
+
+
 def main() -> None:
     """Write, load, print."""
     results: dict[str, Any] = {}
@@ -183,6 +190,7 @@ def main() -> None:
     for name, data in {"legacy": STATE, "legacy_lightning": lightning()}.items():
         save(data, FOLDER / f"{name}.pth", legacy=True)
         results[name] = attempt(name, FOLDER / f"{name}.pth")
+    results["widened"] = widened()
     results["imported"] = "their_project" in sys.modules
     print(json.dumps(results))
 

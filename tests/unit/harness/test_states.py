@@ -98,6 +98,9 @@ class TestLoading:
     def test_load_into__something_changed__says_so(self, name: str, results: Results) -> None:
         assert NOTED[name] in results[name]["notes"]
 
+    def test_cast__complex_weights_among_halves__stay_complex(self, results: Results) -> None:
+        assert results["widened"] == ["torch.complex64", "torch.float32"]
+
     def test_load_into__foreign_objects__imports_none_of_their_code(self, results: Results) -> None:
         assert results["imported"] is False
 
