@@ -18,6 +18,13 @@ def joined(source: str, original: str) -> str:
     return source + ("" if source.endswith(".") or not original else ".") + original
 
 
+def of_library(source: str, original: str, attribute: str) -> dict[str, str]:
+    """Return a reference to what an import's name holds: a class of a library, which is written large, or a module."""
+    if original[:1].isupper():
+        return {"$ref": f"{source}:{original}.{attribute}"}
+    return {"$ref": f"{joined(source, original)}:{attribute}"}
+
+
 def definitions(module: Module) -> set[str]:
     """Return the classes and functions that stand at the top of a file."""
     return {node.name for node in module.tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}

@@ -15,6 +15,7 @@ from dnnbox.sources.matching.bytext import is_of_imported
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
 from dnnbox.sources.matching.lookups import file_of, looked_up
 from dnnbox.sources.matching.reading import Config, Module, Tree, walk
+from dnnbox.sources.matching.tables import Tables, names_called
 from dnnbox.sources.matching.values import Evaluator, Value
 
 How = Literal["call", "factory"]
@@ -78,6 +79,7 @@ class Recipes:
 
     def __init__(self, tree: Tree, classes: Classes, evaluator: Evaluator) -> None:
         self.tree, self.classes, self.evaluator = tree, classes, evaluator
+        self._tables = Tables(evaluator.homes)
 
     def calls(self, info: ClassInfo) -> list[Recipe]:
         """Return the calls of a class, with every combination of values that their arguments may have."""
@@ -93,7 +95,9 @@ class Recipes:
         """Tell whether a call is one of this class. A document calls whatever is named so, unless what it imports from
         the source's own package is a class of that name in another file, and other code."""
         if not module.document:
-            return info in self.classes.resolve(called(call), module)[:1] or is_of_imported(call, module)
+            is_chosen = info.name in self._tables.names(call, module)
+            name = info.name if is_chosen else called(call)
+            return info in self.classes.resolve(name, module)[:1] or is_of_imported(call, module)
         home = self.evaluator.homes.origin(called(call), module)
         meant = next((other for other in self.classes.by_name.get(info.name, ()) if other.module is home), info)
         return meant is info or meant.digest() == info.digest()
@@ -123,9 +127,9 @@ class Recipes:
         for module in self.tree.modules:
             spans = sorted(module.functions, key=lambda node: node.lineno)
             for call in module.calls:
-                name = module.original(called(call))
-                if name and len(found[name]) < _MOST_SITES:
-                    found[name].append((module, call, _enclosing(spans, call)))
+                for name in (module.original(called(call)), *sorted(self._tables.names(call, module))):
+                    if name and len(found[name]) < _MOST_SITES:
+                        found[name].append((module, call, _enclosing(spans, call)))
         return found
 
     def _combined(
@@ -248,7 +252,7 @@ class Recipes:
                 owner = owners.get(id(node))
                 if owner is not None or id(node) in top or id(node) in guarded:
                     below = walk(node)
-                    names = frozenset(module.original(called(n)) for n in below if isinstance(n, ast.Call))
+                    names = names_called(module, below, self._tables)
                     found.append((Function(module, node, owner), names, frozenset(self._dispatched(module, below))))
         return found
 

@@ -26,7 +26,7 @@ from dnnbox.sources.matching.bindings import (
     kept_on_self,
 )
 from dnnbox.sources.matching.classes import called, last_name
-from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined
+from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined, of_library
 from dnnbox.sources.matching.lookups import looked_up, references
 from dnnbox.sources.matching.plain import (
     Unknown,
@@ -211,7 +211,7 @@ class Evaluator:
             if holder is not None and (holder := self.homes.home(original, holder)) is not None:
                 return self._member(holder, original, node.attr, depth)
             if not source.startswith("."):
-                return [{"$ref": f"{joined(source, original)}:{node.attr}"}]
+                return [of_library(source, original, node.attr)]
         if isinstance(base, ast.Name) and home is not None and has_members(home, base.id):
             return [reference(home, f"{base.id}.{node.attr}")]
         dotted = ast.unparse(base)

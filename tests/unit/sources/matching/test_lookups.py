@@ -169,3 +169,34 @@ def test_calls__document_that_imports_from_the_package__are_of_the_class_that_th
 
     found = {info.ref: [recipe.args for recipe in recipes.calls(info)] for info in classes.by_name["Net"]}
     assert found == {"pack/plain.py:Net": [(5,)], "pack/guided.py:Net": []}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from net import Net\nNETS = {'net': Net}\nmodel = NETS[args.net](7)\n",
+        "from net import Net, Head\nmodel = dict(a=Head, b=Net)[args.net](7)\n",
+        "from net import Net as Other\nnets = {'a': Other}\nopt.cls = nets[opt.net]\ndef run(opt):\n    return opt.cls(7)\n",
+        "from net import Net\nmade = eval(args.net)\nmodel = made(7)\n",
+        "import net\nmodel = getattr(net, args.net)(7)\n",
+        "from zoo import NETS\nmodel = NETS[args.net](7)\n",
+        "import pack\nmodel = pack.__dict__[args.net](7)\n",
+    ],
+)
+def test_calls__class_that_a_text_chooses__is_called_there(use: str, tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("from net import Net\n")
+
+    assert _calls(tmp_path, use, zoo="from net import Net\nNETS = {'net': Net}\n") == [(7,)]
+
+
+def test_calls__table_of_other_things__is_no_call_of_a_class(tmp_path: Path) -> None:
+    use = "from net import Net\nLOSSES = {'a': abs}\nnet = Net(3)\nloss = LOSSES[args.loss](7)\nother = net(8)\n"
+
+    assert _calls(tmp_path, use) == [(3,)]
+
+
+def test_calls__class_of_a_library__is_referred_to_by_its_module(tmp_path: Path) -> None:
+    use = "from transformers import BertModel\nfrom net import Net\nnet = Net(BertModel.from_pretrained('b'))\n"
+
+    assert _calls(tmp_path, use) == [(_call("transformers:BertModel.from_pretrained", "b"),)]
