@@ -12,7 +12,7 @@ import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..states.fitting import DERIVED, canonical
-from . import standins
+from . import merging, standins
 from .importing import Source
 from .weights import Shapes
 
@@ -150,15 +150,24 @@ class Builder:
 
         self.built += 1
         self.settings = []
+        merging.restore()
         if not meta:
             self.make_room()
         function = self.source.resolve(callee)
         limit = at_most(BUILD_SECONDS, self.seconds(BUSY * BUILD_SECONDS))
         with limit, contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             with _on_meta() if meta else contextlib.nullcontext(), _without_inits(), _at_most_parameters(self.most):
+                self._prepare(kwargs.get(merging.BEFORE))
                 made_args = [self.value(item) for item in args]
-                made = {name: self.value(item) for name, item in kwargs.items()}
+                made = {name: self.value(item) for name, item in kwargs.items() if name != merging.BEFORE}
                 return function if isinstance(function, torch.nn.Module) else function(*made_args, **made)
+
+    def _prepare(self, before: Optional[Dict[str, Any]]) -> None:
+        """Read a file over an object of the source, which keeps that until the next build."""
+        if before is not None:
+            settings = self.value(before["of"])
+            merging.keep(settings)
+            merging.merge(settings, self.value(before["file"]), before["set"])
 
 
 def _recorded(values: Dict[str, Any]) -> Recorded:

@@ -13,6 +13,7 @@ from typing import Any, Collection, Dict, Iterator, List, Tuple
 from .building import signature_of
 from .configs import begun, config_classes, defaults, is_partly_known, settable
 from .importing import Source, file_of
+from .overlaid import OWN, of_parameters, overlaid
 from .telling import (
     alike,
     folders,
@@ -20,6 +21,7 @@ from .telling import (
     is_plural,
     nested,
     numbers,
+    says,
     says_nothing,
     switched_off,
     told,
@@ -33,36 +35,9 @@ _MOST_TOGETHER, _MOST_PAIRS = 4, 8  # configurations for each of several paramet
 _MOST_COMMANDED = 4  # places that call a function, and readings of each, that command lines are applied to
 _FEW_GAPS = 3
 _DEEPEST = 3
-_WIDTHS = (
-    "dim",
-    "width",
-    "chan",
-    "feat",
-    "size",
-    "hidden",
-    "embed",
-    "class",
-    "vocab",
-    "_ch",
-    "_nc",
-    "nc",
-    "nf",
-    "in",
-    "out",
-)
+_WIDTHS = tuple("dim width chan feat size hidden embed class vocab _ch _nc nc nf in out".split())
 _LISTS = ("depths", "dims", "layers", "num_blocks", "block_config", "channels", "filters", "num_heads")
-_FILE_NAMES = (
-    "cfg",
-    "config",
-    "yaml",
-    "cfg_path",
-    "config_file",
-    "config_path",
-    "path",
-    "model_cfg",
-    "cfg_file",
-    "yaml_file",
-)
+_FILE_NAMES = "cfg config yaml cfg_path config_file config_path path model_cfg cfg_file yaml_file".split()
 
 
 class Call:
@@ -112,10 +87,23 @@ class Candidates:
     def of_class(self, entry: Dict[str, Any]) -> Iterator[Call]:
         """Yield the calls for a class, most trusted first, each once."""
         seen = set()
+        given: Dict[str, List[Call]] = {}
         for call in self._of_class(entry):
             if call.key() not in seen:
                 seen.add(call.key())
                 yield call
+                given.setdefault(call.callee, []).append(call)
+        for call in self._overlaid(entry["ref"].rpartition(":")[2], given):
+            yield call
+
+    def _overlaid(self, name: str, given: Dict[str, List[Call]]) -> Iterator[Call]:
+        """Yield the first calls of each callee with files read over the objects that hold the source's settings; those
+        files first that name the class."""
+        objects = self.plan.get("objects", ())
+        configs = sorted(self._configs([]), key=lambda config: not says(config["values"], name)) if objects else []
+        for callee, calls in given.items():
+            for kwargs, file in overlaid(objects, callee, [call.kwargs for call in calls], configs):
+                yield Call(callee, kwargs, file, 1, calls[0].args)
 
     def _of_class(self, entry: Dict[str, Any]) -> Iterator[Call]:
         by_callee: Dict[str, List[Dict[str, Any]]] = {entry["ref"]: []}
@@ -227,7 +215,9 @@ class Candidates:
         for gap in gaps:
             for value, where in self._structured(callee, function, gap):
                 yield dict(others, **{gap.name: value}), where
-        for filled, where in self._mostly(gaps, rest):
+        used = self.plan["uses"].get(callee, {})
+        own = [(dict(others, **filled), OWN) for filled in of_parameters(self.plan.get("objects", ()), used, gaps)]
+        for filled, where in itertools.chain(own, self._mostly(gaps, rest)):
             yield filled, where
         yield rest, ""
         if any(value is None for value in rest.values()):
@@ -348,7 +338,12 @@ class Candidates:
         pool = self._pool(used)
         hits = {id(values): sum(name in values for name in used) for _, values in pool}
         most = max(hits.values(), default=0)
-        ordered = sorted(pool, key=lambda entry: (-hits[id(entry[1])], entry[0].partition(":")[0] != file))
+        likeness = {id(values): alike(self.sizes, numbers(values)) for _, values in pool}
+
+        def order(entry: Tuple[str, Dict[str, Any]]) -> Tuple[int, bool, float]:
+            return -hits[id(entry[1])], entry[0].partition(":")[0] != file, -likeness[id(entry[1])]
+
+        ordered = sorted(pool, key=order)
         for where, values in ordered[:_MOST_SETS]:
             # The rest is filled in by name and ends where these do, one build at a time.
             if hits[id(values)] * 2 > most:

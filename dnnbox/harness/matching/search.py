@@ -12,14 +12,13 @@ from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, const
 from .candidates import Call, Candidates
 from .comparing import Comparer
 from .importing import Source
+from .overlaid import OWN
 from .weights import Shapes, read, viewed
 
 _LOOK_FURTHER_SECONDS = 12.0
 _MOST_STRICT = 4  # for each class
 _WHOLE = "whole"  # the view without a cut
-_SOLVED_STARTS = 6
-_SETTING_TRIES = 25
-_IMPORT_TRIES = 4
+_SOLVED_STARTS, _SETTING_TRIES, _IMPORT_TRIES = 6, 25, 4
 _MOST_TIMES, _MOST_MORE = 4, 500  # tensors of a build, beside those of the checkpoint
 _LEAST_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.1  # a class for all tensors goes before one for a part of them
 
@@ -114,8 +113,9 @@ class Search:
             for call in calls:
                 if not self.budget.goes_on() or found >= _MOST_STRICT:
                     return
-                if (call.callee, call.origin) in fitted and "$path" in repr(call.kwargs):
-                    continue  # the same file, which was taken as a mapping already
+                is_late = "$path" in repr(call.kwargs) or call.origin == OWN
+                if is_late and (found or (call.callee, call.origin) in fitted):
+                    continue  # the same file, which was taken as a mapping already, or one that need not be read
                 settled, fit = self._settled(entry, call)
                 if fit is not None:
                     fitted.add((call.callee, call.origin))

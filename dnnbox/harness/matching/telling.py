@@ -55,6 +55,13 @@ def numbers(value: Any) -> Set[int]:
     return {value} if type(value) is int and value >= _LEAST_SIZE else set()
 
 
+def says(value: Any, word: str) -> bool:
+    """Tell whether a configuration has a word anywhere as a value."""
+    if isinstance(value, (dict, list)):
+        return any(says(item, word) for item in (value.values() if isinstance(value, dict) else value))
+    return bool(value == word)
+
+
 def alike(first: Set[int], second: Set[int]) -> float:
     """Return how many of the numbers of two sets are in both: 1 for all, 0 for none."""
     return len(first & second) / (len(first | second) or 1)

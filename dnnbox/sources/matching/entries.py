@@ -37,7 +37,7 @@ def distances(tree: Tree) -> dict[str, int]:
         if distance >= found.get(path, 1 << 30):
             continue
         found[path] = distance
-        targets = _imported(by_path, by_path[path]) | by_text.get(path, set())
+        targets = imported(by_path, by_path[path]) | by_text.get(path, set())
         waiting.extend((target, distance + _STEP) for target in targets)
     return found
 
@@ -52,7 +52,8 @@ def _shown(tree: Tree) -> Iterator[tuple[str, int]]:
                 yield homes.origin(name, file).path, _DEPTH * document.path.count("/") + _STEP
 
 
-def _imported(by_path: dict[str, Module], module: Module) -> set[str]:
+def imported(by_path: dict[str, Module], module: Module) -> set[str]:
+    """Return the files of the tree that a file imports, or takes something from."""
     folder = module.path.split("/")[:-1]
     found = set()
     for source, name in module.aliases.values():

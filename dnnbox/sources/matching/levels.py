@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,11 +19,11 @@ def levels(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
     for module in tree.modules:
         bodies = [module.tree.body, *(function.body for function in module.functions)]
         for body in () if module.document else bodies:
-            for name, values in _of_body(body).items():
+            for name, values in of_body(body).items():
                 yield f"{module.path}: {name}", values
 
 
-def _of_body(body: Sequence[ast.stmt]) -> dict[str, dict[str, Any]]:
+def of_body(body: Sequence[ast.stmt]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
     for statement in body:
@@ -54,17 +55,50 @@ def _put(values: dict[str, Any], names: Sequence[str], value: Any) -> bool:
     return True
 
 
+def shared(values: Mapping[str, Any], tree: Mapping[str, Any]) -> int:
+    """Return how many settings inside levels a file and defaults have in common."""
+    known = {
+        name for name, value in values.items() if isinstance(value, Mapping) and isinstance(tree.get(name), Mapping)
+    }
+    return sum(inner in tree[name] for name in known for inner in values[name])
+
+
+def is_over(values: Mapping[str, Any], tree: Mapping[str, Any]) -> bool:
+    """Tell whether a file is one of settings over these defaults: they know at least half of what stands in levels."""
+    inside = sum(len(value) for value in values.values() if isinstance(value, Mapping))
+    return 2 * shared(values, tree) >= inside > 0
+
+
 def over(values: Mapping[str, Any], trees: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return a file's settings over the defaults that know its levels best; as they are where none knows them."""
-    below = {name for name, value in values.items() if isinstance(value, Mapping)}
-
-    def shared(tree: Mapping[str, Any]) -> int:
-        known = {name for name in below if isinstance(tree.get(name), Mapping)}
-        return sum(inner in tree[name] for name in known for inner in values[name])
-
-    best = max(trees, key=shared, default=None)
-    is_of_it = best is not None and 2 * shared(best) >= sum(len(values[name]) for name in below) > 0
+    best = max(trees, key=lambda tree: shared(values, tree), default=None)
+    is_of_it = best is not None and is_over(values, best)
     return _laid(copy.deepcopy(dict(best)), values) if best is not None and is_of_it else values
+
+
+_BASES = ("_BASE_", "_base_", "__BASE__", "BASE", "base_config", "inherit_from")
+_MOST_BASES = 6
+
+
+def with_bases(configs: Sequence[Config]) -> list[Config]:
+    """Return configurations with those under them that they name as their base: ``_BASE_: ../base.yaml``."""
+    by_path = {config.path: config.values for config in configs}
+    return [Config(config.path, _based(config.path, by_path, _MOST_BASES)) for config in configs]
+
+
+def _based(path: str, by_path: Mapping[str, Mapping[str, Any]], depth: int) -> Mapping[str, Any]:
+    values = by_path[path]
+    named = [base for key in _BASES for base in _texts(values.get(key))]
+    places = [posixpath.normpath(posixpath.join(posixpath.dirname(path), base)) for base in named]
+    whole: dict[str, Any] = {}
+    for place in places if depth else ():
+        if place in by_path and place != path:
+            whole = _laid(whole, copy.deepcopy(dict(_based(place, by_path, depth - 1))))
+    return _laid(whole, {name: value for name, value in values.items() if name not in _BASES}) if whole else values
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str) and text]
 
 
 def composed(configs: Sequence[Config]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,7 +16,8 @@ from dnnbox.sources.matching.builders import library_builders, made_at_import
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.homes import Homes
-from dnnbox.sources.matching.levels import composed, levels, over
+from dnnbox.sources.matching.levels import composed, levels, over, with_bases
+from dnnbox.sources.matching.objects import objects
 from dnnbox.sources.matching.parts import named_parts, parts_of
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
@@ -44,6 +45,7 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
         tree.configs += more.configs
         tree.commands += more.commands
         tree.__dict__.pop("by_path", None)
+    tree.configs = with_bases(tree.configs)
     classes = Classes(tree)
     views = views_of(inspection)
     near = {path: distance if path in own else distance + _ELSEWHERE for path, distance in distances(tree).items()}
@@ -123,6 +125,7 @@ def _plan(
         + functions,
         "uses": dict(uses_of(tree, classes, infos, callees)),
         "inside": inside(tree),
+        "objects": objects(tree),
         "choices": settings.choices(tree),
         "siblings": settings.siblings(tree, _words(found.values())),
         "modules": _importable(tree),

@@ -151,7 +151,7 @@ def _kept(node: ast.ClassDef) -> dict[str, Any]:
             if isinstance(target, ast.Attribute) and last_name(target.value) == "self":
                 found.setdefault(target.attr, []).append(value)
     plain = {name: values[-1] for name, nodes in found.items() if (values := [v for n in nodes for v in _either(n)])}
-    plain = {name: value for name, value in plain.items() if not _is_open(name, value)}
+    plain = {name: value for name, value in plain.items() if not is_open(name, value)}
     return plain if len(plain) >= _FEWEST_SETTINGS and 2 * len(plain) >= len(found) else {}
 
 
@@ -161,7 +161,7 @@ def _only_holds(node: ast.ClassDef) -> bool:
     return all(method.decorator_list or method.name.startswith(("__", "to_", "from_")) for method in methods)
 
 
-def _is_open(name: str, value: Any) -> bool:
+def is_open(name: str, value: Any) -> bool:
     """Tell whether a class leaves a size to those who use it: none is 0."""
     return type(value) is int and value == 0 and any(part in name.lower() for part in _SIZES)
 

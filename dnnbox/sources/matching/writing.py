@@ -12,6 +12,7 @@ from dnnbox.text import visible
 
 _LINE = 100
 _OF_SOURCE = "files of the source"
+_BEFORE = "$before"  # as in the box
 
 
 class _Code:
@@ -51,7 +52,15 @@ class _Code:
 
     def arguments(self, args: Any, kwargs: Mapping[str, Any]) -> str:
         """Return the arguments of a call."""
-        return ", ".join([*map(self.text, args), *(f"{name}={self.text(item)}" for name, item in kwargs.items())])
+        named = (f"{name}={self.text(item)}" for name, item in kwargs.items() if name != _BEFORE)
+        return ", ".join([*map(self.text, args), *named])
+
+    def before(self, kwargs: Mapping[str, Any]) -> list[str]:
+        """Return the line that reads a file over an object of the source, where the call wants that."""
+        if _BEFORE not in kwargs:
+            return []
+        self.imports["from dnnbox_harness.matching import merging"] = None
+        return [f"merging.merge({', '.join(self.text(kwargs[_BEFORE][each]) for each in ('of', 'file', 'set'))})"]
 
     def name(self, ref: str) -> str:
         """Return the expression for a reference, and note its import."""
@@ -74,7 +83,8 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
     """Return the recipe of a match: the build's body, example inputs, the call, and why."""
     code = _Code()
     given = "" if match.get("is_object") else f"({code.arguments(match['args'], match['kwargs'])})"
-    call = code.name(match["callee"]) + given
+    made = code.name(match["callee"]) + given + match["access"]
+    before = code.before(match["kwargs"])
     example = match.get("example")
     inputs, forward = _inputs(example) if example else ([], "self.model(**inputs)")
     cls = str(match["class"])
@@ -84,7 +94,7 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
         cls=visible(cls, 160),
         file=visible(str(match["ref"]).partition(":")[0], 160),
         arguments=dict(match["arguments"]),
-        build="\n".join([*_preparation(code, match, answer), *code.imports, "", f"return {call}{match['access']}"]),
+        build="\n".join([*_preparation(code, match, answer), *code.imports, "", *before, f"return {made}"]),
         call=forward,
         inputs=tuple(inputs),
         refused=() if example else tuple(visible(str(text), 200) for text in match["tried"]) or ("nothing was tried",),

@@ -588,6 +588,52 @@ class Whole(nn.Module):
         "arguments": {},
     },
     {
+        "name": "settings_of_one_object",
+        "files": {
+            "core/config.py": """
+import json
+
+
+class Node(dict):
+    __getattr__ = dict.__getitem__
+    __setattr__ = dict.__setitem__
+
+    def merge_from_file(self, path):
+        with open(path) as file:
+            for level, values in json.load(file).items():
+                self[level].update(values)
+
+
+__C = Node()
+cfg = __C
+__C.NET = Node()
+__C.NET.WIDTH = 8
+__C.NET.DEPTH = 2
+__C.NET.NUM_CLASSES = 0
+__C.SEED = 1
+""",
+            "experiments/deep/config.json": '{"NET": {"WIDTH": 24, "DEPTH": 5}}',
+            "net.py": NET
+            + """
+
+from core.config import cfg
+
+
+class Whole(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net(cfg.NET.WIDTH, cfg.NET.DEPTH, classes=cfg.NET.NUM_CLASSES)
+
+    def forward(self, images):
+        return self.net(images)
+""",
+            "test.py": "from core.config import cfg\nfrom net import Whole\n\ncfg.merge_from_file(args.config)\nmodel = Whole()\n",
+        },
+        "make": f"{_PLAIN}\nsaved = {{'net.' + k: v for k, v in net(24, 5, 7).state_dict().items()}}\n",
+        "cls": "net.Whole",
+        "arguments": {},
+    },
+    {
         "name": "object_of_a_missing_package",
         "files": {
             "agent.py": """

@@ -253,3 +253,18 @@ def test_on_cpu__tensor_of_a_gpu__is_made_by_torchs_own_class(monkeypatch: pytes
     assert kind(2, 3) == ("made", (2, 3))
     assert not isinstance(3.0, kind)
     assert standins.NOTED == ["torch.cuda.FloatTensor"]
+
+
+def test_source__import_that_fails__leaves_what_was_imported_before(tmp_path: Path) -> None:
+    (tmp_path / "held_cfg.py").write_text("cfg = {}\n")
+    (tmp_path / "held_net.py").write_text("from held_cfg import cfg\n")
+    (tmp_path / "held_bad.py").write_text("import held_net, held_half\nraise RuntimeError\n")
+    (tmp_path / "held_half.py").write_text("")
+    source = Source([str(tmp_path)], {})
+    net = source.module("held_net.py")
+
+    with pytest.raises(ImportError):
+        source.module("held_bad.py")
+
+    assert source.module("held_cfg.py").cfg is net.cfg
+    assert "held_half" in sys.modules  # its only try was the last one

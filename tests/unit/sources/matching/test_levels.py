@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnnbox.sources.matching.levels import composed, levels, over
+from dnnbox.sources.matching.levels import composed, levels, over, with_bases
 from dnnbox.sources.matching.reading import Config, read_tree
 
 _CONFIG = """
@@ -77,3 +77,19 @@ def test_composed__groups_of_files__each_takes_its_place_beside_what_the_default
         "conf/train.yaml, conf/model/large.yaml": ({"width": 64}, {"classes": 10}, 0.1),
         "conf/train.yaml, conf/data/images.yaml": ({"width": 8}, {"classes": 10}, 0.1),
     }
+
+
+def test_with_bases__file_that_names_another_one__is_laid_over_it() -> None:
+    configs = [
+        Config("base.yaml", {"MODEL": {"WIDTH": 8, "DEPTH": 2}}),
+        Config("a/mid.yaml", {"_BASE_": "../base.yaml", "MODEL": {"WIDTH": 16}}),
+        Config("a/top.yaml", {"_base_": ["mid.yaml", "absent.yaml"], "SEED": 1}),
+        Config("a/self.yaml", {"BASE": ["", "self.yaml"], "SEED": 2}),
+    ]
+
+    assert [dict(config.values) for config in with_bases(configs)] == [
+        {"MODEL": {"WIDTH": 8, "DEPTH": 2}},
+        {"MODEL": {"WIDTH": 16, "DEPTH": 2}},
+        {"MODEL": {"WIDTH": 16, "DEPTH": 2}, "SEED": 1},
+        {"BASE": ["", "self.yaml"], "SEED": 2},
+    ]

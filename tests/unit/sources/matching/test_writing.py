@@ -48,3 +48,14 @@ def test_recipe__files_that_were_found_in_the_source__are_looked_for_there(
 
     assert ("files.look_in(root)" in build) is is_looked_in
     assert ("quiet_builds" in build) is not is_looked_in
+
+
+def test_recipe__file_over_an_object_of_the_source__is_read_before_the_build() -> None:
+    before = {"of": {"$ref": "core/config.py:cfg"}, "file": {"$path": "exp/a.yaml"}, "set": {"NET.CLASSES": 7}}
+    build = _build("net.py:Net", kwargs={"width": 4, "$before": before})
+
+    compile(f"def build():\n    {build.replace(chr(10), chr(10) + '    ')}\n", "adapter.py", "exec")
+    assert "from core.config import cfg\n" in build
+    assert build.endswith(
+        "merging.merge(cfg, os.path.join(root, 'exp/a.yaml'), {'NET.CLASSES': 7})\nreturn Net(width=4)"
+    )
