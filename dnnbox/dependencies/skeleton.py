@@ -24,7 +24,8 @@ class Adapter:
         weights = {read}
         model: torch.nn.Module = self.build()
         model.load_state_dict(weights)
-        self.model = model.to(device).eval()
+        self.model = model.to(device)
+        self.model.eval()
         self.device = device
 
     def build(self):

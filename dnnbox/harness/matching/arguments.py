@@ -25,6 +25,8 @@ TEXT = (
     "tokenized_text",
 )
 _STEPS, _MOST_STEPS = ("t", "timestep", "timesteps", "sigma", "noise_level"), 100
+_LATENTS = ("z", "noise", "latent", "latents", "code")
+_LATENT_WIDTHS = ("dim_z", "z_dim", "latent_dim", "dim_latent", "nz", "noise_dim", "z_size", "latent_size", "code_dim")
 _LENGTHS = ("lengths", "length", "_lens", "_len")
 _MEL = ("mel", "mels", "spect", "spec", "spectrogram")
 _FLAGS = (
@@ -76,10 +78,30 @@ def _by_name(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return None
     if annotation in ("<class 'int'>", "int"):
         return 1
+    words = embedded(module, function, name) if place and dtype != "int64" else 0
+    if words:
+        return tensor("int64", shape[:1], words)
     most = _MOST_STEPS if name in _STEPS else max(shape) if place and name.endswith(_LENGTHS) else 0
     if most:
         return tensor("int64", [1], most)
     return tensor(dtype, list(shape), high)
+
+
+def latents(module: Any, name: str) -> List[int]:
+    """Return how wide a module says that the noise is which it makes something of; [] for any other input."""
+    widths = [getattr(module, each, None) for each in _LATENT_WIDTHS] if name in _LATENTS else []
+    return list(dict.fromkeys(width for width in widths if type(width) is int and width > 0))
+
+
+def embedded(module: Any, function: Any, name: str) -> int:
+    """Return how many words the embedding has that gets a parameter alone, ``self.label_emb(y)``; 0 for none."""
+    for call in ast.walk(parsed(function)):
+        is_part = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and len(call.args) == 1
+        if is_part and getattr(call.func.value, "id", "") == "self" and getattr(call.args[0], "id", "") == name:  # type: ignore[attr-defined]
+            words = getattr(getattr(module, call.func.attr, None), "num_embeddings", 0)  # type: ignore[attr-defined]
+            if type(words) is int and words:
+                return words
+    return 0
 
 
 def _is_switch(function: Any, name: str) -> bool:

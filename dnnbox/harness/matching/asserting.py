@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 _FREE = (128, 16, 1024)  # what a dimension may be of which nothing is said
 _MOST_DIMENSIONS = 6
@@ -40,6 +40,19 @@ def remainders(tree: ast.AST) -> List[Tuple[int, int]]:
             if divisor > 1:
                 found.append((divisor, (rest + less) % divisor))
     return list(dict.fromkeys(found))
+
+
+def demanded(tree: ast.AST) -> Set[str]:
+    """Return the names that a method asserts to be given, whatever else decides: ``assert (y is not None) == …``; and
+    those without which it raises: ``if y is None: raise …``."""
+    raising = [n.test for n in ast.walk(tree) if isinstance(n, ast.If) and isinstance(n.body[0], ast.Raise)]
+    tests = raising + [node.test for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    compared = [part for test in tests for part in ast.walk(test) if isinstance(part, ast.Compare)]
+    return {
+        part.left.id
+        for part in compared
+        if isinstance(part.left, ast.Name) and isinstance(part.ops[0], (ast.Is, ast.IsNot))
+    }
 
 
 def _number(node: ast.expr) -> int:

@@ -7,8 +7,8 @@ import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .arguments import SIDES, TEXT, Guess, argument, pyramid
-from .asserting import asserted, remainders
+from .arguments import SIDES, TEXT, Guess, argument, latents, pyramid
+from .asserting import asserted, demanded, remainders
 from .building import BUSY, at_most
 from .describing import main_shapes
 from .repairing import OutOfTime, attempted, beginnings, repaired
@@ -234,17 +234,22 @@ def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[S
         needed = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)][:1]
     if not needed or len(needed) > 6:
         return
+    wanted = demanded(parsed(function))
+    also = [p for p in parameters if p.default is None and p.name in wanted and p not in needed]
     layers = dict(_first_layers(module), sides=hints.get("sides", []), sizes=hints.get("sizes", {}))
     for guess, beside in _guesses(module, layers, function, needed):
         guesses = [guess] + [beside] * (len(needed) - 1)
         args = [argument(module, layers, p, guesses[place], place, function) for place, p in enumerate(needed)]
-        yield {
+        spec = {
             "method": method,
             "args": args,
             "kwargs": {},
             "names": [p.name for p in needed],
             "why": "tried: %s" % guess[2],
         }
+        yield spec
+        if also:
+            yield dict(spec, kwargs={p.name: argument(module, layers, p, beside, len(needed), function) for p in also})
     maps = pyramid(module, function, needed[0].name) if len(needed) == 1 else []
     if maps:
         yield {"method": method, "args": [maps], "kwargs": {}, "why": "tried: maps, each half as large as the last"}
@@ -255,8 +260,11 @@ def _guesses(
 ) -> Iterator[Tuple[Guess, Guess]]:
     """Yield what to try for the main input, and for those beside it of which nothing else is known."""
     name, few = needed[0].name, _FEW_SIDES if len(needed) > 1 else 1
+    for width in latents(module, name):
+        guess: Guess = ("float32", [1, width], "as wide as the module says", 0)
+        yield guess, guess
     for shape in asserted(module, parsed(function), name):
-        guess: Guess = ("float32", shape, "as it asserts", 0)
+        guess = ("float32", shape, "as it asserts", 0)
         yield guess, guess
     for divisor, rest in remainders(parsed(function)) if layers["kind"] == "conv2d" else ():
         side = _LEAST_SIDE // divisor * divisor + rest

@@ -42,6 +42,7 @@ _FLAT = (
     r"shape '\[-1, (?P<wanted>\d+)\]' is invalid for input of size (?P<got>\d+)",
     r"Input batch size (?P<got>\d+) doesn't match hidden\d batch size (?P<wanted>\d+)",
 )
+_FEW_FRAMES = re.compile(r"shape '\[0, (?P<count>\d{1,2}), [\d, ]+\]' is invalid for input of size")
 _DIMENSIONS = (16, 64, 64, 64)
 _TOO_SMALL = (
     "Output size is too small",
@@ -183,7 +184,7 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
         for got, wanted in ways:
             for place, axis, size in _sizes(spec, got, wanted):
                 yield _resized(spec, place, axis, size)
-    for changed in itertools.chain(_as_unpacked(spec, error), _as_square(spec, error)):
+    for changed in itertools.chain(_as_unpacked(spec, error), _as_square(spec, error), _as_clip(spec, error)):
         yield changed
     if any(words in error for words in _TOO_SMALL):
         for place, shape in _shapes(spec):
@@ -214,6 +215,14 @@ def _as_square(spec: Spec, error: str) -> Iterator[Spec]:
         side = round(shape[-1] * math.sqrt(wanted / got)) if len(shape) == 4 and got else 0
         for each in (side, side + 1, side - 1) if 1 < side <= _MOST_SIZE else ():
             yield _resized(_resized(spec, place, 2, each), place, 3, each)
+
+
+def _as_clip(spec: Spec, error: str) -> Iterator[Spec]:
+    """Yield the inputs with as many pictures as one item is made of: side by side in the channels, or in the batch."""
+    found = _FEW_FRAMES.search(error)
+    for place, shape in _shapes(spec) if found is not None else ():
+        for axis in (1, 0) if len(shape) > 3 else ():
+            yield _resized(spec, place, axis, shape[axis] * int(found["count"]))  # type: ignore[index]
 
 
 def _as_indices(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:

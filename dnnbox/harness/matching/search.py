@@ -67,7 +67,7 @@ class Search:
         self._read_as_list: Dict[Tuple[str, str], str] = {}
         uses = (plan["uses"].get(entry["ref"], {}) for entry in plan["classes"])
         # Parts that settings are handed to may read them only when they run.
-        self._read = {name for used in uses for names in used.values() for name in names}
+        self._read = {name for used in uses for names in used.values() for name in names}.union(plan.get("read", ()))
         self.tries = 0
         self.done = False
 

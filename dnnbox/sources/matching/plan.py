@@ -22,7 +22,7 @@ from dnnbox.sources.matching.parts import named_parts, parts_of
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
-from dnnbox.sources.matching.uses import inside, uses_of
+from dnnbox.sources.matching.uses import inside, read_later, uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import View, views_of
 
@@ -124,6 +124,7 @@ def _plan(
         ]
         + functions,
         "uses": dict(uses_of(tree, classes, infos, callees)),
+        "read": read_later(classes),
         "inside": inside(tree),
         "objects": objects(tree),
         "choices": settings.choices(tree),

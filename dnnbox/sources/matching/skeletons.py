@@ -44,7 +44,8 @@ class Adapter:
 
         self.model = self.build()
         load_into(self.model, checkpoint)
-        self.model = self.model.to(device).eval()
+        self.model = self.model.to(device)
+        self.model.eval()
         self.device = device
 
     def example_inputs(self, batch_size: int):

@@ -28,6 +28,15 @@ def uses_of(
                 yield f"{module.path}:{node.name}", found
 
 
+def read_later(classes: Classes) -> list[str]:
+    """Return what methods of any module read of the settings that it keeps: some do only in a forward pass."""
+    found: dict[str, None] = {}
+    for info in classes.modules():
+        for names in _of_class(info, classes).values():
+            found |= dict.fromkeys(names)
+    return list(found)
+
+
 def inside(tree: Tree) -> dict[str, list[str]]:
     """Return what functions read from what they read from a parameter: ``shape`` from ``space`` of ``env.space.shape``.
 

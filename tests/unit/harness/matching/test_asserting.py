@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from dnnbox.harness.matching.asserting import asserted, remainders
+from dnnbox.harness.matching.asserting import asserted, demanded, remainders
 
 _MODULE = types.SimpleNamespace(joints=17, config=types.SimpleNamespace(width=2), name="net")
 
@@ -41,3 +41,14 @@ def test_asserted__sizes_of_a_parameter__give_shapes_to_try(code: str, shapes: l
 )
 def test_remainders__sizes_that_a_method_divides__are_divisor_and_rest(code: str, found: list[tuple[int, int]]) -> None:
     assert remainders(ast.parse(code)) == found
+
+
+def test_demanded__names_that_have_to_be_given__are_those_that_it_asserts_or_raises_without() -> None:
+    code = """
+assert (y is not None) == (self.classes is not None), "y or no classes"
+if mask is None:
+    raise ValueError
+if other is None:
+    other = 1
+"""
+    assert demanded(ast.parse(code)) == {"y", "mask"}

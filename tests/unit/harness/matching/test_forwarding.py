@@ -6,6 +6,8 @@ import inspect
 import types
 from typing import Any
 
+import pytest
+
 from dnnbox.harness.matching import arguments, comparing, describing, forwarding, values
 
 
@@ -176,3 +178,32 @@ def test_specs__options_that_scripts_pass__come_first_and_may_be_left_out() -> N
     assert specs[0]["kwargs"] == {"radii": [2, 8]}
     assert specs[-1]["kwargs"] == {}
     assert specs[0]["args"] == specs[len(specs) // 2]["args"]
+
+
+def test_specs__label_that_a_method_asserts__is_a_word_of_its_embedding() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.dim_z, self.label_emb = 12, types.SimpleNamespace(num_embeddings=10)
+
+        def forward(self, z: Any, y: Any = None, other: Any = None) -> Any:
+            assert (y is not None) == bool(self.label_emb)
+            return self.label_emb(y)
+
+        def named_modules(self) -> list[Any]:
+            return []
+
+    specs = list(forwarding._specs(Net(), {"examples": []}))
+
+    assert [spec["args"] for spec in specs[:2]] == [[values.tensor("float32", [1, 12])]] * 2
+    assert [spec["kwargs"] for spec in specs[:2]] == [{}, {"y": values.tensor("int64", [1], 10)}]
+
+
+def test_weighted__class_whose_train_returns_nothing__is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.SimpleNamespace(eval=lambda: None)
+    builder = types.SimpleNamespace(build=lambda *a, **k: module, tensors={})
+    call = types.SimpleNamespace(callee="", kwargs={}, args=())
+    monkeypatch.setattr(comparing, "_load", lambda *_: None)
+    comparer = comparing.Comparer({"whole": builder}, lambda: True, float)
+    monkeypatch.setattr(comparer, "_seeded", lambda *_: {})
+
+    assert comparer._weighted(types.SimpleNamespace(view={"name": "whole"}, call=call, access="")) is module

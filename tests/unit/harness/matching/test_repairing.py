@@ -205,3 +205,16 @@ def test_repaired__features_beside_words__are_numbers_as_wide_as_their_layer() -
 
     found = next(spec for spec, outputs, _ in repaired(beginnings(spec), 99, call) if outputs)
     assert [value["$tensor"][:2] for value in found["args"]] == [["int64", [1, 16]], ["float32", [1, 512]]]
+
+
+@pytest.mark.parametrize(("frames", "taken"), [(1, (8, 3, 64, 64)), (8, (1, 24, 64, 64))])
+def test_repaired__clip_of_several_pictures__has_them_in_its_channels_or_in_the_batch(
+    frames: int, taken: Shape
+) -> None:
+    def clips(x: Shape) -> None:
+        pictures = x[0] * x[1] // 3 if frames > 1 else x[0]
+        if pictures % 8:
+            raise RuntimeError("shape '[0, 8, 64, 16, 16]' is invalid for input of size 16384")
+        _convolution(x[1], 3 * frames)
+
+    assert _first(clips, [1, 3, 64, 64]) == [taken]

@@ -16,7 +16,7 @@ from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
 from dnnbox.sources.matching.recipes import Recipes
 from dnnbox.sources.matching.settings import as_declared, choices, class_configs, options_of, siblings, sides, tables
-from dnnbox.sources.matching.uses import inside, uses_of
+from dnnbox.sources.matching.uses import inside, read_later, uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import of_keys
 
@@ -328,6 +328,7 @@ class Net(nn.Module):
     classes = Classes(tree)
 
     assert dict(uses_of(tree, classes, classes.by_name["Net"], ())) == {"net.py:Net": {"opt": ["width", "depth"]}}
+    assert read_later(classes) == ["width", "depth"]
 
 
 def test_inside__what_is_read_of_an_attribute_of_a_parameter__is_told_without_methods(tmp_path: Path) -> None:
