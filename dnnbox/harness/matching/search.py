@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -11,6 +12,7 @@ from .budget import Budget
 from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, constructor_arguments, named_shapes
 from .candidates import Call, Candidates
 from .comparing import Comparer
+from .downloads import Downloads
 from .importing import Source
 from .overlaid import OWN
 from .weights import Shapes, read, viewed
@@ -52,6 +54,7 @@ class Search:
         self.plan, self.show, self.budget = plan, show, budget
         self.tensors, said = read(checkpoint, entry)
         self.source = Source(roots, plan["modules"])
+        self.downloads = Downloads(roots)
         standins.quiet_builds()
         files.look_in(*roots)
         compiler.leave_out()
@@ -174,14 +177,10 @@ class Search:
         return None
 
     def _built(self, builder: Builder, call: Call, meta: bool) -> Any:
-        """Build; a module that is imported only now, and is not there, is stood in for as at any import."""
-        for _ in range(_IMPORT_TRIES):
-            try:
-                return builder.build(call.callee, call.kwargs, call.args, meta=meta)
-            except ImportError as error:
-                if not self.source.helped(error):
-                    raise
-        return builder.build(call.callee, call.kwargs, call.args, meta=meta)
+        """Build; a module that is imported only now, and is not there, is stood in for as at any import, and what would
+        fetch weights of others is left out."""
+        build = functools.partial(builder.build, call.callee, call.kwargs, call.args, meta=meta)
+        return self.downloads.built(build, self.source.helped)
 
     def _fuller(
         self, view: Dict[str, Any], made: Any, fit: Optional[Fit], access: str

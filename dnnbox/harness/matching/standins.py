@@ -243,6 +243,8 @@ def _on_cpu(kind: str) -> Any:
 
 def _is_absent(file: Any) -> bool:
     """Tell whether a file of weights is not there, or only the text that stands for it in large file storage."""
+    if isinstance(file, NoWeights):
+        return True
     if not isinstance(file, (str, os.PathLike)):
         return False
     try:
@@ -334,7 +336,8 @@ def after_import(name: str, change: Any) -> None:
         return
     if _AFTER_IMPORT not in sys.meta_path:
         sys.meta_path.insert(0, _AFTER_IMPORT)
-    _AFTER_IMPORT.waiting[name] = change
+    before = _AFTER_IMPORT.waiting.get(name, lambda _: None)
+    _AFTER_IMPORT.waiting[name] = lambda module: (before(module), change(module))
 
 
 def _noted(text: str, value: Any) -> Any:

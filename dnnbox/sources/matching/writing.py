@@ -11,7 +11,7 @@ from dnnbox.records.source import Recipe, SourceTree
 from dnnbox.text import visible
 
 _LINE = 100
-_OF_SOURCE = "files of the source"
+_OF_SOURCE, _NOTHING = "files of the source", "loads nothing: "
 _BEFORE = "$before"  # as in the box
 
 
@@ -135,7 +135,10 @@ def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any
             lines.append("standins.without_version_checks()")
         if "torch.version.cuda" in answer["replaced"]:
             lines.append("standins.without_cuda_version()")
-        calls = [name for name in answer["replaced"] if name != _OF_SOURCE]
+        nothing = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name.startswith(_NOTHING)]
+        lines += ["from dnnbox_harness.matching import downloads", ""] if nothing else []
+        lines += [f"downloads.load_nothing({place!r})  # it would fetch weights of others" for place in nothing]
+        calls = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name != _OF_SOURCE]
         if _OF_SOURCE in answer["replaced"]:
             lines += ["from dnnbox_harness.matching import files", ""]
             lines.append("files.look_in(root)  # it opens some of its own files by a way that is not there")

@@ -13,6 +13,7 @@ import pytest
 from dnnbox.harness.matching import compiler, search, standins
 from dnnbox.harness.matching.building import Builder
 from dnnbox.harness.matching.candidates import Call
+from dnnbox.harness.matching.downloads import Downloads
 from dnnbox.harness.matching.importing import Source
 
 _NEEDS = """
@@ -219,7 +220,7 @@ def test_value__object_with_attributes__has_them_set(tmp_path: Path) -> None:
 
 def test_built__module_that_only_the_build_asks_for__is_stood_in() -> None:
     found = object.__new__(search.Search)
-    found.source = Source(["/nowhere"], {})
+    found.source, found.downloads = Source(["/nowhere"], {}), Downloads([])
     builder: Any = types.SimpleNamespace(build=lambda *_, **__: importlib.import_module("nowhere_d.losses").weight)
 
     assert isinstance(found._built(builder, Call("net.py:Net", {}, "test", 0), True), standins.Anything)

@@ -59,3 +59,10 @@ def test_recipe__file_over_an_object_of_the_source__is_read_before_the_build() -
     assert build.endswith(
         "merging.merge(cfg, os.path.join(root, 'exp/a.yaml'), {'NET.CLASSES': 7})\nreturn Net(width=4)"
     )
+
+
+def test_recipe__what_would_fetch_weights__loads_nothing() -> None:
+    build = _build("net.py:Net", replaced=["loads nothing: parts.util:fetch"])
+
+    assert "downloads.load_nothing('parts.util:fetch')" in build
+    assert "standins.quiet_builds()  # it would call parts.util:fetch" in build
