@@ -23,7 +23,7 @@ from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
 from dnnbox.sources.matching.uses import inside, read_later, uses_of
-from dnnbox.sources.matching.values import Evaluator, is_known
+from dnnbox.sources.matching.values import THE_CHECKPOINT, Evaluator, is_known
 from dnnbox.sources.matching.views import View, views_of
 
 MOST_CLASSES = 10
@@ -53,7 +53,8 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     least = ranked[MOST_CLASSES - 1][1].score if len(ranked) > MOST_CLASSES else 0.0
     # Those that are as good as the last one too.
     several = [each for each in ranked[: 2 * MOST_CLASSES] if each[1].score >= least]
-    plan = _plan(tree, classes, views, several, near)
+    said = {name: [value] for name, value in inspection.metadata.items() if type(value) in (bool, int, float)}
+    plan = _plan(tree, classes, views, several, near, said)
     homes, by_name = Homes(tree), {view.name: view for view in views}
     shapes = {tensor.name: tensor.shape for tensor in inspection.tensor_list}
     plan["parts"] = {
@@ -89,10 +90,11 @@ def _plan(
     views: Sequence[View],
     ranked: Sequence[tuple[str, Ranked, list[str]]],
     near: Mapping[str, int],
+    said: Mapping[str, Sequence[Any]],
 ) -> dict[str, Any]:
     tables = settings.tables(tree)
     tree.commands = [replace(each, values=settings.as_declared(each.values, tables.values())) for each in tree.commands]
-    evaluator = Evaluator(tree, tables)
+    evaluator = Evaluator(tree, {**tables, THE_CHECKPOINT: said})
     _put_reassigned(tree, tables, evaluator)
     recipes = Recipes(tree, classes, evaluator)
     infos = [each.info for _, each, _ in ranked]

@@ -44,6 +44,7 @@ from dnnbox.sources.matching.reading import Module, Tree
 from dnnbox.sources.matching.settings import is_config
 from dnnbox.syntax import ARITHMETIC
 
+THE_CHECKPOINT = "the checkpoint"  # in the place of a file, where it says something itself
 _MOST_VALUES = 16
 _MOST_COMBINATIONS = 24
 _MOST_HELD = 4
@@ -266,7 +267,8 @@ class Evaluator:
             bases = self._values(node.value, module, function, depth)
         except Unknown:
             if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-                return self._option(node.slice.value, module)
+                said = self.settings.get(THE_CHECKPOINT, {}).get(node.slice.value)
+                return list(said) if said else self._option(node.slice.value, module)
             raise
         try:
             keys = self._values(node.slice, module, function, depth)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from dnnbox.records.inspection import Inspection, TensorInfo
+from dnnbox.sources.matching import search_plan
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.reading import read_tree
 from dnnbox.sources.matching.recipes import Recipes
@@ -176,7 +178,7 @@ def test_calls__document_that_imports_from_the_package__are_of_the_class_that_th
     [
         "from net import Net\nNETS = {'net': Net}\nmodel = NETS[args.net](7)\n",
         "from net import Net, Head\nmodel = dict(a=Head, b=Net)[args.net](7)\n",
-        "from net import Net as Other\nnets = {'a': Other}\nopt.cls = nets[opt.net]\ndef run(opt):\n    return opt.cls(7)\n",
+        "from net import Net as A\nnets = {'a': A}\nopt.cls = nets[opt.net]\ndef run(opt):\n    return opt.cls(7)\n",
         "from net import Net\nmade = eval(args.net)\nmodel = made(7)\n",
         "import net\nmodel = getattr(net, args.net)(7)\n",
         "from zoo import NETS\nmodel = NETS[args.net](7)\n",
@@ -200,3 +202,22 @@ def test_calls__class_of_a_library__is_referred_to_by_its_module(tmp_path: Path)
     use = "from transformers import BertModel\nfrom net import Net\nnet = Net(BertModel.from_pretrained('b'))\n"
 
     assert _calls(tmp_path, use) == [(_call("transformers:BertModel.from_pretrained", "b"),)]
+
+
+def test_plan__what_a_script_reads_from_the_checkpoint__is_what_it_says(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\nclass Net(nn.Module):\n    def __init__(self, near, wide):\n"
+        "        super().__init__()\n        self.lin = nn.Linear(wide, wide)\n"
+    )
+    (tmp_path / "use.py").write_text(
+        "import torch\nfrom net import Net\nparser.add_argument('--num_edges', default=64)\n"
+        "saved = torch.load(path)\nmodel = Net(near=saved['num_edges'], wide=8)\n"
+    )
+    tensors = (TensorInfo("lin.weight", (8, 8), "float32"), TensorInfo("lin.bias", (8,), "float32"))
+
+    for metadata, near in (({"num_edges": 48}, 48), ({}, 64)):
+        inspection = Inspection(
+            "w.pth", "file", "torch-zip", "pytorch", 1, "data-only", metadata=metadata, tensor_list=tensors
+        )
+        found = search_plan([tmp_path], inspection)["classes"][0]["recipes"]
+        assert found[0]["kwargs"] == {"near": near, "wide": 8}
