@@ -120,7 +120,7 @@ def searched(pair: Pair) -> Way:
     way.complete, way.stand_ins = answer["complete"], answer["stand_ins"]
     way.rank = rank_of(pair.truth, matching.nearest_classes(answer), plan)
     try:
-        best, _ = decide(answer["matches"])
+        best, _ = decide(answer["matches"], pair.checkpoint.name)
     except AdapterNeeded as undecided:
         way.outcome = "undecided" if answer["matches"] else "none" if error is None else "failed"
         told = [undecided.what, *answer["import_errors"][:1], *(text for text, _ in answer["errors"][:1])]

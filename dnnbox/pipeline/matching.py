@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -64,7 +65,7 @@ def matched(
         answer = _asked(experiment, prepared, open_box, progress)
         experiment.save("match", answer)
         try:
-            best, others = decide(answer["matches"])
+            best, others = decide(answer["matches"], prepared.path.name)
         except AdapterNeeded as error:
             text = matching.skeleton(prepared.inspection, error.what, answer, prepared.source)
             write_atomic(experiment.root / "scripts" / "adapter.py", text)
@@ -137,10 +138,11 @@ def search_seconds(limit_s: float) -> float:
     return max(limit_s * 0.5, min(limit_s * _SEARCH_SHARE, limit_s - _LEAST_SPARE_SECONDS))
 
 
-def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+def decide(matches: Sequence[Mapping[str, Any]], file_name: str = "") -> tuple[Mapping[str, Any], list[str]]:
     """Return the match to take, and a sentence for every other one that does something else.
 
-    A class that the entry scripts import goes before one that they do not; recipes before arguments from shapes.
+    A class that the entry scripts import goes before one that they do not; recipes before arguments from shapes. Of
+    several classes that are as likely, the one by which the checkpoint's file is called.
 
     Raises:
         AdapterNeeded: nothing fits, only a part does, or two classes fit equally well and their outputs differ.
@@ -161,7 +163,10 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
         )
     different = [other for other in ordered[1:] if _may_differ(other, best)]
     rivals = [o for o in different if _kind(o) != _kind(best) and _is_as_likely(o, best)]
-    if rivals:
+    named = _named([best, *rivals], file_name) if rivals else None
+    if named is not None:
+        best, different = named, [o for o in ordered if o is not named and _may_differ(o, named)]
+    elif rivals:
         names = [
             visible(f"{o['class']} ({', '.join([o['ref'], *_kind(o)[1:]])})", 100) for o in [best, *rivals][:_SHOWN]
         ]
@@ -177,6 +182,17 @@ def decide(matches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], lis
         + ("and its outputs differ" if o["group"] >= 0 else "and it could not be run to compare it")
         for o in different[:_SHOWN]
     ]
+
+
+def _named(matches: Sequence[Mapping[str, Any]], file_name: str) -> Mapping[str, Any] | None:
+    """Return the match whose class has the longest name that the file's name holds as a word; None where none or
+    several are called so."""
+    names = {id(match): str(match["class"]).rpartition(".")[2] for match in matches}
+    words = {key: rf"(?<![a-z0-9]){re.escape(name.lower())}(?![a-z0-9])" for key, name in names.items()}
+    held = [match for match in matches if re.search(words[id(match)], file_name.lower())]
+    longest = max((len(names[id(match)]) for match in held), default=0)
+    found = [match for match in held if len(names[id(match)]) == longest]
+    return found[0] if len(found) == 1 else None
 
 
 def _may_differ(other: Mapping[str, Any], best: Mapping[str, Any]) -> bool:

@@ -44,6 +44,30 @@ def test_decide__two_classes_with_different_outputs__asks() -> None:
     assert len(caught.value.details["choices"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("file_name", "taken"),
+    [
+        ("Wide_acc=0.9.pth", "nets.Wide"),
+        ("wide_deep_0.9.pth", "nets.Wide_Deep"),
+        ("best_Wide_Deep.pt", "nets.Wide_Deep"),
+        ("widest.pth", ""),
+        ("model_best.pth", ""),
+        ("Flat.pth", ""),
+    ],
+)
+def test_decide__several_classes__the_one_that_the_file_is_called_by(file_name: str, taken: str) -> None:
+    matches = [_match("nets.Wide"), _match("nets.Wide_Deep", group=1), _match("old.Flat", group=2),
+               _match("new.Flat", group=3)]  # fmt: skip
+
+    if not taken:
+        with pytest.raises(AdapterNeeded, match="4 classes fit every tensor"):
+            decide(matches, file_name)
+        return
+    best, others = decide(matches, file_name)
+    assert best["class"] == taken
+    assert len(others) == 3
+
+
 def test_decide__one_class_with_either_of_two_parts_that_only_the_tensors_name__asks() -> None:
     several = [
         _match("a", group=-1, origin="parts that the tensors name", kwargs={"field": {"$ref": f"b.py:{name}"}})
