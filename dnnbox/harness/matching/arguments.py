@@ -42,6 +42,8 @@ _FLAGS = (
 )
 SIDES = (64, 224, 256, 128, 32, 84, 96, 112, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
 
+_MOST_NUMBERED = 6
+
 Guess = Tuple[str, List[int], str, int]
 
 
@@ -55,6 +57,9 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
         return [{key: _item(key, [channels, side, side]) for key in of_items}]
     if own:
         return {key: _item(key, list(shape)) for key in own}
+    count = _numbered(function, name)
+    if count:
+        return [tensor(dtype, list(shape), high) for _ in range(count)]
     taken = unpacked(module, function, name, tensor(dtype, list(shape), high))
     taken = beside(module, name, list(shape)) if taken is None and place else taken
     return _by_name(module, layers, p, guess, place, function) if taken is None else taken
@@ -155,6 +160,24 @@ def _subscripts(tree: ast.AST, names: Set[str]) -> Iterator[ast.Subscript]:
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in names:
             if isinstance(node.ctx, ast.Load):
                 yield node
+
+
+def _numbered(function: Any, name: str) -> int:
+    """Return how many things a method takes out of a parameter by number, ``x[0], x[1]``, where that is all it does
+    with it; 0 for any other use."""
+    tree = parsed(function)
+    taken = [node for node in _subscripts(tree, {name}) if _is_number(node.slice)]
+    numbers = {_number(node.slice) for node in taken}
+    used = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
+    is_all = used == len(taken) and numbers == set(range(len(numbers)))
+    return len(numbers) if is_all and 2 <= len(numbers) <= _MOST_NUMBERED else 0
+
+
+def _number(node: Any) -> int:
+    """Return a number that is not negative; -1 for anything else."""
+    for name in ("value", "value", "n"):  # before Python 3.9 an index lies between, and numbers were no constants
+        node = getattr(node, name, node)
+    return node if type(node) is int else -1
 
 
 def _read(tree: ast.AST, names: Set[str]) -> List[str]:

@@ -26,6 +26,18 @@ def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> 
     assert resized[0]["args"] == [{"image": {"$tensor": ["float32", [1, 1, 60, 44], 0]}}]
 
 
+def test_argument__things_that_are_taken_out_by_number__are_several_inputs_of_their_kind() -> None:
+    def forward(inputs: Any, pictures: Any, states: Any) -> Any:
+        return inputs[0] + inputs[1], pictures[0] + pictures[1] + len(pictures), states[0], states[-1]
+
+    parameters = list(inspect.signature(forward).parameters.values())
+    guess = ("int64", [1, 16], "", 90)
+    made = [arguments.argument(None, {"tokens": 90, "mel": 0}, p, guess, 0, forward) for p in parameters]
+
+    one = {"$tensor": ["int64", [1, 16], 90]}
+    assert made == [[one, one], one, one]
+
+
 def test_argument__lengths_beside_the_input__are_one_number_that_is_no_longer() -> None:
     def forward(inputs: Any, input_lengths: Any, length: int, timestep: Any) -> Any:
         raise NotImplementedError
