@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from ..states.fitting import DERIVED, canonical
 from . import merging, standins
 from .importing import Source
+from .recorded import Recorded, recorded
 from .weights import Shapes
 
 BUILD_SECONDS = 20.0  # of the processor
@@ -61,33 +62,6 @@ def at_most(cpu_s: float, clock_s: float) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class Recorded(standins.Settings):
-    """Settings that remember which names were asked for, and which of them were not there."""
-
-    def _note(self, name: Any) -> None:
-        self.__dict__.setdefault("asked", {})[name] = name in self
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self[name] if self._has(name) else self._absent(name, AttributeError)
-
-    def __getitem__(self, name: Any) -> Any:
-        return dict.__getitem__(self, name) if self._has(name) else self._absent(name, KeyError)
-
-    def get(self, name: Any, default: Any = None) -> Any:
-        """Return the value or the default."""
-        return dict.__getitem__(self, name) if self._has(name) else default
-
-    def _has(self, name: Any) -> bool:
-        self._note(name)
-        return name in self
-
-    def _absent(self, name: Any, kind: Any) -> Any:
-        self.__dict__["absent"] = name
-        raise kind(name)
-
-
 class Builder:
     """Builds modules from recipes. ``tensors`` is what a parameter that wants a state dict gets.
 
@@ -124,7 +98,7 @@ class Builder:
         if "$call" in encoded or "$with" in encoded:
             return self._object(encoded)
         if "$settings" in encoded:
-            made = _recorded({k: self.value(v) for k, v in encoded["$settings"].items()})
+            made = recorded({k: self.value(v) for k, v in encoded["$settings"].items()})
             self.settings.append(made)
             return made
         if "$path" in encoded:
@@ -168,14 +142,6 @@ class Builder:
             settings = self.value(before["of"])
             merging.keep(settings)
             merging.merge(settings, self.value(before["file"]), before["set"])
-
-
-def _recorded(values: Dict[str, Any]) -> Recorded:
-    made = Recorded()
-    for key, value in values.items():
-        plain = isinstance(value, dict) and not isinstance(value, Recorded)
-        dict.__setitem__(made, key, _recorded(value) if plain else value)
-    return made
 
 
 _MAKERS = ("empty", "zeros", "ones", "randn", "rand", "full", "eye")

@@ -41,6 +41,7 @@ def overlaid(
         fitting = [config for config in configs if config["where"] in each["files"]][:_MOST_FILES]
         for config in fitting:
             file, left = config["where"], {way: 0 for way in each["open"] if not _at(config["values"], way)}
+            left.update((way, False) for way in _fetching(config["values"], ""))
             for kwargs in taken:
                 before = {"of": {"$ref": each["ref"]}, "file": {"$path": file}, "set": left}
                 yield dict(kwargs, **{BEFORE: before}), file
@@ -50,6 +51,16 @@ def _steps(each: Object, callee: str) -> int:
     """Return how many imports lie between the file of a callee and an object's."""
     steps: int = each["readers"].get(callee.partition(":")[0], _FAR)
     return steps
+
+
+def _fetching(values: Mapping[str, Any], way: str) -> Iterator[str]:
+    """Yield the ways to switches that are on for somebody's weights."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            for inner in _fetching(value, "%s%s." % (way, name)):
+                yield inner
+        elif value is True and "pretrain" in str(name).lower():
+            yield "%s%s" % (way, name)
 
 
 def _at(values: Any, way: str) -> Any:

@@ -22,7 +22,7 @@ _MOST_STRICT = 4  # for each class
 _WHOLE = "whole"  # the view without a cut
 _SOLVED_STARTS, _SETTING_TRIES, _IMPORT_TRIES = 6, 25, 4
 _MOST_TIMES, _MOST_MORE = 4, 500  # tensors of a build, beside those of the checkpoint
-_LEAST_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.1  # a class for all tensors goes before one for a part of them
+_LEAST_OF_WHOLE, _ENOUGH_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.5, 0.1  # for a class of all tensors to go before a part
 
 
 class Match:
@@ -322,15 +322,15 @@ class Search:
     def _whole_of(self, match: Match) -> str:
         """Return the class that may explain all tensors, where a match is of what a common first name was cut off of.
 
-        Where only a loss or the like is left out, the class has to explain more than that of the match does.
+        Where only a loss or the like is left out, the class has to explain as much as the match does, or half.
         """
         view = match.view
         others = [e for e in self.plan["classes"] if e["ref"] != match.entry["ref"]]  # no class is a part of itself
         whole = [e for e in others if e["view"] == _WHOLE != view["name"]]
         best = max(whole, key=lambda e: float(e["score"]), default=None)
         is_little = view["left_out"] <= _MOST_LEFT_OUT * (view["left_out"] + view["count"])
-        least = max(_LEAST_OF_WHOLE, float(match.entry["score"])) if is_little else _LEAST_OF_WHOLE
-        return str(best["ref"]) if best is not None and best["score"] >= least else ""
+        least = min(_ENOUGH_OF_WHOLE, float(match.entry["score"])) if is_little else 0.0
+        return str(best["ref"]) if best is not None and best["score"] >= max(least, _LEAST_OF_WHOLE) else ""
 
     def _holder_of(self, match: Match) -> str:
         """Return the class that is made with the one that was matched, and keeps it under the name that was cut off."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Value = Any
@@ -77,3 +77,12 @@ def encoded(value: object) -> Value:
     if isinstance(value, dict) and all(isinstance(key, (str, int)) for key in value):
         return {str(key): encoded(item) for key, item in value.items()}
     raise Unknown
+
+
+def jsonable(values: Any) -> Value:
+    """Return what a configuration says as plain values; what JSON does not know becomes a text."""
+    if isinstance(values, Mapping):
+        return {str(key): jsonable(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [jsonable(value) for value in values]
+    return values if values is None or isinstance(values, (bool, int, float, str)) else str(values)

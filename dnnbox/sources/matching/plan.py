@@ -19,6 +19,7 @@ from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.levels import composed, levels, over, with_bases
 from dnnbox.sources.matching.objects import objects
 from dnnbox.sources.matching.parts import named_parts, parts_of
+from dnnbox.sources.matching.plain import jsonable
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
@@ -134,7 +135,7 @@ def _plan(
         "modules": _importable(tree),
         "tables": [{"where": path, "values": values} for path, values in tables.items()],
         "configs": configs,
-        "commands": [{"where": each.path, "values": _jsonable(each.values)} for each in tree.commands],
+        "commands": [{"where": each.path, "values": jsonable(each.values)} for each in tree.commands],
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
     }
     return _bounded(plan)
@@ -214,18 +215,10 @@ def _configs(tree: Tree) -> Iterator[dict[str, Any]]:
     trees = list(levels(tree))
     below = [values for _, values in trees]
     for config in tree.configs:
-        yield {"where": config.path, "values": _jsonable(over(config.values, below)), "file": True}
-    together = [(where, _jsonable(values)) for where, values in composed(tree.configs)]
+        yield {"where": config.path, "values": jsonable(over(config.values, below)), "file": True}
+    together = [(where, jsonable(values)) for where, values in composed(tree.configs)]
     for where, values in (*settings.python_configs(tree), *settings.class_configs(tree), *trees, *together):
         yield {"where": where, "values": values, "file": False}
-
-
-def _jsonable(values: Any) -> Any:
-    if isinstance(values, dict):
-        return {str(key): _jsonable(value) for key, value in values.items()}
-    if isinstance(values, list):
-        return [_jsonable(value) for value in values]
-    return values if values is None or isinstance(values, (bool, int, float, str)) else str(values)
 
 
 def _examples(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[dict[str, Any]]:

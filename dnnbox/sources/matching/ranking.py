@@ -12,6 +12,8 @@ from dnnbox.sources.matching.views import View
 
 _DEEPEST = 6
 _MOST_CHOICES, _MOST_PARTS = 8, 3
+_OF_PATTERN, _ANY = 0.6, 0.35  # a name that is put together of pieces some of which are known; any name at all
+_NO_NAME = "no_name_that_code_has"
 _SHARE_OF_KEYS = 0.5  # the rest of a score is the share of the first names, whatever lies below them
 
 
@@ -100,7 +102,7 @@ class Ranking:
         if attribute is not None:
             return max((self._of_kind(info, kind, below, depth) for kind in attribute.kinds), default=0.0)
         if any(pattern.fullmatch(name) for pattern in held.patterns):
-            return 0.6
+            return _OF_PATTERN if any(p.fullmatch(name) and not p.fullmatch(_NO_NAME) for p in held.patterns) else _ANY
         return 0.4 if held.is_sequence and name.isdigit() else 0.0
 
     def _of_kind(self, info: ClassInfo, kind: Kind, below: Names, depth: int) -> float:
@@ -113,7 +115,7 @@ class Ranking:
             return 0.1 if parts else 1.0
         if kind.form == "sequence":
             return self._of_sequence(info, kind.names, below, depth) if parts else 0.0
-        return {"unknown": 0.6, "argument": 0.45, "nothing": 0.05}.get(kind.form, 0.0)
+        return {"unknown": 0.6, "argument": 0.55, "nothing": 0.05}.get(kind.form, 0.0)
 
     def _of_classes(self, info: ClassInfo, names: Sequence[str], below: Sequence[Names], depth: int) -> float:
         """Return how well the best of the named classes explains what lies below, on average."""

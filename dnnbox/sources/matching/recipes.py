@@ -15,6 +15,8 @@ from dnnbox.sources.matching.bytext import is_of_imported
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
 from dnnbox.sources.matching.lookups import file_of, looked_up
 from dnnbox.sources.matching.reading import Config, Module, Tree, walk
+from dnnbox.sources.matching.registries import names_of, registries
+from dnnbox.sources.matching.sections import Sections, handed, path_of, spread
 from dnnbox.sources.matching.tables import Tables, names_called
 from dnnbox.sources.matching.values import Evaluator, Value
 
@@ -80,9 +82,12 @@ class Recipes:
     def __init__(self, tree: Tree, classes: Classes, evaluator: Evaluator) -> None:
         self.tree, self.classes, self.evaluator = tree, classes, evaluator
         self._tables = Tables(evaluator.homes)
+        self._registries = registries(tree)
+        self._wanted = ""
 
     def calls(self, info: ClassInfo) -> list[Recipe]:
         """Return the calls of a class, with every combination of values that their arguments may have."""
+        self._wanted = info.name
         found = [
             recipe
             for module, call, function in self._by_name[info.name]
@@ -105,6 +110,7 @@ class Recipes:
     def factories(self, info: ClassInfo) -> list[Recipe]:
         """Return calls of the functions that return the class, over up to four steps; the nearest first."""
         found: list[Recipe] = []
+        self._wanted = info.name
         for function in self._builders(info):
             for callee in self._callees(function):
                 calls = self._calls_of(function, callee)
@@ -143,6 +149,7 @@ class Recipes:
             with self.evaluator.calling(given):
                 found += self._evaluated(callee, how, module, call, function)
         yield from found
+        yield from self._of_sections(callee, how, module, call, function)
         known = {repr((recipe.args, recipe.kwargs)) for recipe in found}
         told = 0
         for given, command in self._commanded(module, ways):
@@ -208,7 +215,7 @@ class Recipes:
             elif mappings := [v for v in values if isinstance(v, dict) and not any(k.startswith("$") for k in v)]:
                 splats.append(mappings)
             else:
-                paths.append(_path(keyword.value))
+                paths.append(path_of(keyword.value))
         where = f"{module.path}:{call.lineno}" if not module.document else module.path
         product = itertools.product(
             itertools.product(*positional), itertools.product(*choices), itertools.product(*splats)
@@ -218,17 +225,21 @@ class Recipes:
             for mapping in splat:
                 kwargs |= mapping
             kwargs = {k: v for k, v in kwargs.items() if not _is_unknown(v)}
-            for config, more in self._of_configs(paths) or [(where, {})]:
-                yield Recipe(callee, how, config, args, {**kwargs, **more})
+            for each in spread(paths, self.tree.configs) or [Sections(where)]:
+                yield Recipe(callee, how, each.where, args, {**kwargs, **each.kwargs})
 
-    def _of_configs(self, paths: Sequence[Sequence[str]]) -> list[tuple[str, dict[str, Value]]]:
-        """Return (file, arguments) of every configuration that has a mapping at each of the paths that a call takes."""
-        found = []
-        for config in self.tree.configs if all(paths) else ():
-            inner = [_at(config.values, path) for path in paths]
-            if inner and all(isinstance(each, dict) for each in inner):
-                found.append((config.path, {str(name): value for each in inner for name, value in each.items()}))
-        return found[:_MOST_COMBINATIONS]
+    def _of_sections(
+        self, callee: str, how: How, module: Module, call: ast.Call, function: ast.FunctionDef | None
+    ) -> Iterator[Recipe]:
+        """Yield the call with the sections of each configuration that it is handed."""
+        for each in handed(call, self.tree.configs, self._wanted):
+            args = tuple(
+                each.args[place] if place in each.args else self.evaluator.possible(argument, module, function)[0]
+                for place, argument in enumerate(call.args)
+            )
+            others = {k.arg: self.evaluator.possible(k.value, module, function)[0] for k in call.keywords if k.arg}
+            known = {name: value for name, value in others.items() if not _is_unknown(value)}
+            yield Recipe(callee, how, each.where, args, {**known, **each.kwargs})
 
     # -- factories ---------------------------------------------------------------------------------------------------
 
@@ -252,7 +263,7 @@ class Recipes:
                 owner = owners.get(id(node))
                 if owner is not None or id(node) in top or id(node) in guarded:
                     below = walk(node)
-                    names = names_called(module, below, self._tables)
+                    names = names_called(module, below, self._tables) | names_of(module, below, self._registries)
                     found.append((Function(module, node, owner), names, frozenset(self._dispatched(module, below))))
         return found
 
@@ -344,21 +355,6 @@ def _is_plain_call(module: Module, call: ast.Call) -> bool:
     """Tell whether a function is called, ``make(…)`` or ``models.make(…)``, and no method of an object."""
     base = call.func.value if isinstance(call.func, ast.Attribute) else call.func
     return isinstance(base, ast.Name) and (base is call.func or base.id in module.aliases)
-
-
-def _path(node: ast.expr) -> list[str]:
-    """Return the words of ``config["model"]["net"]``, outermost first; [] for anything else."""
-    words: list[str] = []
-    while isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        words.insert(0, str(node.slice.value))
-        node = node.value
-    return words if isinstance(node, ast.Name) else []
-
-
-def _at(values: Any, path: Sequence[str]) -> Any:
-    for word in path:
-        values = values.get(word) if isinstance(values, dict) else None
-    return values
 
 
 def _is_unknown(value: Any) -> bool:

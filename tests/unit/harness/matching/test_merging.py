@@ -12,6 +12,7 @@ from dnnbox.harness.matching import merging
 from dnnbox.harness.matching.building import Builder
 from dnnbox.harness.matching.importing import Source
 from dnnbox.harness.matching.overlaid import of_parameters, overlaid
+from dnnbox.harness.matching.recorded import recorded
 from dnnbox.harness.matching.standins import settings
 
 _BEFORE = {"of": {"$ref": "merged_cfg.py:cfg"}, "file": {"$path": "wide.json"}, "set": {"NET.CLASSES": 7}}
@@ -87,7 +88,7 @@ _OBJECT = {
     "files": ["a.yaml", "b.yaml"],
     "readers": {"net.py": 1},
 }
-_CONFIGS = [{"where": name, "values": {"NET": {"NUM": 3}}} for name in ("x.yaml", "b.yaml", "a.yaml")]
+_CONFIGS = [{"where": name, "values": {"NET": {"NUM": 3, "PRETRAIN": True}}} for name in ("x.yaml", "b.yaml", "a.yaml")]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_overlaid__what_reads_the_object__is_called_with_each_of_its_files(
     found = list(overlaid([_OBJECT], callee, given, _CONFIGS))
 
     assert [file for _, file in found] == files
-    assert all(kwargs[merging.BEFORE]["set"] == {"NET.CLASSES": 0} for kwargs, _ in found)
+    assert all(kwargs[merging.BEFORE]["set"] == {"NET.CLASSES": 0, "NET.PRETRAIN": False} for kwargs, _ in found)
     assert all(
         {name: value for name, value in kwargs.items() if name != merging.BEFORE} == given[-1] for kwargs, _ in found
     )
@@ -116,3 +117,12 @@ def test_of_parameters__what_reads_settings_of_the_object__may_be_the_object() -
     gaps = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("cfg", "width")]
 
     assert list(of_parameters([_OBJECT], {"cfg": ["NET"], "width": ["x"]}, gaps)) == [{"cfg": {"$ref": "cfg.py:cfg"}}]
+
+
+def test_recorded__going_through_settings__asks_for_all_of_them() -> None:
+    taken = []
+    for read in (dict, lambda held: held.copy(), lambda held: held.items(), lambda held: (lambda **k: k)(**held)):
+        held = recorded({"TYPE": "Net", "NET": {"WIDTH": 8}})
+        taken.append((dict(read(held)), sorted(held.__dict__["asked"])))
+
+    assert taken == [({"TYPE": "Net", "NET": {"WIDTH": 8}}, ["NET", "TYPE"])] * 4

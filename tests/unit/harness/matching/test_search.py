@@ -33,7 +33,8 @@ def test_fuller__function_for_a_part_returns_the_whole__fits_all_tensors(monkeyp
         ("part", 0.7, False),
         ("part", 0.1, True),
         ("most", 0.9, False),
-        ("most", 0.7, True),
+        ("most", 0.7, False),
+        ("most", 0.4, True),
         ("prefixed", 0.9, False),
     ],
 )

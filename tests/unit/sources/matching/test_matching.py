@@ -469,3 +469,15 @@ def test_digest__copies__are_equal_but_for_decorator_docstring_and_layout(tmp_pa
 
     assert first == second
     assert first != third  # the part that it is made of differs
+
+
+def test_ranking__names_that_a_constructor_is_given__go_before_a_class_that_takes_any_name(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\nclass Any(nn.Module):\n    def put(self, name, part):\n"
+        "        self.add_module(name, part)\n\n\n"
+        "class Whole(nn.Module):\n    def __init__(self, backbone, heads):\n        super().__init__()\n"
+        "        self.backbone = backbone\n        self.heads = heads\n"
+    )
+    ranked = Ranking(Classes(read_tree(tmp_path))).rank(["backbone.conv.weight", "heads.weight"])
+
+    assert [each.info.name for each in ranked] == ["Whole", "Any"]
