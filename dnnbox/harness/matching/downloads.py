@@ -1,8 +1,8 @@
 """Functions of a source that fetch weights of others while a model is built: where nothing can be fetched, they load
 nothing.
 
-Which function that is nobody says: what fetches may be called by what checks a sum, and that by what loads. The innermost
-one is left out first, and where the build then fails at another place, the one that called it.
+Which function that is nobody says: what fetches may be called by what checks a sum, and that by what loads. The
+innermost one is left out first, and where the build then fails at another place, the one that called it.
 """
 
 from __future__ import annotations
