@@ -1,7 +1,7 @@
 """The job ``match``: from a state dict and a plan of its source to calls that build the model, tried in this box.
 
 =========  ==============================================================================
-standins   what replaces missing modules and forbidden actions; stdlib only
+standins   what replaces missing modules and forbidden actions; ``hub``: and models of a hub; stdlib only
 importing  the source's modules, with paths and stand-ins as far as imports ask for them
 weights    the checkpoint's tensors, and what else it says
 building   plain values → a module without weights; how well it fits
@@ -33,7 +33,9 @@ def match_job(context: "Context") -> None:
     A search that hangs in compiled code is left behind: what was
     found before stands in the result.
     """
+    from . import hub
     from .budget import WALL_SECONDS, Budget
+    from .building import named_shapes
     from .room import bounded
     from .search import Search
 
@@ -50,8 +52,11 @@ def match_job(context: "Context") -> None:
         budget,
     )
 
+    hub.WANTED.update(named_shapes(search.tensors))
+
     def answer() -> None:
-        context.fields["findings"] = {"match": search.answer()}
+        sizes = {name: dict(values) for name, values in list(hub.SIZES.items()) if values}
+        context.fields["findings"] = {"match": dict(search.answer(), **({"sizes": sizes} if sizes else {}))}
 
     answering = threading.Lock()
 

@@ -205,7 +205,7 @@ def quiet_builds() -> None:
         torch.nn.Module.to = lambda self, *a, **k: to(self, *_cpu(a), **_cpu(k))  # type: ignore[method-assign,assignment]
         to_tensor = torch.Tensor.to
         torch.Tensor.to = lambda self, *a, **k: to_tensor(self, *_cpu(a), **_cpu(k))  # type: ignore[method-assign,assignment]
-    _quiet_hub()
+    importlib.import_module(__package__ + ".hub").quiet()
 
 
 _TENSOR_KINDS = ("FloatTensor", "HalfTensor", "DoubleTensor", "LongTensor", "IntTensor", "BoolTensor", "ByteTensor")
@@ -302,31 +302,6 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 
 _AFTER_IMPORT = _AfterImport()
-
-
-def _quiet_hub() -> None:
-    """Tokenizers and pretrained parts come from a hub: a config builds the part, nothing stands for the tokenizer.
-
-    A source imports transformers while it is searched, or an adapter after it has asked for quiet: it may come later.
-    """
-    for place, name, stand_for in (
-        ("modeling_utils", "PreTrainedModel", lambda cls, config: cls(config or cls.config_class())),
-        ("tokenization_utils_base", "PreTrainedTokenizerBase", lambda *_: Anything()),
-        ("models.auto.tokenization_auto", "AutoTokenizer", lambda *_: Anything()),
-        ("processing_utils", "ProcessorMixin", lambda *_: Anything()),
-        ("models.auto.processing_auto", "AutoProcessor", lambda *_: Anything()),
-    ):
-        after_import("transformers." + place, _without_hub(name, stand_for))
-
-
-def _without_hub(name: str, stand_for: Any) -> Any:
-    def change(module: Any) -> None:
-        def from_pretrained(cls: Any, *_: Any, **named: Any) -> Any:
-            return _noted("%s.from_pretrained" % cls.__name__, stand_for(cls, named.get("config")))
-
-        getattr(module, name).from_pretrained = classmethod(from_pretrained)
-
-    return change
 
 
 def after_import(name: str, change: Any) -> None:

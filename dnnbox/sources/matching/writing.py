@@ -131,19 +131,29 @@ def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any
             places = ", ".join(f"{name!r}: os.path.join(root, {folder!r})" for name, folder in bare.items())
             lines.append("# Packages whose own imports fail, while the model's file needs nothing of them:")
             lines.append(f"standins.bare_packages({{{places}}})")
-        if "version checks" in answer["replaced"]:
-            lines.append("standins.without_version_checks()")
-        if "torch.version.cuda" in answer["replaced"]:
-            lines.append("standins.without_cuda_version()")
-        nothing = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name.startswith(_NOTHING)]
-        lines += ["from dnnbox_harness.matching import downloads", ""] if nothing else []
-        lines += [f"downloads.load_nothing({place!r})  # it would fetch weights of others" for place in nothing]
-        calls = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name != _OF_SOURCE]
-        if _OF_SOURCE in answer["replaced"]:
-            lines += ["from dnnbox_harness.matching import files", ""]
-            lines.append("files.look_in(root)  # it opens some of its own files by a way that is not there")
-        if calls:
-            lines.append(f"standins.quiet_builds()  # it would call {', '.join(calls)[:_LINE]}")
+        lines += _quieted(answer)
+    return lines
+
+
+def _quieted(answer: Mapping[str, Any]) -> list[str]:
+    """Return the lines that let a source do without what is not here."""
+    lines = []
+    if "version checks" in answer["replaced"]:
+        lines.append("standins.without_version_checks()")
+    if "torch.version.cuda" in answer["replaced"]:
+        lines.append("standins.without_cuda_version()")
+    nothing = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name.startswith(_NOTHING)]
+    lines += ["from dnnbox_harness.matching import downloads", ""] if nothing else []
+    lines += [f"downloads.load_nothing({place!r})  # it would fetch weights of others" for place in nothing]
+    calls = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name != _OF_SOURCE]
+    if _OF_SOURCE in answer["replaced"]:
+        lines += ["from dnnbox_harness.matching import files", ""]
+        lines.append("files.look_in(root)  # it opens some of its own files by a way that is not there")
+    if calls:
+        lines.append(f"standins.quiet_builds()  # it would call {', '.join(calls)[:_LINE]}")
+    if answer.get("sizes"):
+        lines += ["from dnnbox_harness.matching import hub", ""]
+        lines.append(f"hub.SIZES.update({answer['sizes']!r})  # the checkpoint's, where they are no defaults")
     return lines
 
 

@@ -10,7 +10,7 @@ import time
 import types
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -65,6 +65,8 @@ def test_match_job__last_moment_does_not_end_the_process__the_search_still_answe
     came = threading.Event()
 
     class Slow:
+        tensors: ClassVar[dict[str, Any]] = {}
+
         def __init__(self, *_: Any) -> None:
             pass
 

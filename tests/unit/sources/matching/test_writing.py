@@ -66,3 +66,11 @@ def test_recipe__what_would_fetch_weights__loads_nothing() -> None:
 
     assert "downloads.load_nothing('parts.util:fetch')" in build
     assert "standins.quiet_builds()  # it would call parts.util:fetch" in build
+
+
+def test_recipe__sizes_of_a_model_of_a_hub__are_set_before_it_is_made() -> None:
+    build = _build("net.py:Net", replaced=["BertModel.from_pretrained"], sizes={"BertModel": {"vocab_size": 21128}})
+
+    compile(f"def build():\n    {build.replace(chr(10), chr(10) + '    ')}\n", "adapter.py", "exec")
+    assert "\nhub.SIZES.update({'BertModel': {'vocab_size': 21128}})" in build
+    assert "hub" not in _build("net.py:Net", replaced=["BertModel.from_pretrained"], sizes={})
