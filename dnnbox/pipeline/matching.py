@@ -217,7 +217,7 @@ def _kind(match: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _trust(match: Mapping[str, Any]) -> tuple[int, int, int, int]:
     runs = 0 if match["group"] >= 0 else 1
-    said = {"the checkpoint": 0, "solved from shapes": 2, "begun from shapes": 2, "defaults": 2}.get(
+    said = {"the checkpoint": 0, "solved from shapes": 2, "begun from shapes": 2, "defaults": 2, _PARTS: 2}.get(
         str(match["origin"]), 1
     )
     is_part = match.get("view", "whole") != "whole"  # what explains every name goes before what a prefix was cut for

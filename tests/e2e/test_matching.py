@@ -79,6 +79,7 @@ def test_match__upstream_of_every_layout__finds_the_class_or_says_so(
     assert upstream.cls.endswith(found["class"]), found
     assert {name: found["arguments"][name] for name in upstream.arguments} == upstream.arguments
     assert found["finite"] is True, found["tried"]
+    assert upstream.origin in found["origin"]
     assert set(answer["stand_ins"]) == set(upstream.stand_ins)
     assert not (made / "repositories" / upstream.name / "owned").exists()
 

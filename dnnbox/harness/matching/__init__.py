@@ -6,6 +6,7 @@ importing  the source's modules, with paths and stand-ins as far as imports ask 
 weights    the checkpoint's tensors, and what else it says
 building   plain values → a module without weights; how well it fits
 candidates the calls to try; ``configs``: classes of settings among their arguments
+rehearsing what upstream's own scripts give to their models' constructors; ``rehearsal``: how they are run
 solving    arguments from shapes
 forwarding inputs that a module takes; ``arguments``: one of them; ``describing``: by its comments;
            ``repairing``: by what its errors say

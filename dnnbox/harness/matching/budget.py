@@ -68,6 +68,11 @@ class Budget:
         if self._enough is None:
             self._enough = time.process_time() + cpu_s
 
+    def more(self, cpu_s: float) -> None:
+        """Give at least ``cpu_s`` from now on, whatever was used up before."""
+        self._enough = None
+        self._cpu_end = max(self._cpu_end, time.process_time() + cpu_s)
+
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """Leave the processor time of imports out: they are the same whatever is searched. The clock goes on."""

@@ -130,7 +130,7 @@ class Builder:
         function = self.source.resolve(callee)
         limit = at_most(BUILD_SECONDS, self.seconds(BUSY * BUILD_SECONDS))
         with limit, contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            with _on_meta() if meta else contextlib.nullcontext(), _without_inits(), _at_most_parameters(self.most):
+            with on_meta() if meta else contextlib.nullcontext(), without_inits(), _at_most_parameters(self.most):
                 self._prepare(kwargs.get(merging.BEFORE))
                 made_args = [self.value(item) for item in args]
                 made = {name: self.value(item) for name, item in kwargs.items() if name != merging.BEFORE}
@@ -149,7 +149,7 @@ _FILLERS = ("normal_", "uniform_", "random_", "bernoulli_", "exponential_", "log
 
 
 @contextlib.contextmanager
-def _on_meta() -> Iterator[None]:
+def on_meta() -> Iterator[None]:
     """Make new tensors without storage, but leave counting ones (arange, linspace) alone.
 
     The functions themselves are replaced: a TorchFunctionMode would see every access to every tensor, ten times slower.
@@ -216,7 +216,7 @@ def _at_most_parameters(most: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_inits() -> Iterator[None]:
+def without_inits() -> Iterator[None]:
     """Skip the initialisation of weights and the loading of others': the checkpoint brings them all."""
     import torch
 

@@ -29,6 +29,7 @@ from .telling import (
     without_sections,
 )
 
+PARTS = "parts that the tensors name"
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
 _MOST_TOGETHER, _MOST_PAIRS = 4, 8  # configurations for each of several parameters, and ways to choose
@@ -100,7 +101,7 @@ class Candidates:
         """Yield the first calls of each callee with files read over the objects that hold the source's settings; those
         files first that name the class."""
         objects = self.plan.get("objects", ())
-        configs = sorted(self._configs([]), key=lambda config: not says(config["values"], name)) if objects else []
+        configs = sorted(self.configs([]), key=lambda config: not says(config["values"], name)) if objects else []
         for callee, calls in given.items():
             for kwargs, file in overlaid(objects, callee, [call.kwargs for call in calls], configs):
                 yield Call(callee, kwargs, file, 1, calls[0].args)
@@ -209,7 +210,7 @@ class Candidates:
             {n: {"$settings": {each: self.setting(each) for each in names}} for n, names in read.items() if names}
         )
         for filled in self._parts(callee, gaps):
-            yield dict(others, **filled), "parts that the tensors name"
+            yield dict(others, **filled), PARTS
         for filled, where in self._together(callee, function, gaps):
             yield dict(others, **filled), where
         for gap in gaps:
@@ -249,7 +250,7 @@ class Candidates:
         several = [gap for gap in gaps if used.get(gap.name)]
         if len(several) < 2:
             return
-        choices = [list(itertools.islice(self._configs(used[gap.name]), _MOST_TOGETHER)) for gap in several]
+        choices = [list(itertools.islice(self.configs(used[gap.name]), _MOST_TOGETHER)) for gap in several]
         for chosen in sorted(itertools.product(*choices), key=folders)[:_MOST_PAIRS]:
             where = ", ".join(dict.fromkeys(config["where"] for config in chosen))
             yield {gap.name: config["values"] for gap, config in zip(several, chosen)}, where
@@ -313,12 +314,12 @@ class Candidates:
             for value, where in self._of_settings(used, callee.partition(":")[0]):
                 yield value, where
         if used or gap.name in _FILE_NAMES:
-            for config in self._configs(used):
+            for config in self.configs(used):
                 yield config["values"], config["where"]
                 if config["file"]:
                     yield {"$path": config["where"]}, config["where"]
 
-    def _configs(self, used: List[str]) -> List[Dict[str, Any]]:
+    def configs(self, used: List[str]) -> List[Dict[str, Any]]:
         """Return the configurations that hold something that is read: those named like the checkpoint first, then those
         whose numbers are the sizes of its tensors."""
 
@@ -389,7 +390,7 @@ class Candidates:
                 yield Call(callee, dict(shared, **switched_off(parameters, shared)), where, order)
         name = next((n for n in known if n in _FILE_NAMES), None)
         if name is not None and required in ([], [name]):
-            for config in self._configs(self.plan["uses"].get(callee, {}).get(name, [])):
+            for config in self.configs(self.plan["uses"].get(callee, {}).get(name, [])):
                 yield Call(callee, {name: config["values"]}, config["where"], 2)
                 if config["file"]:
                     yield Call(callee, {name: {"$path": config["where"]}}, config["where"], 2)

@@ -162,6 +162,11 @@ class Source:
         top = name.partition(".")[0]
         return top in self.folders or any(os.path.exists(os.path.join(p, top)) for p in self.paths)
 
+    def forget_all(self) -> None:
+        """Take all of the source's own modules away: a script that is run imports them anew."""
+        self._whole = set()
+        self._forget()
+
     def _forget(self) -> None:
         """Take the source's own half-imported modules away, so that the next try starts afresh."""
         for name in self._own_modules() - self._whole:
@@ -170,7 +175,7 @@ class Source:
 
     def _own_modules(self) -> Set[str]:
         """Return the names of the source's own modules that are there."""
-        places = {name: getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items())}
+        places = {name: _path_of(module) for name, module in list(sys.modules.items())}
         return {name for name, path in places.items() if any(path.startswith(root + os.sep) for root in self.roots)}
 
     def relative_paths(self) -> List[str]:
@@ -181,6 +186,14 @@ class Source:
         """Return a path relative to the first root, or as it is where it lies outside."""
         relative = os.path.relpath(path, self.roots[0])
         return path if relative.startswith("..") else relative
+
+
+def _path_of(module: Any) -> str:
+    """Return a module's file; of a package without one its folder, for it holds its modules as attributes."""
+    try:
+        return str(getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", None) or ()), ""))
+    except KeyError:  # its parent is no longer there
+        return ""
 
 
 def by_path(path: str) -> Any:

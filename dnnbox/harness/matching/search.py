@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
@@ -10,17 +9,21 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 from . import compiler, files, listing, standins
 from .budget import Budget
 from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, constructor_arguments, named_shapes
-from .candidates import Call, Candidates
+from .candidates import PARTS, Call, Candidates
 from .comparing import Comparer
 from .downloads import Downloads
+from .filling import filled, literals, pruned
 from .importing import Source
 from .overlaid import OWN
+from .rehearsing import Rehearsals
 from .weights import Shapes, read, viewed
 
 _LOOK_FURTHER_SECONDS = 12.0
 _MOST_STRICT = 4  # for each class
 _WHOLE = "whole"  # the view without a cut
 _SOLVED_STARTS, _SETTING_TRIES, _IMPORT_TRIES = 6, 25, 4
+_REHEARSE_BELOW_SECONDS = 45.0  # of what is left to the search
+_REHEARSED_SECONDS = 10.0  # for what one run of a script built
 _MOST_TIMES, _MOST_MORE = 4, 500  # tensors of a build, beside those of the checkpoint
 _LEAST_OF_WHOLE, _ENOUGH_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.5, 0.1  # for a class of all tensors to go before a part
 
@@ -71,6 +74,8 @@ class Search:
         uses = (plan["uses"].get(entry["ref"], {}) for entry in plan["classes"])
         # Parts that settings are handed to may read them only when they run.
         self._read = {name for used in uses for names in used.values() for name in names}.union(plan.get("read", ()))
+        self.rehearsals = Rehearsals(self.source, plan, self.candidates, budget, show)
+        self._runs = iter(self.rehearsals)
         self.tries = 0
         self.done = False
 
@@ -83,6 +88,10 @@ class Search:
             self._recipes(entry)
             if self._is_found():
                 self.budget.found(_LOOK_FURTHER_SECONDS)
+            elif self.budget.cpu_left_s < _REHEARSE_BELOW_SECONDS:
+                self._rehearse()
+        if not self._is_found() or all(match.call.origin == PARTS for match in self.strict):
+            self._rehearse()
         if not self._is_found():
             self._solve()
         order = [view["name"] for view in self.plan["views"]]
@@ -93,6 +102,19 @@ class Search:
             self.show("running %s" % match.cls)
             comparer.add(match, len(self.strict) == 1)
         self.done = True
+
+    def _rehearse(self) -> None:
+        """Run upstream's scripts, once, until something fits: what their constructors get is tried like a recipe."""
+        runs, self._runs = self._runs, iter(())
+        for entries in runs:
+            if entries:
+                self.budget.more(_REHEARSED_SECONDS)
+            for entry in entries:
+                self._recipes(entry)
+            said = {entry["recipes"][0]["where"] for entry in entries}
+            if any(match.call.origin in said for match in self.strict):
+                self.budget.found(_LOOK_FURTHER_SECONDS)
+                return
 
     def _is_found(self) -> bool:
         """Tell whether something fits that is no mere part of another class."""
@@ -134,12 +156,12 @@ class Search:
             if fit is not None or not (lacking or as_list) or not self.budget.goes_on():
                 return call, fit
             if as_list:
-                filled = listing.listed(call.kwargs, as_list)
+                kwargs = listing.listed(call.kwargs, as_list)
             else:
-                filled = _filled(call.kwargs, lacking, self.candidates.setting(lacking))
-            if filled is None:
+                kwargs = filled(call.kwargs, lacking, self.candidates.setting(lacking))
+            if kwargs is None:
                 return call, None
-            call = call.changed(filled)
+            call = call.changed(kwargs)
         return call, None
 
     def _lacking(self, entry: Dict[str, Any]) -> str:
@@ -149,6 +171,9 @@ class Search:
     def attempt(self, entry: Dict[str, Any], call: Call) -> Optional[Fit]:
         """Return the fit of a call, or None where it fails; what was tried before is not tried again."""
         key = (entry["view"], call.key())
+        same = next((match for match in self.strict if match.call.key() == call.key()), None)
+        if same is not None and same.call.origin == PARTS:
+            same.call = call
         if key not in self._tried:
             self._tried[key] = self._attempt(entry, call)
         return self._tried[key]
@@ -201,17 +226,20 @@ class Search:
         match.arguments = constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args))
         if builder.settings:
             uses = self.plan["uses"].get(call.callee, {}).values()
-            call.kwargs = _pruned(call.kwargs, builder, self._read.union(*uses))
+            call.kwargs = pruned(call.kwargs, builder, self._read.union(*uses))
         if "$state_dict" in repr(call.kwargs):
             self._restate(entry, match)
         copies = [self.source.dotted(ref.partition(":")[0]) for ref in (entry["ref"], *entry["copies"])]
         match.code = entry["ref"] if match.cls.rpartition(".")[0] in copies else match.cls
-        if not any(m.code == match.code and m.arguments == match.arguments for m in self.strict):
+        same = next((m for m in self.strict if m.code == match.code and m.arguments == match.arguments), None)
+        if same is None:
             self.strict.append(match)
+        elif same.call.origin == PARTS:  # what only the tensors said, the source says now
+            self.strict[self.strict.index(same)] = match
 
     def _restate(self, entry: Dict[str, Any], match: Match) -> None:
         """Say by its own arguments what a function built from the weights, where they are plain values."""
-        kwargs = _literals(match.arguments)
+        kwargs = literals(match.arguments)
         if kwargs is None:
             return
         builder = self._builders[match.view["name"]]
@@ -267,7 +295,7 @@ class Search:
         except (Exception, SystemExit, TooLong, TooLarge):  # foreign code that was built with storage
             return call
         module = accessed(made, access)
-        kwargs = _literals(constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args)))
+        kwargs = literals(constructor_arguments(module, lambda: builder.build(call.callee, call.kwargs, call.args)))
         if not kwargs or fit is None:
             return call
         opened = Call(entry["ref"], kwargs, call.origin, call.order)
@@ -284,6 +312,7 @@ class Search:
             "tries": self.tries,
             "complete": self.done and not self.budget.ran_out,
             "spent": dict(zip(("cpu_s", "wall_s"), self.budget.spent())),
+            "runs": self.rehearsals.noted,
             "errors": [[text, count] for text, count in self.errors.most_common(12)],
             "import_errors": self.source.errors[:12],
             "stand_ins": self.source.missing,
@@ -358,18 +387,6 @@ def _common(sizes: List[int]) -> List[int]:
     return [int(size) for size, _ in Counter(sizes).most_common(3)]
 
 
-def _literals(arguments: Dict[str, str]) -> Optional[Dict[str, Any]]:
-    """Return arguments that were noted as text as plain values; None where one is no literal."""
-    found: Dict[str, Any] = {}
-    for name, text in arguments.items():
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return None
-        found[name] = {"$tuple": list(value)} if isinstance(value, tuple) else value
-    return found
-
-
 def _spread(starts: List[Any]) -> Iterator[Any]:
     """Yield the best start of every class before the second ones."""
     seen: "Counter[str]" = Counter()
@@ -379,21 +396,3 @@ def _spread(starts: List[Any]) -> Iterator[Any]:
         ranked.append((seen[start[3]["ref"]], place, start))
     for _, _, start in sorted(ranked, key=lambda r: (r[0], r[1])):
         yield start
-
-
-def _filled(kwargs: Dict[str, Any], name: str, value: Any) -> Optional[Dict[str, Any]]:
-    """Return the arguments with a setting added at the first place that lacks it; None if there is no such place."""
-    for key, held in kwargs.items():
-        if isinstance(held, dict) and "$settings" in held and name not in held["$settings"]:
-            return dict(kwargs, **{key: {"$settings": dict(held["$settings"], **{name: value})}})
-    return None
-
-
-def _pruned(kwargs: Dict[str, Any], builder: Builder, used: Set[str]) -> Dict[str, Any]:
-    """Return the arguments with only those settings that were asked for, or are ``used`` when the model runs."""
-    asked = used | {name for made in builder.settings for name in made.__dict__.get("asked", {})}
-    changed = dict(kwargs)
-    for key, held in kwargs.items():
-        if isinstance(held, dict) and "$settings" in held and asked:
-            changed[key] = {"$settings": {n: v for n, v in held["$settings"].items() if n in asked}}
-    return changed

@@ -27,6 +27,45 @@ def commands(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         line += joined.count("\0") + 1
 
 
+def runs(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield (line, script or module, its words) of every line that runs a file of Python; an option whose value only a
+    shell knows is left out."""
+    line = 1
+    for number, joined in enumerate(_logical(text)):
+        if number >= _MOST_LINES:
+            return
+        if "python" in joined or "torchrun" in joined or "launch" in joined:
+            words = _until_end(_words(joined))
+            place = next((place for place, word in enumerate(words) if _is_run(words, place)), None)
+            if place is not None:
+                yield line, words[place], _known(words[place + 1 :])
+        line += joined.count("\0") + 1
+
+
+def _until_end(words: list[str]) -> list[str]:
+    return words[: next((place for place, word in enumerate(words) if word in _SHELL_ENDS), len(words))]
+
+
+def _is_run(words: list[str], place: int) -> bool:
+    """Tell whether a word is the script of its line, or the module behind ``-m`` that is no launcher."""
+    word, before = words[place], words[place - 1] if place else ""
+    if word.endswith(".py"):
+        return re.fullmatch(r"[\w./-]+", word) is not None
+    return before == "-m" and re.fullmatch(r"[\w.]+", word) is not None and not word.startswith("torch.")
+
+
+def _known(words: list[str]) -> list[str]:
+    """Return words without those that a shell would fill in, and without the options that these belong to."""
+    found: list[str] = []
+    for word in words:
+        if "$" in word or word.startswith("<"):
+            if found and found[-1].startswith("-") and not word.startswith("-"):
+                found.pop()
+            continue
+        found.append(word)
+    return found
+
+
 def _logical(text: str) -> list[str]:
     """Return lines with those joined that a backslash continues, a mark for every one that was."""
     return _CONTINUED.sub("\0 ", text).split("\n")

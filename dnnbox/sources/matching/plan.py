@@ -23,6 +23,7 @@ from dnnbox.sources.matching.plain import jsonable
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
+from dnnbox.sources.matching.scripts import scripts
 from dnnbox.sources.matching.uses import inside, read_later, uses_of
 from dnnbox.sources.matching.values import THE_CHECKPOINT, Evaluator, is_known
 from dnnbox.sources.matching.views import View, views_of
@@ -45,6 +46,7 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
         tree.modules += [module for module in more.modules if module.document or module.path not in tree.by_path]
         tree.configs += more.configs
         tree.commands += more.commands
+        tree.runs += more.runs
         tree.__dict__.pop("by_path", None)
     tree.configs = with_bases(tree.configs)
     classes = Classes(tree)
@@ -135,6 +137,7 @@ def _plan(
         "modules": _importable(tree),
         "tables": [{"where": path, "values": values} for path, values in tables.items()],
         "configs": configs,
+        "scripts": scripts(tree, {info.module.path for info in infos}),
         "commands": [{"where": each.path, "values": jsonable(each.values)} for each in tree.commands],
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
     }

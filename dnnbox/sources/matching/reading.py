@@ -13,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dnnbox.sources.matching.commands import commands
+from dnnbox.sources.matching.commands import commands, runs
 from dnnbox.syntax import parse
 from dnnbox.walk import Budget, folders, read_head
 
 _LARGEST_CODE_BYTES, _LARGEST_CONFIG_BYTES, _LARGEST_NOTEBOOK_BYTES = 2 << 20, 256 << 10, 4 << 20
 _MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS, _MOST_COMMANDS = 3_000, 600, 200, 60
+_MOST_RUNS = 200
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*\{?\.?([\w+-]*)")
 _LITERAL = re.compile(r"^(\s*)(?:\.\. (?:code|code-block|sourcecode)::\s*(?:python3?|py|ipython)?\s*|.*[^:\s.]?::\s*)$")
 _LANGUAGES = ("", "python", "python3", "py", "pycon", "ipython")
@@ -75,12 +76,13 @@ class Config:
 
 @dataclass
 class Tree:
-    """All that was read below one root."""
+    """All that was read below one root. ``runs``: (``file:line``, script, words) of the lines that run one."""
 
     root: Path
     modules: list[Module] = field(default_factory=list)
     configs: list[Config] = field(default_factory=list)
     commands: list[Config] = field(default_factory=list)
+    runs: list[tuple[str, str, list[str]]] = field(default_factory=list)
     truncated: bool = False
 
     @cached_property
@@ -146,6 +148,9 @@ def _add_commands(tree: Tree, path: str, text: str) -> None:
     for line, options in commands(text):
         if len(tree.commands) < _MOST_COMMANDS and all(options != known.values for known in tree.commands):
             tree.commands.append(Config(f"{path}:{line}", options))
+    tree.runs += [(f"{path}:{line}", script, words) for line, script, words in runs(text)][
+        : _MOST_RUNS - len(tree.runs)
+    ]
 
 
 def module_of(path: str, tree: ast.Module, *, document: bool = False) -> Module:

@@ -16,6 +16,7 @@ class Upstream:
     """One repository. ``make`` is code that leaves the checkpoint's content in ``saved``; ``cls`` is to be found.
 
     ``arguments``: what the class must have been called with, as text. "" for a class that must not be found.
+    ``origin``: what must be said of where the arguments come from.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Upstream:
     cls: str
     arguments: dict[str, str] = field(default_factory=dict)
     stand_ins: tuple[str, ...] = ()
+    origin: str = ""
 
     def write(self, root: Path) -> Path:
         """Write the files and return the repository's folder."""

@@ -819,6 +819,137 @@ saved = nn.ModuleDict(
         "arguments": {"actions": "6"},
     },
     {
+        "name": "script_that_has_to_run",
+        "files": {
+            "net.py": NET,
+            "trainer.py": """
+import missing_tracker
+from data import load
+from net import Net
+
+
+class Trainer:
+    def __init__(self, options, world):
+        self.options = options
+        self.data = load(options.folder)
+        self.tracker = missing_tracker.start(len(self.data))
+        sizes = {}
+        for entry in world.split(";"):
+            key, value = entry.split("=")
+            sizes[key] = int(value) * options.factor
+        self.model = Net(**sizes)
+""",
+            "data.py": """
+def load(folder):
+    with open(folder + "/index.txt") as file:
+        lines = file.read().split()
+    if not lines:
+        raise ValueError("nothing to learn from")
+    return lines
+""",
+            "train.py": """
+import argparse
+import sys
+
+from trainer import Trainer
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--world", required=True)
+    parser.add_argument("--factor", type=int, default=1)
+    options = parser.parse_args()
+    if options.folder is None:
+        sys.exit("a folder is needed")
+    trainer = Trainer(options, options.world)
+    while True:
+        trainer.step()
+
+
+if __name__ == "__main__":
+    main()
+""",
+            "README.md": "```\npython train.py /data/birds --world 'width=8;depth=1;classes=2' --factor 3\n```\n",
+        },
+        "make": f"{_PLAIN}\nsaved = net(24, 3, 6).state_dict()\n",
+        "cls": "net.Net",
+        "arguments": {"width": "24", "depth": "3", "classes": "6"},
+        "origin": "trainer.py:15 as run by train.py (README.md:2)",
+    },
+    {
+        "name": "settings_made_by_a_script",
+        "files": {
+            "zoo/__init__.py": "",
+            "zoo/parts.py": """
+from torch import nn
+
+
+def normal(width):
+    return nn.BatchNorm2d(width)
+
+
+class Trunk(nn.Module):
+    def __init__(self, plan, norm):
+        super().__init__()
+        widths = [int(word[1:]) for word in plan.words]
+        pairs = list(zip([3, *widths], widths))
+        self.layers = nn.ModuleList([nn.Sequential(nn.Conv2d(a, b, 3, padding=1), norm(b)) for a, b in pairs])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+""",
+            "zoo/whole.py": """
+from torch import nn
+
+
+class Whole(nn.Module):
+    def __init__(self, trunk, classes):
+        super().__init__()
+        self.trunk = trunk
+        self.head = nn.Conv2d(trunk.layers[-1][0].out_channels, classes, 1)
+
+    def forward(self, x):
+        return self.head(self.trunk(x))
+""",
+            "run.py": """
+from functools import partial
+
+from zoo import parts, whole
+
+
+class Plan:
+    kind = "plain"
+
+    def __init__(self, text):
+        self.words = text.split("-")
+
+
+def build():
+    plan = Plan("w8-w24-w40")
+    trunk = parts.Trunk(plan, partial(parts.normal))
+    return whole.Whole(trunk, classes=sum(len(word) for word in plan.words))
+
+
+if __name__ == "__main__":
+    open("/somewhere/else.txt").read()
+    model = build()
+""",
+        },
+        "make": """
+from torch import nn
+def layer(a, b):
+    return nn.ModuleList([nn.Conv2d(a, b, 3), nn.BatchNorm2d(b)])
+saved = nn.ModuleDict({
+    "trunk": nn.ModuleDict({"layers": nn.ModuleList([layer(3, 8), layer(8, 24), layer(24, 40)])}),
+    "head": nn.Conv2d(40, 8, 1)}).state_dict()
+""",
+        "cls": "zoo.whole.Whole",
+        "arguments": {"classes": "8"},
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",

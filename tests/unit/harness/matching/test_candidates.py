@@ -48,7 +48,7 @@ def test_candidates__configurations__those_with_the_sizes_of_the_tensors_first()
     candidates = _candidates({"configs": configs, "uses": {}}, "w.pt")
     candidates.sizes = {3, 32, 64, 255}
 
-    assert [config["where"] for config in candidates._configs(["layers"])] == ["b.yaml", "c.yaml", "a.yaml"]
+    assert [config["where"] for config in candidates.configs(["layers"])] == ["b.yaml", "c.yaml", "a.yaml"]
 
 
 def test_candidates__call_known_in_part__its_gaps_are_begun_by_name(tmp_path: Path) -> None:
