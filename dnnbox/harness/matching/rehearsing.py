@@ -11,7 +11,7 @@ from .importing import Source
 from .rehearsal.running import rehearsed
 from .rehearsal.staging import CONFIGURATIONS
 
-_SECONDS, _ALL_SECONDS = 20.0, 100.0  # on the clock: one script, all of them
+_SECONDS, _ALL_SECONDS = 20.0, 100.0  # one script, of the processor; all of them, on the clock
 _MOST_CONFIGS, _MOST_VIEWS, _MOST_NOTED = 2, 3, 12
 
 Entry = Dict[str, Any]
@@ -41,7 +41,7 @@ class Rehearsals:
             self._left_s = min(self._left_s, 0.5 * before)
             if self._left_s <= 1.0:
                 return
-            self.show("running %s" % run["where"])
+            self.show("running %s" % _named(run, config))
             with self.budget.uncounted():
                 self.budget.make_room()
                 seconds = min(_SECONDS, self._left_s)
