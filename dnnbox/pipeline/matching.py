@@ -161,6 +161,13 @@ def decide(matches: Sequence[Mapping[str, Any]], file_name: str = "") -> tuple[M
             hint="complete scripts/adapter.py with the whole model, or keep the part, and continue with `--adapter`",
             phase="match",
         )
+    if rival := best.get("rival"):
+        raise AdapterNeeded(
+            f"{visible(str(best['class']), 80)} fits every tensor, and {visible(str(rival), 100)} may too: "
+            "it could not be built",
+            hint="keep the right one in scripts/adapter.py and continue with `--adapter`",
+            phase="match",
+        )
     different = [other for other in ordered[1:] if _may_differ(other, best)]
     rivals = [o for o in different if _kind(o) != _kind(best) and _is_as_likely(o, best)]
     named = _named([best, *rivals], file_name) if rivals else None

@@ -30,6 +30,7 @@ from .telling import (
 )
 
 PARTS = "parts that the tensors name"
+GUESSES = ("solved from shapes", "begun from shapes", PARTS)
 _STATE_NAMES = ("state_dict", "sd", "checkpoint", "weights", "ckpt", "params")
 _MOST_SETS = 14
 _MOST_TOGETHER, _MOST_PAIRS = 4, 8  # configurations for each of several parameters, and ways to choose

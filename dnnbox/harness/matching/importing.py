@@ -7,10 +7,11 @@ import os
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Set
 
-from . import standins
+from . import oldnames, standins
 from ..runtimes.torchvision_import import MISMATCH, import_torchvision
 
 _MOST_TRIES = 60
+TAKEN = ("code", "platform", "parser", "token", "types", "select", "queue", "signal", "site", "profile", "statistics")
 _VERSION_CHECKS = ("DistributionNotFound", "VersionConflict", "PackageNotFoundError")
 
 
@@ -95,30 +96,36 @@ class Source:
         return found
 
     def helped(self, error: BaseException) -> bool:
-        """Tell whether a build that lacked a module may be tried again: it is on the path now, or stood in for."""
-        return isinstance(error, ImportError) and self._help(error, "")
+        """Tell whether a build that lacked a module or an old name may be tried again: it is there now, or stood in
+        for."""
+        return _bring_back(error) or (isinstance(error, ImportError) and self._help(error, ""))
 
     def _import(self, place: str) -> Any:
         name = self.dotted(place)
-        if place.endswith(".py") and not all(part.isidentifier() for part in name.split(".")):
-            return by_path(next(p for p in (os.path.join(root, place) for root in self.roots) if os.path.isfile(p)))
         for _ in range(_MOST_TRIES):
             try:
-                return importlib.import_module(name)
+                return (
+                    self._by_path(place)
+                    if place.endswith(".py") and has_no_name(name)
+                    else importlib.import_module(name)
+                )
             except RuntimeError as error:
                 if MISMATCH not in str(error) or self.notes:
                     raise
                 import_torchvision(self)
                 self._forget()
             except ImportError as error:
-                if not self._help(error, place):
+                if not (_bring_back(error) or self._help(error, place)):
                     raise
                 self._forget()
             except Exception as error:
-                if not _lenient(error):
+                if not (_bring_back(error) or _lenient(error)):
                     raise
                 self._forget()
         raise ImportError("%s: too many modules are missing" % name)
+
+    def _by_path(self, place: str) -> Any:
+        return by_path(next(p for p in (os.path.join(root, place) for root in self.roots) if os.path.isfile(p)))
 
     def note(self, text: str) -> None:
         """Keep a remark."""
@@ -196,6 +203,13 @@ def _path_of(module: Any) -> str:
         return ""
 
 
+def has_no_name(name: str) -> bool:
+    """Tell whether a file cannot be imported by its dotted name: a part is none, or its folder is called like a module
+    of Python's own, ``code``, which is there first."""
+    parts = name.split(".")
+    return not all(part.isidentifier() for part in parts) or (len(parts) > 1 and parts[0] in TAKEN)
+
+
 def by_path(path: str) -> Any:
     """Import a file whose name, or a folder's on the way to it, is no name in Python."""
     import importlib.util
@@ -206,6 +220,14 @@ def by_path(path: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _bring_back(error: BaseException) -> bool:
+    """Give libraries their old names back where an error is about one, once."""
+    if oldnames.NOTE in standins.NOTED or not oldnames.explains(error):
+        return False
+    oldnames.bring_back()
+    return True
 
 
 def _lenient(error: Exception) -> bool:

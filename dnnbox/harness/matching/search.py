@@ -16,6 +16,7 @@ from .filling import filled, literals, pruned
 from .importing import Source
 from .overlaid import OWN
 from .rehearsing import Rehearsals
+from .rivals import rival_of
 from .weights import Shapes, read, viewed
 
 _LOOK_FURTHER_SECONDS = 12.0
@@ -338,6 +339,7 @@ class Search:
             "prefix": match.view["prefix"],
             "view": match.view["name"],
             "left_out": match.view["left_out"],
+            "rival": rival_of(match.entry, match.call.origin, self.plan["classes"], {s[3]["ref"] for s in self.starts}),
             "part_of": self._whole_of(match) if match.view["left_out"] else self._holder_of(match),
             "origin": match.call.origin,
             "order": match.call.order,

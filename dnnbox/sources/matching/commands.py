@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 _FEWEST_OPTIONS = 2
@@ -25,6 +25,13 @@ def commands(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if joined.count("--") >= _FEWEST_OPTIONS and len(options := _options(_words(joined))) >= _FEWEST_OPTIONS:
             yield line, options
         line += joined.count("\0") + 1
+
+
+def likeness(values: Iterable[Any], sizes: Collection[int], names: Collection[str]) -> tuple[int, int]:
+    """Return how well the words of a command line go with a checkpoint: how many name a file that may define its class,
+    and how many numbers are the sizes of its tensors."""
+    words = {str(value) for value in values}
+    return len(words & set(names)), len(words & {str(size) for size in sizes})
 
 
 def runs(text: str) -> Iterator[tuple[int, str, list[str]]]:

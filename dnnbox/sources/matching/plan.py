@@ -14,6 +14,7 @@ from dnnbox.sources.matching import settings
 from dnnbox.sources.matching.bindings import defaults
 from dnnbox.sources.matching.builders import library_builders, made_at_import
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
+from dnnbox.sources.matching.commands import likeness
 from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.levels import composed, levels, over, with_bases
@@ -29,7 +30,8 @@ from dnnbox.sources.matching.values import THE_CHECKPOINT, Evaluator, is_known
 from dnnbox.sources.matching.views import View, views_of
 
 MOST_CLASSES = 10
-_MOST_RECIPES = 400
+_MOST_RECIPES, _MOST_COMMANDS = 400, 60
+_LEAST_SIZE = 16  # smaller numbers are the size of something anywhere
 _ELSEWHERE = 500  # what another import root adds to the way from an entry script
 _LARGEST_PLAN_BYTES = 6 << 20
 
@@ -56,10 +58,15 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     least = ranked[MOST_CLASSES - 1][1].score if len(ranked) > MOST_CLASSES else 0.0
     # Those that are as good as the last one too.
     several = [each for each in ranked[: 2 * MOST_CLASSES] if each[1].score >= least]
+    shapes = {tensor.name: tensor.shape for tensor in inspection.tensor_list}
+    sizes = {n for shape in shapes.values() for n in shape or () if isinstance(n, int) and n >= _LEAST_SIZE}
+    names = {each[1].info.module.path.rpartition("/")[2].removesuffix(".py") for each in several}
+    tree.commands.sort(key=lambda each: likeness(each.values.values(), sizes, names), reverse=True)
+    tree.runs.sort(key=lambda run: likeness(run[2], sizes, names), reverse=True)
+    del tree.commands[_MOST_COMMANDS:]
     said = {name: [value] for name, value in inspection.metadata.items() if type(value) in (bool, int, float)}
     plan = _plan(tree, classes, views, several, near, said)
     homes, by_name = Homes(tree), {view.name: view for view in views}
-    shapes = {tensor.name: tensor.shape for tensor in inspection.tensor_list}
     plan["parts"] = {
         each.info.ref: parts_of(
             each.info, classes, several, homes, named_parts(each.info, classes, by_name[view], shapes)

@@ -18,8 +18,7 @@ from dnnbox.syntax import parse
 from dnnbox.walk import Budget, folders, read_head
 
 _LARGEST_CODE_BYTES, _LARGEST_CONFIG_BYTES, _LARGEST_NOTEBOOK_BYTES = 2 << 20, 256 << 10, 4 << 20
-_MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS, _MOST_COMMANDS = 3_000, 600, 200, 60
-_MOST_RUNS = 200
+_MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS, _MOST_COMMANDS = 3_000, 600, 200, 3_000
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*\{?\.?([\w+-]*)")
 _LITERAL = re.compile(r"^(\s*)(?:\.\. (?:code|code-block|sourcecode)::\s*(?:python3?|py|ipython)?\s*|.*[^:\s.]?::\s*)$")
 _LANGUAGES = ("", "python", "python3", "py", "pycon", "ipython")
@@ -76,13 +75,15 @@ class Config:
 
 @dataclass
 class Tree:
-    """All that was read below one root. ``runs``: (``file:line``, script, words) of the lines that run one."""
+    """All that was read below one root. ``runs``: (``file:line``, script, words) of the lines that run one;
+    ``said``: what command lines gave already."""
 
     root: Path
     modules: list[Module] = field(default_factory=list)
     configs: list[Config] = field(default_factory=list)
     commands: list[Config] = field(default_factory=list)
     runs: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
     truncated: bool = False
 
     @cached_property
@@ -146,11 +147,11 @@ def _add(tree: Tree, file: Path, path: str) -> None:
 
 def _add_commands(tree: Tree, path: str, text: str) -> None:
     for line, options in commands(text):
-        if len(tree.commands) < _MOST_COMMANDS and all(options != known.values for known in tree.commands):
+        if len(tree.commands) < _MOST_COMMANDS and (said := repr(sorted(options.items()))) not in tree.said:
+            tree.said.add(said)
             tree.commands.append(Config(f"{path}:{line}", options))
-    tree.runs += [(f"{path}:{line}", script, words) for line, script, words in runs(text)][
-        : _MOST_RUNS - len(tree.runs)
-    ]
+    tree.runs += [(f"{path}:{line}", script, words) for line, script, words in runs(text)]
+    del tree.runs[_MOST_COMMANDS:]
 
 
 def module_of(path: str, tree: ast.Module, *, document: bool = False) -> Module:

@@ -19,7 +19,7 @@ _MOST_SCRIPTS, _MOST_RUNS, _MOST_SHOWN = 8, 24, 4
 def scripts(tree: Tree, wanted: Collection[str]) -> list[dict[str, Any]]:
     """Return ``{"path", "argv", "where"}`` of the runs to try, the likeliest first; ``wanted``: files of the classes.
 
-    A script is run as up to four documents' lines show it, those that differ most from each other first, then bare.
+    A script is run as up to four documents' lines show it, then bare.
     """
     steps = _steps(tree, wanted)
     found = [module for module in tree.by_path.values() if _is_script(module)]
@@ -80,14 +80,14 @@ def _steps(tree: Tree, wanted: Collection[str]) -> dict[str, int]:
 
 
 def _shown(tree: Tree) -> dict[str, list[tuple[str, list[str]]]]:
-    """Return the command lines of each script, one for each set of words that it gives to options."""
+    """Return the command lines of each script in the order of the tree's, one for each set of words."""
     found: dict[str, list[tuple[str, list[str]]]] = {}
     for where, script, argv in tree.runs:
         path = _path(tree, script)
         lines = found.setdefault(path, []) if path else []
         if all(set(argv) != set(known) for _, known in lines):
             lines.append((where, argv))
-    return {path: sorted(lines, key=lambda line: -len(line[1])) for path, lines in found.items()}
+    return found
 
 
 def _path(tree: Tree, script: str) -> str:

@@ -11,7 +11,9 @@ from dnnbox.records.source import Recipe, SourceTree
 from dnnbox.text import visible
 
 _LINE = 100
-_OF_SOURCE, _NOTHING = "files of the source", "loads nothing: "
+# Folders called like these modules of Python's own cannot be imported by their name.
+_TAKEN = ("code", "platform", "parser", "token", "types", "select", "queue", "signal", "site", "profile", "statistics")
+_OF_SOURCE, _NOTHING, _OLD_NAMES = "files of the source", "loads nothing: ", "old names"
 _BEFORE = "$before"  # as in the box
 
 
@@ -67,7 +69,7 @@ class _Code:
         place, _, name = ref.partition(":")
         module = place.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         first, dot, rest = name.partition(".")
-        if place.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
+        if place.endswith(".py") and has_no_name(module):
             self.needs_root = True
             self.imports["from dnnbox_harness.matching.importing import by_path"] = None
             return f"by_path(os.path.join(root, {place!r}))" + (f".{name}" if name else "")
@@ -142,10 +144,13 @@ def _quieted(answer: Mapping[str, Any]) -> list[str]:
         lines.append("standins.without_version_checks()")
     if "torch.version.cuda" in answer["replaced"]:
         lines.append("standins.without_cuda_version()")
+    if _OLD_NAMES in answer["replaced"]:
+        lines += ["from dnnbox_harness.matching import oldnames", ""]
+        lines.append("oldnames.bring_back()  # it uses names that libraries no longer have")
     nothing = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name.startswith(_NOTHING)]
     lines += ["from dnnbox_harness.matching import downloads", ""] if nothing else []
     lines += [f"downloads.load_nothing({place!r})  # it would fetch weights of others" for place in nothing]
-    calls = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name != _OF_SOURCE]
+    calls = [name.removeprefix(_NOTHING) for name in answer["replaced"] if name not in (_OF_SOURCE, _OLD_NAMES)]
     if _OF_SOURCE in answer["replaced"]:
         lines += ["from dnnbox_harness.matching import files", ""]
         lines.append("files.look_in(root)  # it opens some of its own files by a way that is not there")
@@ -183,6 +188,12 @@ def _inputs(example: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
     parts += [f"{name}={expression(value, name)}" for name, value in example["kwargs"].items()]
     method = f".{example['method']}" if example["method"] else ""
     return inputs, f"self.model{method}({', '.join(parts)})"
+
+
+def has_no_name(module: str) -> bool:
+    """Tell whether a file is loaded by its path, by the rule of the box (``harness/matching/importing.py``)."""
+    parts = module.split(".")
+    return not all(part.isidentifier() for part in parts) or (len(parts) > 1 and parts[0] in _TAKEN)
 
 
 def is_plain(document: Any) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnnbox.sources.matching.commands import runs
+from dnnbox.sources.matching.commands import likeness, runs
 from dnnbox.sources.matching.reading import read_tree
 from dnnbox.sources.matching.scripts import scripts
 
@@ -52,3 +52,11 @@ def test_scripts__tree__those_that_lead_to_the_class_first_and_each_as_it_is_sho
         ("clean.py", [], "clean.py"),
         ("tools/train.py", [], "tools/train.py"),
     ]
+
+
+def test_likeness__command_lines__those_that_name_the_file_and_then_those_of_the_sizes_first() -> None:
+    lines = [["--model", "other", "--width", "64"], ["--width", "64", "--depth", "512"], ["--model", "net"]]
+
+    ordered = sorted(lines, key=lambda words: likeness(words, {64, 512}, {"net"}), reverse=True)
+
+    assert ordered == [lines[2], lines[1], lines[0]]

@@ -28,6 +28,18 @@ def test_recipe__folder_whose_name_is_none_in_python__is_imported_by_its_path() 
     assert "return by_path(os.path.join(root, 'Net-v2_code/net.py')).Net(width=4)" in build
 
 
+def test_recipe__folder_that_is_called_like_a_module_of_python__is_imported_by_its_path() -> None:
+    assert "by_path(os.path.join(root, 'code/model.py')).Net(width=4)" in _build("code/model.py:Net")
+    assert "from code import Net" in _build("code.py:Net")
+
+
+def test_recipe__source_that_uses_old_names__has_them_brought_back() -> None:
+    build = _build("net.py:Net", replaced=["old names"])
+
+    assert "oldnames.bring_back()" in build
+    assert "quiet_builds" not in build
+
+
 def test_recipe__object_that_is_there_after_an_import__is_not_called() -> None:
     assert _build("net.py:decoder", is_object=True).endswith("from net import decoder\n\nreturn decoder")
 

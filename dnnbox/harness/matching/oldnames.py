@@ -1,0 +1,60 @@
+"""Names that libraries no longer have and that older sources use: their later ones mean the same.
+
+Sources: Python 3.10 took the abstract classes out of ``collections``, 3.11 getargspec out of ``inspect``; NumPy 1.24
+and 2.0 took aliases of Python's own types and of functions away; PyTorch 2.0 and later lack ``torch._six``.
+Standard library only: an adapter may use it.
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import importlib
+import inspect
+import math
+import sys
+import types
+from typing import Any, Dict
+
+from . import standins
+
+NOTE = "old names"
+_NUMPY_TYPES = {"int": int, "float": float, "bool": bool, "object": object, "str": str, "complex": complex, "long": int}
+_NUMPY_NAMES = {"float_": "float64", "complex_": "complex128", "string_": "bytes_", "unicode_": "str_", "Inf": "inf",
+                "infty": "inf", "NaN": "nan", "product": "prod", "cumproduct": "cumprod", "alltrue": "all",
+                "sometrue": "any", "trapz": "trapezoid", "in1d": "isin", "row_stack": "vstack"}  # fmt: skip
+_SIX = "torch._six"
+
+
+def explains(error: BaseException) -> bool:
+    """Tell whether an error is about a name that a library had once."""
+    text = str(error)
+    if isinstance(error, ImportError):
+        return getattr(error, "name", "") == _SIX or ("cannot import name" in text and "'collections'" in text)
+    places = ("module 'collections'", "module 'numpy'", "module 'inspect'", "`np.")
+    return isinstance(error, AttributeError) and any(place in text for place in places)
+
+
+def bring_back() -> None:
+    """Give the libraries that are here the names that they had."""
+    standins.note(NOTE)
+    _add(collections, {name: getattr(collections.abc, name) for name in collections.abc.__all__})
+    _add(inspect, {"getargspec": lambda function: inspect.getfullargspec(function)[:4]})
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        _add(numpy, _NUMPY_TYPES)
+        _add(numpy, {name: getattr(numpy, later) for name, later in _NUMPY_NAMES.items() if hasattr(numpy, later)})
+    try:
+        importlib.import_module(_SIX)
+    except ImportError:
+        six = types.ModuleType(_SIX)
+        _add(six, {"string_classes": (str, bytes), "int_classes": int, "inf": math.inf, "nan": math.nan, "PY3": True,
+                   "PY37": True, "container_abcs": collections.abc})  # fmt: skip
+        sys.modules[_SIX] = six
+
+
+def _add(module: Any, names: Dict[str, Any]) -> None:
+    known = vars(module)  # not by attribute: NumPy answers for old names with an error of its own
+    for name, value in names.items():
+        if name not in known:
+            setattr(module, name, value)

@@ -1,0 +1,45 @@
+"""Names that libraries no longer have."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import importlib
+import sys
+
+import pytest
+
+from dnnbox.harness.matching import oldnames, standins
+
+
+def failure(code: str) -> Exception:
+    with pytest.raises((AttributeError, ImportError)) as caught:
+        exec(code, {})
+    return caught.value
+
+
+@pytest.mark.parametrize("code", ["import collections; collections.Mapping", "from collections import Iterable"])
+def test_explains__name_of_before__is_known(code: str) -> None:
+    assert oldnames.explains(failure(code))
+
+
+@pytest.mark.parametrize("code", ["import json; json.lacking", "import no_such_module", "None.lacking"])
+def test_explains__any_other_failure__is_not(code: str) -> None:
+    assert not oldnames.explains(failure(code))
+
+
+def test_bring_back__libraries_that_are_here__have_their_old_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standins, "NOTED", [])
+    before = set(vars(collections))
+    torch = type(sys)("torch")
+    torch.__path__ = []  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch", torch)
+
+    oldnames.bring_back()
+
+    assert collections.Mapping is collections.abc.Mapping  # type: ignore[attr-defined]
+    assert isinstance("a", importlib.import_module("torch._six").string_classes)
+    assert standins.NOTED == ["old names"]
+    for name in set(vars(collections)) - before:
+        delattr(collections, name)
+    del sys.modules["torch._six"]
