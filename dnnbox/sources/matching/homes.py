@@ -18,6 +18,11 @@ def joined(source: str, original: str) -> str:
     return source + ("" if source.endswith(".") or not original else ".") + original
 
 
+def reference(module: Module, name: str) -> dict[str, str]:
+    """Return a reference to a name that is defined in a file of the tree."""
+    return {"$ref": f"{module.path}:{name}"}
+
+
 def of_library(source: str, original: str, attribute: str) -> dict[str, str]:
     """Return a reference to what an import's name holds: a class of a library, which is written large, or a module."""
     if original[:1].isupper():

@@ -23,24 +23,14 @@ from dnnbox.sources.matching.values import Evaluator, Value
 How = Literal["call", "factory"]
 _MOST_COMBINATIONS = 24
 _MOST_SITES = 60
+_MOST_FOUND = 1_000  # recipes of one class, before equal ones are merged
 _MOST_CALLERS = 4
+_MOST_TRIED = 24  # command lines and ways to one call
 _MOST_COMMANDS, _MOST_COMMANDED = 6, 4  # command lines for one call, and readings of it for each of them
 _HOPS = 4
+_CLASSES_OWN = ("forward", "__call__", "__init__")
 NO_FACTORIES = frozenset(
-    (
-        "forward",
-        "main",
-        "__call__",
-        "train",
-        "test",
-        "validate",
-        "evaluate",
-        "setup",
-        "run",
-        "__init__",
-        "cli",
-        "worker",
-    )
+    (*_CLASSES_OWN, "main", "train", "test", "validate", "evaluate", "setup", "run", "cli", "worker")
 )
 
 
@@ -84,17 +74,18 @@ class Recipes:
         self._tables = Tables(evaluator.homes)
         self._registries = registries(tree)
         self._wanted = ""
+        self._commands: dict[frozenset[str], list[Config]] = {}
 
     def calls(self, info: ClassInfo) -> list[Recipe]:
         """Return the calls of a class, with every combination of values that their arguments may have."""
         self._wanted = info.name
-        found = [
+        found = (
             recipe
             for module, call, function in self._by_name[info.name]
             if self.is_of(info, call, module)
             for recipe in self._combined(info.ref, "call", module, call, function)
-        ]
-        return _distinct(found)
+        )
+        return _distinct(list(itertools.islice(found, _MOST_FOUND)))
 
     def is_of(self, info: ClassInfo, call: ast.Call, module: Module) -> bool:
         """Tell whether a call is one of this class. A document calls whatever is named so, unless what it imports from
@@ -115,6 +106,8 @@ class Recipes:
             for callee in self._callees(function):
                 calls = self._calls_of(function, callee)
                 found += [Recipe(callee, "factory", function.place), *calls]
+                if len(found) >= _MOST_FOUND:
+                    return _distinct(found)
         return _distinct(found)
 
     def of_function(self, module: Module, node: ast.FunctionDef) -> list[Recipe]:
@@ -152,7 +145,7 @@ class Recipes:
         yield from self._of_sections(callee, how, module, call, function)
         known = {repr((recipe.args, recipe.kwargs)) for recipe in found}
         told = 0
-        for given, command in self._commanded(module, ways):
+        for given, command in itertools.islice(self._commanded(module, ways), _MOST_TRIED):
             with self.evaluator.calling(given, command.values):
                 found = list(self._evaluated(callee, how, module, call, function))[:_MOST_COMMANDED]
             new = [recipe for recipe in found if repr((recipe.args, recipe.kwargs)) not in known]
@@ -173,6 +166,12 @@ class Recipes:
 
     def _commands_of(self, scripts: Collection[str]) -> list[Config]:
         """Return the command lines most of whose options one of these scripts declares, or another file for them."""
+        key = frozenset(scripts)
+        if key not in self._commands:
+            self._commands[key] = self._declared(key)
+        return self._commands[key]
+
+    def _declared(self, scripts: Collection[str]) -> list[Config]:
         settings = self.evaluator.settings
         tables = [settings[path] for path in scripts if path in settings] or list(settings.values())
         return [

@@ -26,7 +26,7 @@ from dnnbox.sources.matching.bindings import (
     kept_on_self,
 )
 from dnnbox.sources.matching.classes import called, last_name
-from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined, of_library
+from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined, of_library, reference
 from dnnbox.sources.matching.lookups import looked_up, references
 from dnnbox.sources.matching.plain import (
     Unknown,
@@ -45,16 +45,8 @@ from dnnbox.sources.matching.settings import is_config
 from dnnbox.syntax import ARITHMETIC
 
 THE_CHECKPOINT = "the checkpoint"  # in the place of a file, where it says something itself
-_MOST_VALUES = 16
-_MOST_COMBINATIONS = 24
-_MOST_HELD = 4
-_MOST_CALLEES = 4
-_DEEPEST = 7
-
-
-def reference(module: Module, name: str) -> Value:
-    """Return a reference to a name that is defined in a file of the tree."""
-    return {"$ref": f"{module.path}:{name}"}
+_MOST_VALUES, _MOST_COMBINATIONS = 16, 24
+_MOST_HELD, _MOST_CALLEES, _DEEPEST = 4, 4, 7
 
 
 class Evaluator:
@@ -67,6 +59,7 @@ class Evaluator:
         self.homes = Homes(tree)
         self._given: Mapping[int, Mapping[str, Given]] = {}
         self._commanded: Mapping[str, Value] = {}
+        self._remembered: dict[tuple[str, int], list[Value]] = {}
 
     @contextmanager
     def calling(
@@ -74,11 +67,14 @@ class Evaluator:
     ) -> Iterator[None]:
         """Evaluate what stands inside functions as one call of each has it; ``given``: by ``id`` of the function,
         ``commanded``: options that a command line gives."""
-        before, self._given, self._commanded = (self._given, self._commanded), given, commanded or {}
+        before = self._given, self._commanded, self._remembered
+        self._given = given
+        if commanded:
+            self._commanded, self._remembered = commanded, {}
         try:
             yield
         finally:
-            self._given, self._commanded = before
+            self._given, self._commanded, self._remembered = before
 
     def possible(self, node: ast.expr, module: Module, function: ast.FunctionDef | None = None) -> list[Value]:
         """Return up to sixteen values that the expression may have, the likeliest first; one unknown if it is none."""
@@ -243,15 +239,23 @@ class Evaluator:
         return {name: module for module in reversed(files) for name in self._in_module(module)}
 
     def _held(self, name: str, _: Module, depth: int) -> list[Value]:
-        """Return what objects of the tree keep under that name, ``self.name = …``, where it is plain."""
+        """Return what objects of the tree keep under that name, ``self.name = …``, where it is plain.
+
+        Such names lead to each other, and every way is tried: what was found at a depth is remembered.
+        """
+        if (name, depth) not in self._remembered:
+            self._remembered[name, depth] = self._kept(name, depth)
+        if not self._remembered[name, depth]:
+            raise Unknown
+        return self._remembered[name, depth]
+
+    def _kept(self, name: str, depth: int) -> list[Value]:
         values: list[Value] = []
         for module, node in self._attributes.get(name, ())[:_MOST_HELD]:
             try:
                 values += [v for v in self._values(node, module, None, depth) if v not in values and is_plain(v)]
             except (Unknown, ArithmeticError, TypeError, ValueError):
                 continue
-        if not values:
-            raise Unknown
         return values
 
     @cached_property
