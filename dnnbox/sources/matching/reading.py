@@ -224,10 +224,19 @@ def _cells(text: str) -> list[str]:
 def _plain(data: bytes, suffix: str) -> dict[str, Any]:
     text = data.decode("utf-8", "replace")
     try:
-        values = json.loads(text) if suffix == ".json" else _yaml(text)
-    except (ValueError, RecursionError):
+        values = _unmarked(json.loads(text) if suffix == ".json" else _yaml(text))
+    except (ValueError, RecursionError):  # a list in YAML may hold itself
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def _unmarked(values: Any) -> Any:
+    """Return values of a file without keys that begin as the marks of plain values do: ``{"$ref": "#/parts/a"}``."""
+    if isinstance(values, list):
+        return [_unmarked(value) for value in values]
+    if not isinstance(values, dict):
+        return values
+    return {key: _unmarked(value) for key, value in values.items() if not str(key).startswith("$")}
 
 
 def _yaml(text: str) -> Any:

@@ -430,6 +430,14 @@ def test_distances__what_a_document_imports_by_name__is_nearer_than_what_lies_be
     assert distances(read_tree(tmp_path)) == {"pack/one.py": 1}
 
 
+def test_read_tree__file_with_marks_of_its_own__they_are_no_references(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text('{"net": {"$ref": "os:system", "width": 3}, "all": [{"$call": [1]}, 2]}')
+
+    (tmp_path / "round.yaml").write_text("a: &a [*a]\n")
+
+    assert [config.values for config in read_tree(tmp_path).configs] == [{"net": {"width": 3}, "all": [{}, 2]}]
+
+
 def test_read_tree__readme_notebook_and_configs__are_read(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("```python\n>>> x = 1\n```\n```sh\nls\n```\n")
     (tmp_path / "a.yaml").write_text("a: {b: 1}\n")
