@@ -85,10 +85,10 @@ def _own_words_removed(report: str) -> str:
         report.replace("\u00a0", " "),
         flags=re.MULTILINE,
     )
-    for words in _OWN:
-        text = text.replace(words, " ")
     # Thousands are apart by a space that is now an ordinary one: join them again.
     text = re.sub(r"(?<=\d) (?=\d{3}\b)", "", text)
+    for words in _OWN:  # not within a number: 319 of 20 382
+        text = re.sub(rf"(?<![\d.]){re.escape(words)}(?!\d)", " ", text)
     return _PERCENTILE.sub(" ", text)
 
 

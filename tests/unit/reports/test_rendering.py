@@ -61,6 +61,19 @@ def test_report__every_number__stands_in_outputs(rendered: dict[str, Path], kind
 
 
 @pytest.mark.parametrize(
+    ("text", "lacking"),
+    [("19 of 20", 0), ("319 of 20 382", 0), ("319 of 20 383", 1), ("19 of 20 383", 2), ("0.19 of 20", 2)],
+)
+def test_unmatched__words_of_the_reports_own_within_a_number__are_no_such_words(
+    tmp_path: Path, text: str, lacking: int
+) -> None:
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "stats.json").write_text('{"outliers": 319, "n": 20382}')
+
+    assert len(unmatched(f"outliers: {text.replace(' ', chr(0xA0))}, counted", tmp_path)) == lacking
+
+
+@pytest.mark.parametrize(
     ("right", "wrong"),
     [("1.09 GFLOP", "1.19 GFLOP"), ("214 GFLOP/s", "241 GFLOP/s"), ("19.4 GB/s", "14.9 GB/s"), ("83 %", "73 %")],
 )
