@@ -102,6 +102,33 @@ print(made.conv.weight.device.type, list(made.conv.weight.shape), torch.zeros(1)
 """
 
 
+_MERGED = """
+import json, pathlib, sys
+from dnnbox.harness.matching import building, merging
+from dnnbox.harness.matching.importing import Source
+
+folder = pathlib.Path(sys.argv[1])
+(folder / "wide.json").write_text('{"NET": {"WIDTH": 24}}')
+(folder / "merged_cfg.py").write_text(
+    "class Node(dict):\\n    __getattr__ = dict.__getitem__\\n\\n"
+    "cfg = Node(NET=Node(WIDTH=8, CLASSES=0))\\n\\n\\ndef make():\\n    import torch\\n"
+    "    return torch.nn.Linear(cfg.NET.WIDTH, cfg.NET.CLASSES)\\n"
+)
+before = {"of": {"$ref": "merged_cfg.py:cfg"}, "file": {"$path": "wide.json"}, "set": {"NET.CLASSES": 7}}
+builder = building.Builder(Source([str(folder)], {}), {})
+made = [builder.build("merged_cfg.py:make", given) for given in ({merging.BEFORE: before}, {})]
+print([list(each.weight.shape) for each in made])
+"""
+
+
+def test_build__file_over_an_object_of_the_source__is_read_for_that_build_alone(zoo: Zoo, tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    command = [zoo.python, "-B", "-c", _MERGED, tmp_path]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[[7, 24], [0, 8]]"
+
+
 def test_build__weights_that_are_computed__take_no_storage(zoo: Zoo) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([zoo.python, "-B", "-c", _COMPUTED], cwd=root, capture_output=True, text=True, check=True)

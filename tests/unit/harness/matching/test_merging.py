@@ -9,13 +9,9 @@ from typing import Any
 import pytest
 
 from dnnbox.harness.matching import merging
-from dnnbox.harness.matching.building import Builder
-from dnnbox.harness.matching.importing import Source
 from dnnbox.harness.matching.overlaid import of_parameters, overlaid
 from dnnbox.harness.matching.recorded import recorded
 from dnnbox.harness.matching.standins import settings
-
-_BEFORE = {"of": {"$ref": "merged_cfg.py:cfg"}, "file": {"$path": "wide.json"}, "set": {"NET.CLASSES": 7}}
 
 
 @pytest.fixture(autouse=True)
@@ -63,22 +59,6 @@ def test_restore__after_a_merge__gives_back_what_was_there(kind: Any) -> None:
 
     assert held == {"NET": {"WIDTH": 8}}
     assert type(held["NET"]) is type(held)
-
-
-def test_build__file_over_an_object_of_the_source__is_read_for_that_build_alone(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    (tmp_path / "wide.json").write_text('{"NET": {"WIDTH": 24}}')
-    (tmp_path / "merged_cfg.py").write_text(
-        "class Node(dict):\n    __getattr__ = dict.__getitem__\n\n"
-        "cfg = Node(NET=Node(WIDTH=8, CLASSES=0))\n\n\ndef make():\n    import torch\n"
-        "    return torch.nn.Linear(cfg.NET.WIDTH, cfg.NET.CLASSES)\n"
-    )
-    builder = Builder(Source([str(tmp_path)], {}), {})
-    made = builder.build("merged_cfg.py:make", {merging.BEFORE: _BEFORE})
-    plain = builder.build("merged_cfg.py:make", {})
-
-    assert isinstance(made, torch.nn.Linear)
-    assert [tuple(each.weight.shape) for each in (made, plain)] == [(7, 24), (0, 8)]
 
 
 _OBJECT = {
