@@ -18,13 +18,9 @@ _SHELL_ENDS = frozenset(("|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1"))
 def commands(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, options by name) of every line with at least two long options; what the shell would fill in is left
     out, and so are values that only a run can tell."""
-    line = 1
-    for number, joined in enumerate(_logical(text)):
-        if number >= _MOST_LINES:
-            return
+    for line, joined in _numbered(text):
         if joined.count("--") >= _FEWEST_OPTIONS and len(options := _options(_words(joined))) >= _FEWEST_OPTIONS:
             yield line, options
-        line += joined.count("\0") + 1
 
 
 def likeness(values: Iterable[Any], sizes: Collection[int], names: Collection[str]) -> tuple[int, int]:
@@ -37,15 +33,19 @@ def likeness(values: Iterable[Any], sizes: Collection[int], names: Collection[st
 def runs(text: str) -> Iterator[tuple[int, str, list[str]]]:
     """Yield (line, script or module, its words) of every line that runs a file of Python; an option whose value only a
     shell knows is left out."""
-    line = 1
-    for number, joined in enumerate(_logical(text)):
-        if number >= _MOST_LINES:
-            return
+    for line, joined in _numbered(text):
         if "python" in joined or "torchrun" in joined or "launch" in joined:
             words = _until_end(_words(joined))
             place = next((place for place, word in enumerate(words) if _is_run(words, place)), None)
             if place is not None:
                 yield line, words[place], _known(words[place + 1 :])
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the first lines, each with its number; those that a backslash continues are one."""
+    line = 1
+    for joined in _logical(text)[:_MOST_LINES]:
+        yield line, joined
         line += joined.count("\0") + 1
 
 

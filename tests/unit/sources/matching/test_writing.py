@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from dnnbox.harness.matching import importing
 from dnnbox.records.source import SourceTree
-from dnnbox.sources.matching import recipe_of
+from dnnbox.sources.matching import recipe_of, writing
 
 _ANSWER: dict[str, Any] = {"stand_ins": [], "lacking": [], "replaced": [], "paths": ["."]}
 
@@ -31,6 +32,12 @@ def test_recipe__folder_whose_name_is_none_in_python__is_imported_by_its_path() 
 def test_recipe__folder_that_is_called_like_a_module_of_python__is_imported_by_its_path() -> None:
     assert "by_path(os.path.join(root, 'code/model.py')).Net(width=4)" in _build("code/model.py:Net")
     assert "from code import Net" in _build("code.py:Net")
+
+
+def test_has_no_name__adapter_and_box__have_one_rule() -> None:
+    names = [f"{folder}.net" for folder in (*importing.TAKEN, "models", "net-v2")]
+
+    assert [writing.has_no_name(name) for name in names] == [importing.has_no_name(name) for name in names]
 
 
 def test_recipe__source_that_uses_old_names__has_them_brought_back() -> None:
