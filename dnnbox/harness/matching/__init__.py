@@ -8,7 +8,8 @@ building   plain values → a module without weights; how well it fits
 candidates the calls to try; ``configs``: classes of settings among their arguments
 rehearsing what upstream's own scripts give to their models' constructors; ``rehearsal``: how they are run
 solving    arguments from shapes
-forwarding inputs that a module takes; ``arguments``: one of them; ``describing``: by its comments;
+forwarding inputs that a module takes; ``calling``: made up, and called with; ``ladder``: shapes for the main one;
+           ``arguments``: one of them; ``describing``: by its comments; ``kinds``: by the code that uses it;
            ``repairing``: by what its errors say
 budget     what all of it may cost; ``room``: in memory
 comparing  equal weights and inputs for what fits

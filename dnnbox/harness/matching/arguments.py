@@ -7,8 +7,9 @@ import inspect
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from .describing import described
+from .kinds import Use, used
 from .unpacking import beside, parsed, unpacked
-from .values import tensor
+from .values import is_tensor, tensor
 
 TEXT = (
     "text",
@@ -48,7 +49,23 @@ Guess = Tuple[str, List[int], str, int]
 
 
 def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
-    """Return a plain value for one parameter, by its annotation, its use and its name."""
+    """Return a plain value for one parameter, by its annotation, its use and its name; an array where it is made a
+    tensor of."""
+    value = _made(module, layers, p, guess, place, function)
+    use = used(module, function, p.name) if is_tensor(value) else None
+    return as_used(value, use) if use is not None and use.is_array else value
+
+
+def as_used(value: Any, use: Use) -> Any:
+    """Return a tensor as the code takes it: an array, whole numbers, words that the vocabulary has."""
+    dtype, shape, high = value["$tensor"]
+    if use.is_array and use.dtype and use.dtype != dtype:
+        dtype, shape = use.dtype, shape[:2] if use.dtype.startswith("int") else shape
+    high = use.words or high
+    return tensor(dtype, list(shape), high, value.get("filled"), use.is_array or bool(value.get("array")))
+
+
+def _made(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
     name = p.name
     dtype, shape, _, high = guess
     side, channels = (shape[-1], shape[1]) if len(shape) == 4 else (SIDES[0], 3)

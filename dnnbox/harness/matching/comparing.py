@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Optional
 
 from ..states.fitting import fit
-from . import forwarding
+from . import calling, forwarding
 from .building import TooLarge, TooLong, accessed
 from .values import is_tensor, tensor
 
@@ -43,7 +43,7 @@ class Comparer:
         outputs = [found]
         if not is_only:
             outputs += [self._run(module, spec) for spec in resized(match.example)]
-        match.finite = found is not None and forwarding.all_finite(found)
+        match.finite = found is not None and calling.all_finite(found)
         match.group = next((g for g, other in enumerate(self._outputs) if equal(other, outputs)), len(self._outputs))
         if match.group == len(self._outputs):
             self._outputs.append(outputs)
@@ -63,11 +63,11 @@ class Comparer:
         Outputs that are no numbers cannot be compared. All further matches of the same view get the same weights.
         """
         view = match.view["name"]
-        if first[0] is None or forwarding.all_finite(first[0]) or view in self._scales:
+        if first[0] is None or calling.all_finite(first[0]) or view in self._scales:
             return first
         _load(module, seeded(self._builders[view].tensors, _SMALLER))
         again = self._first(module, match)
-        if again[0] is None or not forwarding.all_finite(again[0]):
+        if again[0] is None or not calling.all_finite(again[0]):
             return first
         self._scales[view] = _SMALLER
         self._weights.pop(view, None)
@@ -95,7 +95,7 @@ class Comparer:
 
         torch.manual_seed(0)
         try:
-            return forwarding.tensors_of(forwarding.call(module, spec, seconds=self._seconds(forwarding.CLOCK_SECONDS)))
+            return calling.tensors_of(calling.call(module, spec, seconds=self._seconds(calling.CLOCK_SECONDS)))
         except (Exception, TooLong):  # a size that a model refuses is an answer too
             return None
 

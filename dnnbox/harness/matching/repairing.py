@@ -14,7 +14,7 @@ import traceback
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .. import arrays
-from .values import is_tensor, tensor
+from .values import is_tensor, retyped, tensor
 
 Spec = Dict[str, Any]
 _STEPS = 10
@@ -229,17 +229,17 @@ def _as_indices(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
     """Yield the inputs with one as words of a vocabulary, or as the first ones where there are fewer of them."""
     if any(words in error for words in _INDICES) and tokens:
         for place, shape in _shapes(spec):
-            yield _replaced(spec, place, tensor("int64", shape, tokens))
+            yield _replaced(spec, place, retyped(spec["args"][place], "int64", shape, tokens))
     if _OUTSIDE in error:
         for place, shape in reversed(_shapes(spec)):
-            yield _replaced(spec, place, tensor("int64", shape, _FEWEST))
+            yield _replaced(spec, place, retyped(spec["args"][place], "int64", shape, _FEWEST))
 
 
 def _as_features(spec: Spec, error: str) -> Iterator[Spec]:
     """Yield the inputs with one of whole numbers as one of others; the first is the likeliest to be words, and last."""
     for place, shape in reversed(_shapes(spec)) if _WHOLE.search(error) else ():
         if (_several(spec["args"][place]) or [spec["args"][place]])[0]["$tensor"][0] == "int64":
-            yield _replaced(spec, place, tensor("float32", shape))
+            yield _replaced(spec, place, retyped(spec["args"][place], "float32", shape))
 
 
 def _sizes(spec: Spec, got: int, wanted: int) -> List[Tuple[int, int, int]]:

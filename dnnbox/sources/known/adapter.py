@@ -140,8 +140,11 @@ def _examples(recipe: Recipe) -> Iterator[str]:
     for item in recipe.inputs:
         sizes = ", ".join("batch_size" if size == "n" else str(size) for size in item["shape"])
         shape = f"({sizes}{',' if len(item['shape']) == 1 else ''})"
-        if item["dtype"].startswith("int"):
-            made = f"torch.randint(0, {item.get('high', 2)}, {shape}, generator=generator)"
+        dtype = "" if item["dtype"] == "int64" else f", dtype=torch.{item['dtype']}"
+        if "filled" in item:
+            made = f"torch.full({shape}, {item['filled']}, dtype=torch.{item['dtype']})"
+        elif item["dtype"].startswith("int"):
+            made = f"torch.randint(0, {item.get('high', 2)}, {shape}, generator=generator{dtype})"
         else:
             made = f"torch.rand({shape}, generator=generator){_ranged(item)}"
         yield f'    "{item["name"]}": {made},'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dnnbox.records.evidence import Evidence
@@ -170,8 +170,10 @@ def _inputs(example: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
         if isinstance(value, Mapping) and "$tensor" in value:
             dtype, shape, high = value["$tensor"]
             sizes: list[Any] = ["n", *shape[1:]] if shape[:1] == [1] else list(shape)
-            inputs.append({"name": name, "dtype": dtype, "shape": sizes, **({"high": high} if high else {})})
-            return f'inputs["{name}"]'
+            name = _free(name, inputs)
+            more = {**({"high": high} if high else {}), **({"filled": value["filled"]} if "filled" in value else {})}
+            inputs.append({"name": name, "dtype": dtype, "shape": sizes, **more})
+            return f'inputs["{name}"]' + (".cpu().numpy()" if value.get("array") else "")
         if isinstance(value, Mapping) and "$tuple" in value:
             return f"({', '.join(expression(v, f'{name}{i}') for i, v in enumerate(value['$tuple']))},)"
         if isinstance(value, Mapping):
@@ -180,14 +182,25 @@ def _inputs(example: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
             return f"[{', '.join(expression(v, f'{name}{i}') for i, v in enumerate(value))}]"
         return repr(value)
 
-    names = list(example.get("names") or ())
-    parts = [
-        expression(value, names[place] if place < len(names) else f"input{place}")
-        for place, value in enumerate(example["args"])
-    ]
-    parts += [f"{name}={expression(value, name)}" for name, value in example["kwargs"].items()]
-    method = f".{example['method']}" if example["method"] else ""
-    return inputs, f"self.model{method}({', '.join(parts)})"
+    def called(step: Mapping[str, Any]) -> str:
+        names = list(step.get("names") or ())
+        parts = [
+            expression(value, names[place] if place < len(names) else f"input{place}")
+            for place, value in enumerate(step["args"])
+        ]
+        parts += [f"{name}={expression(value, name)}" for name, value in step["kwargs"].items()]
+        method = f".{step['method']}" if step["method"] else ""
+        return f"self.model{method}({', '.join(parts)})"
+
+    steps = [called(step) for step in (*example.get("before", ()), example)]
+    return inputs, steps[0] if len(steps) == 1 else f"({', '.join(steps)})[-1]"
+
+
+def _free(name: str, inputs: Sequence[Mapping[str, Any]]) -> str:
+    """Return a name that no input has yet."""
+    while any(each["name"] == name for each in inputs):
+        name += "_"
+    return name
 
 
 def has_no_name(module: str) -> bool:

@@ -171,6 +171,14 @@ def test_adapter_text__recipe__is_python_with_places_and_constants(tmp_path: Pat
     assert '"idx": torch.randint(0, 96, (batch_size, 32), generator=generator)' in text
 
 
+def test_adapter_text__input_that_is_one_number__is_full_of_it(tmp_path: Path) -> None:
+    sizes = {"name": "sizes", "dtype": "int64", "shape": ["n"], "filled": 8}
+
+    text = adapter_text(replace(known(tmp_path)[1], inputs=(sizes,)))
+
+    assert '"sizes": torch.full((batch_size,), 8, dtype=torch.int64)' in text
+
+
 def test_adapter_text__no_input_was_taken__is_a_hole_that_says_what_was_tried(tmp_path: Path) -> None:
     recipe = replace(known(tmp_path)[1], inputs=(), call="self.model(**inputs)", refused=('x: "bad" shape',))
     made: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnnbox.harness.matching import arguments, comparing, describing, forwarding, values
+from dnnbox.harness.matching import arguments, comparing, describing, forwarding, ladder, values
 
 
 def test_argument__mapping_and_list_of_mappings__get_what_the_method_reads() -> None:
@@ -91,8 +91,8 @@ def test_pyramid__maps_that_are_taken_by_number__are_as_wide_as_the_module_says(
 def test_pictures__first_convolution_after_space_to_depth__three_channels_are_tried_too() -> None:
     module = types.SimpleNamespace(named_modules=list)
 
-    shapes = [shape for shape, _ in forwarding._pictures(module, {"channels": 12})]
-    plain = [shape for shape, _ in forwarding._pictures(module, {"channels": 3})]
+    shapes = [shape for shape, _ in ladder._pictures(module, {"channels": 12})]
+    plain = [shape for shape, _ in ladder._pictures(module, {"channels": 3})]
 
     assert shapes[:2] == [[1, 12, 64, 64], [1, 3, 64, 64]]
     assert plain[:2] == [[1, 3, 64, 64], [1, 3, 224, 224]]
@@ -101,7 +101,7 @@ def test_pictures__first_convolution_after_space_to_depth__three_channels_are_tr
 def test_ladder__convolution_over_one_channel__is_given_waveforms_without_channels_too() -> None:
     layers = {"kind": "conv1d", "channels": 1, "mel": 1, "tokens": 0}
 
-    shapes = [shape for _, shape, _, _ in forwarding._ladder(None, layers, "wave")]
+    shapes = [shape for _, shape, _, _ in ladder.ladder(None, layers, "wave")]
 
     assert [1, 1, 16000] in shapes
     assert [1, 16000] in shapes
@@ -111,7 +111,7 @@ def test_pictures__first_convolution_takes_two_pictures__both_numbers_of_channel
     first = types.SimpleNamespace(in_channels=6)
     module = types.SimpleNamespace(named_modules=lambda: iter(()))
 
-    shapes = [shape for shape, _ in forwarding._pictures(module, {"channels": 3, "first": first})]
+    shapes = [shape for shape, _ in ladder._pictures(module, {"channels": 3, "first": first})]
 
     assert shapes[:2] == [[1, 3, 64, 64], [1, 6, 64, 64]]
 

@@ -93,3 +93,25 @@ def test_recipe__sizes_of_a_model_of_a_hub__are_set_before_it_is_made() -> None:
     compile(f"def build():\n    {build.replace(chr(10), chr(10) + '    ')}\n", "adapter.py", "exec")
     assert "\nhub.SIZES.update({'BertModel': {'vocab_size': 21128}})" in build
     assert "hub" not in _build("net.py:Net", replaced=["BertModel.from_pretrained"], sizes={})
+
+
+def test_inputs__arrays_and_what_is_one_number__are_made_so() -> None:
+    example = {
+        "method": "", "kwargs": {}, "names": ["series", "sizes"],
+        "args": [{"$tensor": ["int64", [1, 8], 30], "array": True}, {"$tensor": ["int64", [1], 0], "filled": 8}],
+    }  # fmt: skip
+    made, call = writing._inputs(example)
+
+    assert call == 'self.model(inputs["series"].cpu().numpy(), inputs["sizes"])'
+    assert made[1] == {"name": "sizes", "dtype": "int64", "shape": ["n"], "filled": 8}
+
+
+def test_inputs__call_that_needs_another_before__is_written_as_both() -> None:
+    picture = {"$tensor": ["float32", [1, 3, 64, 64], 0]}
+    first = {"method": "template", "args": [picture], "kwargs": {}, "names": ["x"]}
+    example = {"method": "track", "args": [picture], "kwargs": {}, "names": ["x"], "before": [first]}
+
+    made, call = writing._inputs(example)
+
+    assert call == '(self.model.template(inputs["x"]), self.model.track(inputs["x_"]))[-1]'
+    assert [each["name"] for each in made] == ["x", "x_"]

@@ -1,0 +1,213 @@
+"""What a method's code says of its inputs: arrays or tensors, words of which vocabulary, how many dimensions."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .unpacking import parsed
+
+_ARRAY_CALLS = {
+    "torch.from_numpy": "",
+    "torch.LongTensor": "int64",
+    "torch.IntTensor": "int32",
+    "torch.FloatTensor": "float32",
+}
+_OF_NUMPY = ("np.", "numpy.")
+_DEEPEST, _MOST_DIMENSIONS = 5, 6
+# Methods whose answer holds the same numbers.
+_SAME = ("to", "cuda", "cpu", "long", "int", "float", "type", "clone", "contiguous", "detach", "type_as")
+
+
+class Use:
+    """How an input is used. ``rank``: the number of its dimensions, 0 where nothing tells; ``least``: how large some of
+    them are at least; ``words``: of the embedding that gets it."""
+
+    def __init__(self) -> None:
+        self.is_array, self.dtype, self.words, self.rank = False, "", 0, 0
+        self.least: Dict[int, int] = {}
+
+    def add(self, other: "Use") -> None:
+        """Put in what another place says; what was known before stays."""
+        self.is_array = self.is_array or other.is_array
+        self.dtype, self.words = self.dtype or other.dtype, self.words or other.words
+        self.rank = max(self.rank, other.rank)
+        for axis, size in other.least.items():
+            self.least[axis] = max(size, self.least.get(axis, 0))
+
+
+def used(module: Any, function: Any, name: str, depth: int = 0) -> Use:
+    """Return how a method uses a parameter, itself or where it hands it on: to other methods, to parts."""
+    use = Use()
+    if depth >= _DEEPEST:
+        return use
+    tree = parsed(function)
+    until = _reassigned(tree, name)
+    for node in ast.walk(tree):
+        if getattr(node, "lineno", 0) > until:
+            continue
+        if isinstance(node, ast.Call):
+            _note_call(use, node, name)
+            for target, parameter in _receivers(module, node, name):
+                use.add(_received(module, target, parameter, depth + 1))
+        elif isinstance(node, ast.Subscript):
+            _note_subscript(use, node, name)
+        elif isinstance(node, ast.Assign) and _is_shape(node.value, name):
+            _note_rank(use, max(len(getattr(target, "elts", ())) for target in node.targets))
+    return use
+
+
+def item_names(function: Any, name: str) -> Dict[int, str]:
+    """Return what a method calls the things that it takes out of a parameter by number: ``ids, kinds = x[0], x[1]``."""
+    found: Dict[int, str] = {}
+    for node in ast.walk(parsed(function)):
+        for target, value in _assigned(node):
+            if isinstance(value, ast.Subscript) and _is_name(value.value, name) and isinstance(target, ast.Name):
+                number = _whole(value.slice)
+                if number is not None:
+                    found.setdefault(number, target.id)
+    return found
+
+
+def _assigned(node: ast.AST) -> Iterator[Tuple[ast.expr, ast.expr]]:
+    """Yield (target, value) of an assignment, those of ``a, b = x, y`` each."""
+    for target in node.targets if isinstance(node, ast.Assign) else ():
+        if isinstance(target, (ast.Tuple, ast.List)) and isinstance(node.value, (ast.Tuple, ast.List)):  # type: ignore[attr-defined]
+            for pair in zip(target.elts, node.value.elts):  # type: ignore[attr-defined]
+                yield pair
+        else:
+            yield target, node.value  # type: ignore[attr-defined]
+
+
+def _received(module: Any, target: Any, parameter: str, depth: int) -> Use:
+    """Return how a part or another method uses what it is handed."""
+    words = getattr(target, "num_embeddings", 0)
+    if type(words) is int and words:
+        use = Use()
+        use.words, use.dtype = words, "int64"
+        return use
+    if inspect.ismethod(target):
+        return used(getattr(target, "__self__", module), target, parameter, depth)
+    return used(target, target.forward, parameter, depth)
+
+
+def _receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str]]:
+    """Yield (part or method of the module, its parameter) that a call hands a name to."""
+    if not isinstance(call.func, ast.Attribute) or not _is_name(call.func.value, "self"):
+        return
+    target = getattr(module, call.func.attr, None)
+    function = target if inspect.ismethod(target) else getattr(target, "forward", None)
+    if function is None:
+        return
+    names = _parameters(function)
+    for place, argument in enumerate(call.args):
+        if _is_same(argument, name) and place < len(names):
+            yield target, names[place]
+    for keyword in call.keywords:
+        if keyword.arg in names and _is_same(keyword.value, name):
+            yield target, str(keyword.arg)
+
+
+def _parameters(function: Any) -> List[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def _is_same(node: Any, name: str) -> bool:
+    """Tell whether an expression has a name's numbers, as another type or somewhere else."""
+    while True:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAME:
+            node = node.func.value
+        elif isinstance(node, ast.Call) and dotted(node.func) in _ARRAY_CALLS and len(node.args) == 1:
+            node = node.args[0]
+        else:
+            return _is_name(node, name)
+
+
+def _note_call(use: Use, call: ast.Call, name: str) -> None:
+    """Note arrays, and methods whose arguments are numbers of dimensions."""
+    callee = dotted(call.func)
+    given = [node.operand if isinstance(node, ast.UnaryOp) else node for node in call.args]
+    is_given = any(_is_name(node, name) for node in given)
+    if is_given and (callee in _ARRAY_CALLS or callee.startswith(_OF_NUMPY)):
+        use.is_array = True
+        use.dtype = use.dtype or _ARRAY_CALLS.get(callee, "")
+    method = call.func.attr if isinstance(call.func, ast.Attribute) and _is_name(call.func.value, name) else ""
+    numbers = [number for number in map(_whole, call.args) if number is not None]
+    if method == "permute" and len(numbers) == len(call.args):
+        _note_rank(use, len(numbers))
+    elif method in ("size", "transpose") and numbers and min(numbers) >= 0:
+        _note_rank(use, max(numbers) + 1)
+
+
+def _note_subscript(use: Use, node: ast.Subscript, name: str) -> None:
+    """Note how many dimensions ``x[:, :, 1]`` takes, and how large they are at least."""
+    index = getattr(node.slice, "value", node.slice) if type(node.slice).__name__ == "Index" else node.slice
+    if _is_shape(node.value, name):
+        number = _whole(index)
+        _note_rank(use, number + 1 if number is not None and number >= 0 else 0)
+    if not _is_name(node.value, name) or not isinstance(index, ast.Tuple):
+        return
+    axes = [each for each in index.elts if not _is_none(each)]
+    if any(_is_ellipsis(each) for each in axes):
+        return
+    _note_rank(use, len(axes))
+    for axis, each in enumerate(axes):
+        number = _whole(each)
+        if number is not None and number >= 0:
+            use.least[axis] = max(number + 1, use.least.get(axis, 0))
+
+
+def _note_rank(use: Use, rank: int) -> None:
+    if rank <= _MOST_DIMENSIONS:
+        use.rank = max(use.rank, rank)
+
+
+def _reassigned(tree: ast.AST, name: str) -> int:
+    """Return the line from which on a name is another thing, whatever comes; a large number where it never is."""
+    tops = [node for node in getattr(tree, "body", ()) if isinstance(node, ast.FunctionDef)]
+    for statement in tops[0].body if tops else ():
+        if isinstance(statement, ast.Assign) and any(
+            _is_name(each, name) for target in statement.targets for each in ast.walk(target)
+        ):
+            return statement.lineno
+    return 1 << 30
+
+
+def _is_shape(node: ast.AST, name: str) -> bool:
+    """Tell whether it is ``x.shape`` or ``x.size()``."""
+    node = node.func if isinstance(node, ast.Call) and not node.args else node
+    return isinstance(node, ast.Attribute) and node.attr in ("shape", "size") and _is_name(node.value, name)
+
+
+def dotted(node: ast.AST) -> str:
+    """Return ``torch.from_numpy`` for that expression; "" for one of another kind."""
+    if isinstance(node, ast.Name):
+        return node.id
+    base = dotted(node.value) if isinstance(node, ast.Attribute) else ""
+    return "%s.%s" % (base, node.attr) if base else ""  # type: ignore[attr-defined]
+
+
+def _is_name(node: Any, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _is_none(node: ast.AST) -> bool:
+    return type(node).__name__ in ("Constant", "NameConstant") and getattr(node, "value", 0) is None
+
+
+def _is_ellipsis(node: ast.AST) -> bool:
+    return type(node).__name__ == "Ellipsis" or getattr(node, "value", None) is ...
+
+
+def _whole(node: Any) -> Optional[int]:
+    """Return a whole number that is written out; None for anything else."""
+    node = getattr(node, "value", node) if type(node).__name__ == "Index" else node
+    sign = 1
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        sign, node = -1, node.operand
+    value = getattr(node, "value", getattr(node, "n", None))
+    return sign * value if type(value) is int else None

@@ -1,0 +1,61 @@
+"""What a method's code says of its inputs."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import Any
+
+from dnnbox.harness.matching import arguments, kinds, values
+
+torch = np = None  # the code below is only read
+
+
+class Recommender:
+    """Makes its tensors itself, of arrays."""
+
+    def __init__(self) -> None:
+        self.items = types.SimpleNamespace(num_embeddings=30, forward=lambda words: words)
+
+    def features(self, series: Any) -> Any:
+        return self.items(torch.LongTensor(series).to("cpu")) * np.tile(series, 2)
+
+    def forward(self, users: Any, series: Any, wanted: Any, both: Any) -> Any:
+        both = torch.stack(both)
+        return self.features(series), self.items(torch.LongTensor(wanted).to("cpu")), torch.from_numpy(both)
+
+
+def test_argument__what_the_code_makes_tensors_of__is_an_array() -> None:
+    module = Recommender()
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    guess = ("float32", [1, 16, 4], "", 0)
+    layers = {"tokens": 30, "mel": 0}
+
+    made = [arguments.argument(module, layers, p, guess, n, module.forward) for n, p in enumerate(parameters)]
+
+    assert made == [
+        values.tensor("float32", [1, 16, 4]),
+        values.tensor("int64", [1, 16], 30, is_array=True),
+        values.tensor("int64", [1, 16], 30, is_array=True),
+        values.tensor("float32", [1, 16, 4]),
+    ]
+
+
+def test_used__subscripts_and_sizes__say_how_many_dimensions() -> None:
+    class Part:
+        def forward(self, places: Any, mask: Any) -> Any:
+            return places[:, :, 2, :] - places[:, :, 0, :], mask[:, None, :]
+
+    class Net:
+        def __init__(self) -> None:
+            self.part = Part()
+
+        def forward(self, places: Any, mask: Any, pictures: Any, rest: Any) -> Any:
+            _, _, height, width = pictures.shape
+            return self.part(places, mask=mask), rest.view([mask.size(0), mask.size(1), height, width])
+
+    net = Net()
+    uses = [kinds.used(net, net.forward, name) for name in ("places", "mask", "pictures", "rest")]
+
+    assert [use.rank for use in uses] == [4, 2, 4, 0]
+    assert uses[0].least == {2: 3}
