@@ -19,10 +19,11 @@ from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.levels import composed, levels, over, with_bases
 from dnnbox.sources.matching.objects import objects
+from dnnbox.sources.matching.options import kept_options
 from dnnbox.sources.matching.parts import named_parts, parts_of
 from dnnbox.sources.matching.plain import jsonable
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
-from dnnbox.sources.matching.reading import Tree, read_tree, walk
+from dnnbox.sources.matching.reading import Config, Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
 from dnnbox.sources.matching.scripts import scripts
 from dnnbox.sources.matching.uses import inside, read_later, uses_of
@@ -65,7 +66,7 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     tree.runs.sort(key=lambda run: likeness(run[2], sizes, names), reverse=True)
     del tree.commands[_MOST_COMMANDS:]
     said = {name: [value] for name, value in inspection.metadata.items() if type(value) in (bool, int, float)}
-    plan = _plan(tree, classes, views, several, near, said)
+    plan = _plan(tree, classes, views, several, near, said, kept_options(inspection.metadata))
     homes, by_name = Homes(tree), {view.name: view for view in views}
     plan["parts"] = {
         each.info.ref: parts_of(
@@ -101,12 +102,13 @@ def _plan(
     ranked: Sequence[tuple[str, Ranked, list[str]]],
     near: Mapping[str, int],
     said: Mapping[str, Sequence[Any]],
+    kept: Sequence[Config],
 ) -> dict[str, Any]:
     tables = settings.tables(tree)
     tree.commands = [replace(each, values=settings.as_declared(each.values, tables.values())) for each in tree.commands]
     evaluator = Evaluator(tree, {**tables, THE_CHECKPOINT: said})
     _put_reassigned(tree, tables, evaluator)
-    recipes = Recipes(tree, classes, evaluator)
+    recipes = Recipes(tree, classes, evaluator, kept)
     infos = [each.info for _, each, _ in ranked]
     found = {info.ref: _recipes(recipes, info) for info in infos}
     functions = list(_functions(tree, recipes, views, near))

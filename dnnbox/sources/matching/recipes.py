@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from dnnbox.sources.matching.bindings import Given, parameters, passed
 from dnnbox.sources.matching.bytext import is_of_imported
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
 from dnnbox.sources.matching.lookups import file_of, looked_up
+from dnnbox.sources.matching.options import Options
 from dnnbox.sources.matching.reading import Config, Module, Tree, walk
 from dnnbox.sources.matching.registries import names_of, registries
 from dnnbox.sources.matching.sections import Sections, handed, path_of, spread
@@ -67,14 +68,14 @@ class Function:
 
 
 class Recipes:
-    """Finds recipes in one tree; what all classes share is computed once."""
+    """Finds recipes in one tree; what all classes share is computed once. ``kept``: options of the checkpoint."""
 
-    def __init__(self, tree: Tree, classes: Classes, evaluator: Evaluator) -> None:
+    def __init__(self, tree: Tree, classes: Classes, evaluator: Evaluator, kept: Sequence[Config] = ()) -> None:
         self.tree, self.classes, self.evaluator = tree, classes, evaluator
+        self._options = Options(tree, evaluator.settings, kept)
         self._tables = Tables(evaluator.homes)
         self._registries = registries(tree)
         self._wanted = ""
-        self._commands: dict[frozenset[str], list[Config]] = {}
 
     def calls(self, info: ClassInfo) -> list[Recipe]:
         """Return the calls of a class, with every combination of values that their arguments may have."""
@@ -141,44 +142,37 @@ class Recipes:
         for given in ways:
             with self.evaluator.calling(given):
                 found += self._evaluated(callee, how, module, call, function)
+        known = {repr((recipe.args, recipe.kwargs)) for recipe in found}
+        kept = ((given, each) for given in ways for each in self._options.kept(_scripts(module, given)))
+        yield from self._with_options(kept, known, callee, how, module, call, function)
         yield from found
         yield from self._of_sections(callee, how, module, call, function)
-        known = {repr((recipe.args, recipe.kwargs)) for recipe in found}
+        commanded = ((given, each) for given in ways for each in self._options.commands(_scripts(module, given)))
+        yield from self._with_options(
+            itertools.islice(commanded, _MOST_TRIED), known, callee, how, module, call, function
+        )
+
+    def _with_options(
+        self,
+        ways: Iterable[tuple[dict[int, dict[str, Given]], Config]],
+        known: set[str],
+        callee: str,
+        how: How,
+        module: Module,
+        call: ast.Call,
+        function: ast.FunctionDef | None,
+    ) -> Iterator[Recipe]:
+        """Yield what the call passes where options are given together, as far as that is not known yet."""
         told = 0
-        for given, command in itertools.islice(self._commanded(module, ways), _MOST_TRIED):
-            with self.evaluator.calling(given, command.values):
-                found = list(self._evaluated(callee, how, module, call, function))[:_MOST_COMMANDED]
-            new = [recipe for recipe in found if repr((recipe.args, recipe.kwargs)) not in known]
-            yield from (replace(recipe, where=command.path) for recipe in new)
+        for given, options in ways:
+            with self.evaluator.calling(given, options.values):
+                read = list(self._evaluated(callee, how, module, call, function))[:_MOST_COMMANDED]
+            new = [recipe for recipe in read if repr((recipe.args, recipe.kwargs)) not in known]
+            yield from (replace(recipe, where=options.path) for recipe in new)
             known |= {repr((recipe.args, recipe.kwargs)) for recipe in new}
             told += bool(new)
             if told >= _MOST_COMMANDS:
                 return
-
-    def _commanded(
-        self, module: Module, ways: Sequence[dict[int, dict[str, Given]]]
-    ) -> Iterator[tuple[dict[int, dict[str, Given]], Config]]:
-        """Yield every way to a call with every command line of the scripts on it."""
-        for given in ways:
-            scripts = {module.path, *(each.module.path for passed in given.values() for each in passed.values())}
-            for command in self._commands_of(scripts):
-                yield given, command
-
-    def _commands_of(self, scripts: Collection[str]) -> list[Config]:
-        """Return the command lines most of whose options one of these scripts declares, or another file for them."""
-        key = frozenset(scripts)
-        if key not in self._commands:
-            self._commands[key] = self._declared(key)
-        return self._commands[key]
-
-    def _declared(self, scripts: Collection[str]) -> list[Config]:
-        settings = self.evaluator.settings
-        tables = [settings[path] for path in scripts if path in settings] or list(settings.values())
-        return [
-            command
-            for command in self.tree.commands
-            if any(2 * sum(name in table for name in command.values) > len(command.values) for table in tables)
-        ]
 
     def _callers(
         self, function: ast.FunctionDef | None, below: tuple[ast.FunctionDef, ...]
@@ -354,6 +348,11 @@ def _is_plain_call(module: Module, call: ast.Call) -> bool:
     """Tell whether a function is called, ``make(…)`` or ``models.make(…)``, and no method of an object."""
     base = call.func.value if isinstance(call.func, ast.Attribute) else call.func
     return isinstance(base, ast.Name) and (base is call.func or base.id in module.aliases)
+
+
+def _scripts(module: Module, given: Mapping[int, Mapping[str, Given]]) -> set[str]:
+    """Return the file of a call and those that a way to it passes."""
+    return {module.path, *(each.module.path for passed in given.values() for each in passed.values())}
 
 
 def _is_unknown(value: Any) -> bool:

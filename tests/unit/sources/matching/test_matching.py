@@ -11,6 +11,7 @@ import pytest
 from dnnbox.pipeline.inspecting import identified
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.options import kept_options
 from dnnbox.sources.matching.plan import search_plan
 from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
@@ -256,6 +257,28 @@ model = outer(64)
     part = [{"$ref": "kinds.py:Part"}, [{"$unknown": "unheard_of"}], {"size": 3}]
     assert found[0].kwargs["part"] == {"$call": part}
     assert found[-1].args == ({"$unknown": "width"},)
+
+
+def test_plan__options_that_the_checkpoint_keeps__go_before_what_the_script_has_for_them(tmp_path: Path) -> None:
+    train = (
+        "import argparse\nfrom nets import Net\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--hidden', type=int, default=8)\nparser.add_argument('--rate', type=float, default=0.1)\n"
+        "parser.add_argument('--steps', type=int, default=9)\nopt = parser.parse_args()\n"
+        "opt.n_words = len(data)\nnet = Net(width=opt.hidden, words=opt.n_words)\n"
+    )
+    nets = _NETS.replace("width):", "width, words=None):")
+    tree = _tree(tmp_path, nets=nets, train=train)
+    kept = {"hidden": 64, "rate": 0.5, "steps": 3, "n_words": 7, "none": None}
+    metadata = {"epoch": 1, "opt": kept, "other": {"a": 1, "b": 2, "c": 3}}
+    classes = Classes(tree)
+
+    recipes = Recipes(tree, classes, Evaluator(tree, tables(tree)), kept_options(metadata))
+    found = recipes.calls(classes.by_name["Net"][0])
+
+    assert [(each.where, each.kwargs) for each in found] == [
+        ("the checkpoint", {"width": 64, "words": 7}),
+        ("train.py:9", {"width": 8}),
+    ]
 
 
 def test_class_configs__what_a_class_sets__is_taken_without_sizes_that_stand_open(tmp_path: Path) -> None:
