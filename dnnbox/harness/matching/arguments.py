@@ -7,8 +7,9 @@ import inspect
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from .describing import described
-from .kinds import Use, used
-from .unpacking import beside, parsed, unpacked
+from .kinds import Use, as_used, item_names, used
+from .parsing import parsed
+from .unpacking import LENGTHS, beside, unpacked
 from .values import is_tensor, tensor
 
 TEXT = (
@@ -28,7 +29,6 @@ TEXT = (
 _STEPS, _MOST_STEPS = ("t", "timestep", "timesteps", "sigma", "noise_level"), 100
 _LATENTS = ("z", "noise", "latent", "latents", "code")
 _LATENT_WIDTHS = ("dim_z", "z_dim", "latent_dim", "dim_latent", "nz", "noise_dim", "z_size", "latent_size", "code_dim")
-_LENGTHS = ("lengths", "length", "_lens", "_len")
 _MEL = ("mel", "mels", "spect", "spec", "spectrogram")
 _FLAGS = (
     "return_loss",
@@ -56,15 +56,6 @@ def argument(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
     return as_used(value, use) if use is not None and use.is_array else value
 
 
-def as_used(value: Any, use: Use) -> Any:
-    """Return a tensor as the code takes it: an array, whole numbers, words that the vocabulary has."""
-    dtype, shape, high = value["$tensor"]
-    if use.is_array and use.dtype and use.dtype != dtype:
-        dtype, shape = use.dtype, shape[:2] if use.dtype.startswith("int") else shape
-    high = use.words or high
-    return tensor(dtype, list(shape), high, value.get("filled"), use.is_array or bool(value.get("array")))
-
-
 def _made(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
     name = p.name
     dtype, shape, _, high = guess
@@ -76,7 +67,7 @@ def _made(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Gues
         return {key: _item(key, list(shape)) for key in own}
     count = _numbered(function, name)
     if count:
-        return [tensor(dtype, list(shape), high) for _ in range(count)]
+        return _items(module, function, name, count, tensor(dtype, list(shape), high))
     taken = unpacked(module, function, name, tensor(dtype, list(shape), high))
     taken = beside(module, name, list(shape)) if taken is None and place else taken
     return _by_name(module, layers, p, guess, place, function) if taken is None else taken
@@ -103,7 +94,7 @@ def _by_name(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: G
     words = embedded(module, function, name) if place and dtype != "int64" else 0
     if words:
         return tensor("int64", shape[:1], words)
-    most = _MOST_STEPS if name in _STEPS else max(shape) if place and name.endswith(_LENGTHS) else 0
+    most = _MOST_STEPS if name in _STEPS else max(shape) if place and name.endswith(LENGTHS) else 0
     if most:
         return tensor("int64", [1], most)
     return tensor(dtype, list(shape), high)
@@ -188,6 +179,15 @@ def _numbered(function: Any, name: str) -> int:
     used = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
     is_all = used == len(taken) and numbers == set(range(len(numbers)))
     return len(numbers) if is_all and 2 <= len(numbers) <= _MOST_NUMBERED else 0
+
+
+def _items(module: Any, function: Any, name: str, count: int, one: Any) -> List[Any]:
+    """Return the things that a method takes out of a parameter by number, each as the code uses it."""
+    names = item_names(function, name)
+    uses = [
+        used(module, function, names[number], is_local=True) if number in names else Use() for number in range(count)
+    ]
+    return [as_used(one, use) for use in uses]
 
 
 def _number(node: Any) -> int:

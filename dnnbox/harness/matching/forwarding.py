@@ -7,29 +7,24 @@ import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from . import methods
 from .arguments import Guess, argument, latents, pyramid
 from .asserting import asserted, demanded, remainders
 from .calling import CLOCK_SECONDS, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
 from .ladder import first_layers, ladder, sides
 from .repairing import OutOfTime, attempted, beginnings, repaired
-from .unpacking import parsed
+from .told import told
+from .unpacking import flipped
+from .parsing import parsed
 from .values import is_tensor, tensor
 
 _MOST_INFINITE = 3
 _FEW_SIDES, _LEAST_SIDE = 3, 224
-_METHODS = (
-    "inference",
-    "infer",
-    "encode",
-    "encode_image",
-    "extract_features",
-    "predict",
-    "forward_features",
-    "sample",
-    "act",
-    "get_action",
-)
+# Switches that are on unless a caller says otherwise, and that only training needs.
+_OF_TRAINING = ("is_train", "train", "training", "is_training", "train_mode", "return_loss")
+AS_TOLD = "tried: as the code uses them"
+_MOST_INPUTS = 6  # that guesses are made for
 
 
 def find(
@@ -48,7 +43,8 @@ def find(
     """
     tried: List[str] = []
     infinite: List[Tuple[List[Any], Spec]] = []
-    for spec, outputs, error in _answers(module, itertools.chain(known, _specs(module, hints)), goes_on, seconds):
+    specs = itertools.chain(known, _specs(module, hints))
+    for spec, outputs, error in _answers(module, hints, specs, goes_on, seconds):
         if outputs is None:
             tried.append("%s: %s" % (text_of(spec), error) if error else "no time is left")
             continue
@@ -62,28 +58,35 @@ def find(
 
 
 def _answers(
-    module: Any, specs: Iterator[Spec], goes_on: Callable[[], bool], seconds: Callable[[float], float]
+    module: Any,
+    hints: Dict[str, Any],
+    specs: Iterator[Spec],
+    goes_on: Callable[[], bool],
+    seconds: Callable[[float], float],
 ) -> Iterator[Tuple[Spec, Optional[List[Any]], str]]:
-    """Yield (inputs, outputs or None, error), while there is time; then what the errors of the first inputs lead to."""
+    """Yield (inputs, outputs or None, error), while there is time; then what the errors of the first inputs lead to,
+    then other methods of the class."""
 
     def answer(spec: Spec) -> List[Any]:
         if not goes_on():
             raise OutOfTime
         return tensors_of(call(module, spec, seconds=seconds(CLOCK_SECONDS)))
 
-    first: Optional[Spec] = None
+    begun: List[Spec] = []
     is_answered = False
     for spec in specs:
         outputs, error = attempted(answer, spec)
         is_answered = is_answered or bool(outputs)
-        first = spec if first is None and not spec["method"] else first
+        begun += [spec] if not spec["method"] and (not begun or spec["why"] == AS_TOLD) else []
         yield spec, outputs, error
         if not error and outputs is None:
             return
-    if first is not None and not is_answered:
-        tokens = first_layers(module)["tokens"]
-        for answered in repaired(beginnings(first), tokens, answer):
-            yield answered
+    if is_answered:
+        return
+    tokens = first_layers(module)["tokens"]
+    together = [spec for spec in begun if spec["why"] == AS_TOLD]
+    for answered in repaired(together + (beginnings(begun[0]) if begun else []), tokens, answer):
+        yield answered
 
 
 def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
@@ -95,7 +98,7 @@ def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
     passed = hints.get("passed", {})
     for spec in _of_signature(module, "", hints) if passed else ():
         yield dict(spec, kwargs=dict(spec["kwargs"], **passed), why="with options of the scripts")
-    for method in ("",) + tuple(name for name in _METHODS if inspect.ismethod(getattr(module, name, None))):
+    for method in ("", *methods.usual(module)):
         for spec in _of_signature(module, method, hints):
             yield spec
 
@@ -148,6 +151,7 @@ def _example_value(value: Any) -> Any:
 
 
 def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[Spec]:
+    """Yield calls of a method with what is guessed of its inputs; first without what only training needs."""
     function = getattr(module, method or "forward")
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -156,27 +160,54 @@ def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[S
     needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY)]
     if not needed:
         needed = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)][:1]
-    if not needed or len(needed) > 6:
+    if not needed:
         return
+    off = {p.name: False for p in parameters if p.default is True and p.name in _OF_TRAINING}
+    for spec in _of_inputs(module, method, needed, parameters, hints):
+        for each in (dict(spec, kwargs=dict(off, **spec["kwargs"])), spec) if off else (spec,):
+            yield each
+            lying = flipped(each["args"])
+            if lying != each["args"]:
+                yield dict(each, args=lying)
+
+
+def _of_inputs(
+    module: Any,
+    method: str,
+    needed: List[inspect.Parameter],
+    parameters: List[inspect.Parameter],
+    hints: Dict[str, Any],
+) -> Iterator[Spec]:
+    function = getattr(module, method or "forward")
+    names = [p.name for p in needed]
+    for spec in _guessed(module, method, needed, parameters, hints) if len(needed) <= _MOST_INPUTS else ():
+        yield dict(spec, names=names)
+    maps = pyramid(module, function, names[0]) if len(needed) == 1 else []
+    if maps:
+        yield {"method": method, "args": [maps], "kwargs": {}, "why": "tried: maps, each half as large as the last"}
+    together = told(module, function, needed)
+    if together:
+        yield {"method": method, "args": together, "kwargs": {}, "names": names, "why": AS_TOLD}
+
+
+def _guessed(
+    module: Any,
+    method: str,
+    needed: List[inspect.Parameter],
+    parameters: List[inspect.Parameter],
+    hints: Dict[str, Any],
+) -> Iterator[Spec]:
+    function = getattr(module, method or "forward")
     wanted = demanded(parsed(function))
     also = [p for p in parameters if p.default is None and p.name in wanted and p not in needed]
     layers = dict(first_layers(module), sides=hints.get("sides", []), sizes=hints.get("sizes", {}))
     for guess, beside in _guesses(module, layers, function, needed):
         guesses = [guess] + [beside] * (len(needed) - 1)
         args = [argument(module, layers, p, guesses[place], place, function) for place, p in enumerate(needed)]
-        spec = {
-            "method": method,
-            "args": args,
-            "kwargs": {},
-            "names": [p.name for p in needed],
-            "why": "tried: %s" % guess[2],
-        }
+        spec = {"method": method, "args": args, "kwargs": {}, "why": "tried: %s" % guess[2]}
         yield spec
         if also:
             yield dict(spec, kwargs={p.name: argument(module, layers, p, beside, len(needed), function) for p in also})
-    maps = pyramid(module, function, needed[0].name) if len(needed) == 1 else []
-    if maps:
-        yield {"method": method, "args": [maps], "kwargs": {}, "why": "tried: maps, each half as large as the last"}
 
 
 def _guesses(

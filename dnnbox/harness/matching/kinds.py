@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, Tuple
 
-from .unpacking import parsed
+from .parsing import dotted, index_of, is_name, parameters, parsed, statements, whole
+from .values import tensor
 
 _ARRAY_CALLS = {
     "torch.from_numpy": "",
@@ -37,13 +38,14 @@ class Use:
             self.least[axis] = max(size, self.least.get(axis, 0))
 
 
-def used(module: Any, function: Any, name: str, depth: int = 0) -> Use:
-    """Return how a method uses a parameter, itself or where it hands it on: to other methods, to parts."""
+def used(module: Any, function: Any, name: str, depth: int = 0, is_local: bool = False) -> Use:
+    """Return how a method uses a parameter, itself or where it hands it on: to other methods, to parts; ``is_local``:
+    a name of its own, of what it took out of a parameter."""
     use = Use()
     if depth >= _DEEPEST:
         return use
     tree = parsed(function)
-    until = _reassigned(tree, name)
+    until = _reassigned(function, name, is_local)
     for node in ast.walk(tree):
         if getattr(node, "lineno", 0) > until:
             continue
@@ -58,13 +60,23 @@ def used(module: Any, function: Any, name: str, depth: int = 0) -> Use:
     return use
 
 
+def as_used(value: Any, use: Use) -> Any:
+    """Return a tensor as the code takes it: an array, words that the vocabulary has."""
+    dtype, shape, high = value["$tensor"]
+    wanted = use.dtype if use.is_array or use.words else ""
+    if wanted and wanted != dtype:
+        dtype, shape = wanted, shape[:2] if wanted.startswith("int") else shape
+    is_array = use.is_array or bool(value.get("array"))
+    return tensor(dtype, list(shape), use.words or high, value.get("filled"), is_array)
+
+
 def item_names(function: Any, name: str) -> Dict[int, str]:
     """Return what a method calls the things that it takes out of a parameter by number: ``ids, kinds = x[0], x[1]``."""
     found: Dict[int, str] = {}
     for node in ast.walk(parsed(function)):
         for target, value in _assigned(node):
-            if isinstance(value, ast.Subscript) and _is_name(value.value, name) and isinstance(target, ast.Name):
-                number = _whole(value.slice)
+            if isinstance(value, ast.Subscript) and is_name(value.value, name) and isinstance(target, ast.Name):
+                number = whole(value.slice)
                 if number is not None:
                     found.setdefault(number, target.id)
     return found
@@ -94,26 +106,19 @@ def _received(module: Any, target: Any, parameter: str, depth: int) -> Use:
 
 def _receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str]]:
     """Yield (part or method of the module, its parameter) that a call hands a name to."""
-    if not isinstance(call.func, ast.Attribute) or not _is_name(call.func.value, "self"):
+    if not isinstance(call.func, ast.Attribute) or not is_name(call.func.value, "self"):
         return
     target = getattr(module, call.func.attr, None)
     function = target if inspect.ismethod(target) else getattr(target, "forward", None)
     if function is None:
         return
-    names = _parameters(function)
+    names = parameters(function)
     for place, argument in enumerate(call.args):
         if _is_same(argument, name) and place < len(names):
             yield target, names[place]
     for keyword in call.keywords:
         if keyword.arg in names and _is_same(keyword.value, name):
             yield target, str(keyword.arg)
-
-
-def _parameters(function: Any) -> List[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return []
 
 
 def _is_same(node: Any, name: str) -> bool:
@@ -124,19 +129,19 @@ def _is_same(node: Any, name: str) -> bool:
         elif isinstance(node, ast.Call) and dotted(node.func) in _ARRAY_CALLS and len(node.args) == 1:
             node = node.args[0]
         else:
-            return _is_name(node, name)
+            return is_name(node, name)
 
 
 def _note_call(use: Use, call: ast.Call, name: str) -> None:
     """Note arrays, and methods whose arguments are numbers of dimensions."""
     callee = dotted(call.func)
     given = [node.operand if isinstance(node, ast.UnaryOp) else node for node in call.args]
-    is_given = any(_is_name(node, name) for node in given)
+    is_given = any(is_name(node, name) for node in given)
     if is_given and (callee in _ARRAY_CALLS or callee.startswith(_OF_NUMPY)):
         use.is_array = True
         use.dtype = use.dtype or _ARRAY_CALLS.get(callee, "")
-    method = call.func.attr if isinstance(call.func, ast.Attribute) and _is_name(call.func.value, name) else ""
-    numbers = [number for number in map(_whole, call.args) if number is not None]
+    method = call.func.attr if isinstance(call.func, ast.Attribute) and is_name(call.func.value, name) else ""
+    numbers = [number for number in map(whole, call.args) if number is not None]
     if method == "permute" and len(numbers) == len(call.args):
         _note_rank(use, len(numbers))
     elif method in ("size", "transpose") and numbers and min(numbers) >= 0:
@@ -145,18 +150,18 @@ def _note_call(use: Use, call: ast.Call, name: str) -> None:
 
 def _note_subscript(use: Use, node: ast.Subscript, name: str) -> None:
     """Note how many dimensions ``x[:, :, 1]`` takes, and how large they are at least."""
-    index = getattr(node.slice, "value", node.slice) if type(node.slice).__name__ == "Index" else node.slice
+    index = index_of(node.slice)
     if _is_shape(node.value, name):
-        number = _whole(index)
+        number = whole(index)
         _note_rank(use, number + 1 if number is not None and number >= 0 else 0)
-    if not _is_name(node.value, name) or not isinstance(index, ast.Tuple):
+    if not is_name(node.value, name) or not isinstance(index, ast.Tuple):
         return
     axes = [each for each in index.elts if not _is_none(each)]
     if any(_is_ellipsis(each) for each in axes):
         return
     _note_rank(use, len(axes))
     for axis, each in enumerate(axes):
-        number = _whole(each)
+        number = whole(each)
         if number is not None and number >= 0:
             use.least[axis] = max(number + 1, use.least.get(axis, 0))
 
@@ -166,33 +171,21 @@ def _note_rank(use: Use, rank: int) -> None:
         use.rank = max(use.rank, rank)
 
 
-def _reassigned(tree: ast.AST, name: str) -> int:
+def _reassigned(function: Any, name: str, is_local: bool) -> int:
     """Return the line from which on a name is another thing, whatever comes; a large number where it never is."""
-    tops = [node for node in getattr(tree, "body", ()) if isinstance(node, ast.FunctionDef)]
-    for statement in tops[0].body if tops else ():
-        if isinstance(statement, ast.Assign) and any(
-            _is_name(each, name) for target in statement.targets for each in ast.walk(target)
-        ):
-            return statement.lineno
-    return 1 << 30
+    lines = [
+        statement.lineno
+        for statement in statements(function)
+        if isinstance(statement, ast.Assign)
+        and any(is_name(each, name) for target in statement.targets for each in ast.walk(target))
+    ]
+    return (lines[is_local:] or [1 << 30])[0]
 
 
 def _is_shape(node: ast.AST, name: str) -> bool:
     """Tell whether it is ``x.shape`` or ``x.size()``."""
     node = node.func if isinstance(node, ast.Call) and not node.args else node
-    return isinstance(node, ast.Attribute) and node.attr in ("shape", "size") and _is_name(node.value, name)
-
-
-def dotted(node: ast.AST) -> str:
-    """Return ``torch.from_numpy`` for that expression; "" for one of another kind."""
-    if isinstance(node, ast.Name):
-        return node.id
-    base = dotted(node.value) if isinstance(node, ast.Attribute) else ""
-    return "%s.%s" % (base, node.attr) if base else ""  # type: ignore[attr-defined]
-
-
-def _is_name(node: Any, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
+    return isinstance(node, ast.Attribute) and node.attr in ("shape", "size") and is_name(node.value, name)
 
 
 def _is_none(node: ast.AST) -> bool:
@@ -201,13 +194,3 @@ def _is_none(node: ast.AST) -> bool:
 
 def _is_ellipsis(node: ast.AST) -> bool:
     return type(node).__name__ == "Ellipsis" or getattr(node, "value", None) is ...
-
-
-def _whole(node: Any) -> Optional[int]:
-    """Return a whole number that is written out; None for anything else."""
-    node = getattr(node, "value", node) if type(node).__name__ == "Index" else node
-    sign = 1
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        sign, node = -1, node.operand
-    value = getattr(node, "value", getattr(node, "n", None))
-    return sign * value if type(value) is int else None

@@ -31,6 +31,7 @@ _MISMATCHES = (
     r"cannot be multiplied \(\d+x(?P<got>\d+) and (?P<wanted>\d+)x\d+\)",
     r"equal to input_size\. Expected (?P<wanted>\d+), got (?P<got>\d+)",
     r"expected input with shape \[\*, (?P<wanted>\d+)\], but got input of size ?\[(?:\d+, )*(?P<got>\d+)\]",
+    r"dimension -?\d+ must have length (?P<wanted>\d+)\. Got (?P<got>\d+)",
     r"running_mean should contain (?P<got>\d+) elements not (?P<wanted>\d+)",
     r"size of tensor a \((?P<got>\d+)\) must match the size of tensor b \((?P<wanted>\d+)\)",
     r"Expected size (?P<wanted>\d+) but got size (?P<got>\d+) for tensor number",

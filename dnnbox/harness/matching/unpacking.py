@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterator, List, Optional, Tuple
 
+from .kinds import as_used, used
+from .parsing import is_name, parameters, parsed, statements
 from .values import is_tensor, tensor
 
 _STATES = ("hx", "cx", "h", "c", "h0", "c0", "hidden", "cell", "state", "states", "hidden_state", "hiddens", "rnn_hxs")
 _MAKERS = ("init_hidden", "init_state", "initial_state", "get_initial_state", "zero_state", "begin_state", "initHidden")
+LENGTHS = ("lengths", "length", "_lens", "_len")
 _EDGES = ("edge_index", "edges", "edge_indices")
 _MOST_ITEMS, _MOST_EDGES, _DEEPEST = 6, 64, 3
-
-
-def parsed(function: Any) -> ast.AST:
-    """Return the code of a method; an empty module where there is none."""
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return ast.parse("")
 
 
 def unpacked(module: Any, function: Any, name: str, main: Any) -> Optional[Any]:
@@ -28,43 +21,33 @@ def unpacked(module: Any, function: Any, name: str, main: Any) -> Optional[Any]:
 
     Where a method hands it to a part first, that part tells.
     """
-    target = _target(module, function, name, 0)
-    return _taken(module, target, main) if target is not None else None
+    found = _target(module, function, name, 0)
+    return _taken(module, found[0], main, found[1], found[2]) if found is not None else None
 
 
-def _target(module: Any, function: Any, name: str, depth: int) -> Any:
-    """Return what a parameter is assigned to where it is taken apart, by the method or by the part that it goes to."""
-    for node in _statements(function):
-        if isinstance(node, ast.Assign) and _is_name(node.value, name):
+def _target(module: Any, function: Any, name: str, depth: int) -> Optional[Tuple[Any, Any, Any]]:
+    """Return (what a parameter is assigned to where it is taken apart, the module, its method that does so): the method
+    itself or that of the part that it goes to."""
+    for node in statements(function):
+        if isinstance(node, ast.Assign) and is_name(node.value, name):
             for target in node.targets:
                 if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) <= _MOST_ITEMS:
-                    return target
-        if any(_is_name(each, name) and isinstance(each.ctx, ast.Store) for each in ast.walk(node)):  # type: ignore[attr-defined]
+                    return target, module, function
+        if any(is_name(each, name) and isinstance(each.ctx, ast.Store) for each in ast.walk(node)):  # type: ignore[attr-defined]
             break  # another thing of that name
     part: Any = _receiver(module, function, name) if depth < _DEEPEST else None
-    names = _parameters(part)
+    names = parameters(getattr(part, "forward", None))
     return _target(part, part.forward, names[0], depth + 1) if names else None
-
-
-def _statements(function: Any) -> List[ast.stmt]:
-    """Return what a method does under no condition."""
-    tree = parsed(function)
-    tops = [node for node in getattr(tree, "body", ()) if isinstance(node, ast.FunctionDef)]
-    return tops[0].body if tops else []
-
-
-def _is_name(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
 
 
 def _receiver(module: Any, function: Any, name: str) -> Any:
     """Return the part of a module that a method hands a parameter to, before it does anything else with it."""
     tree = parsed(function)
-    lines = [node.lineno for node in ast.walk(tree) if _is_name(node, name)]  # type: ignore[attr-defined]
+    lines = [node.lineno for node in ast.walk(tree) if is_name(node, name)]  # type: ignore[attr-defined]
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call) or len(call.args) != 1 or not isinstance(call.func, ast.Attribute):
             continue
-        if _is_name(call.args[0], name) and call.lineno == min(lines) and _is_name(call.func.value, "self"):
+        if is_name(call.args[0], name) and call.lineno == min(lines) and is_name(call.func.value, "self"):
             return _first_of(getattr(module, call.func.attr, None))
     return None
 
@@ -76,26 +59,38 @@ def _first_of(part: Any) -> Any:
     return part
 
 
-def _parameters(part: Any) -> List[str]:
-    forward = getattr(part, "forward", None)
-    try:
-        return list(inspect.signature(forward).parameters) if forward is not None else []
-    except (TypeError, ValueError):
-        return []
-
-
-def _taken(module: Any, target: Any, main: Any) -> Any:
-    items = []
+def _taken(module: Any, target: Any, main: Any, owner: Any, function: Any) -> Any:
+    items: List[Any] = []
     for element in target.elts:
         name = element.id if isinstance(element, ast.Name) else ""
         states = list(_layer_states(module)) if name in _STATES else []
         if isinstance(element, (ast.Tuple, ast.List)):
-            items.append(_taken(module, element, main))
+            items.append(_taken(module, element, main, owner, function))
         elif name in _EDGES and is_tensor(main):
             items.append(edges(main["$tensor"][1]))
+        elif name.endswith(LENGTHS) and is_tensor(main):
+            items.append(as_used(lengths(main["$tensor"][1]), used(owner, function, name, is_local=True)))
         else:
             items.append(states[0] if states else main)
     return {"$tuple": items}
+
+
+def lengths(shape: List[int]) -> Any:
+    """Return how long the series of a batch are: all as long as the longest."""
+    return tensor("int64", shape[:1], filled=shape[1] if len(shape) > 1 else 1)
+
+
+def flipped(value: Any) -> Any:
+    """Return inputs whose lengths are of series side by side, as a recurrent layer reads them that has the batch on its
+    second axis."""
+    if isinstance(value, list):
+        return [flipped(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "filled" in value and len(value["$tensor"][1]) == 1:
+        dtype, shape, _ = value["$tensor"]
+        return tensor(dtype, [value["filled"]], filled=shape[0], is_array=bool(value.get("array")))
+    return value if is_tensor(value) else {key: flipped(item) for key, item in value.items()}
 
 
 def edges(shape: List[int]) -> Any:

@@ -6,7 +6,7 @@ import inspect
 import types
 from typing import Any
 
-from dnnbox.harness.matching import arguments, kinds, values
+from dnnbox.harness.matching import arguments, kinds, told, values
 
 torch = np = None  # the code below is only read
 
@@ -59,3 +59,53 @@ def test_used__subscripts_and_sizes__say_how_many_dimensions() -> None:
 
     assert [use.rank for use in uses] == [4, 2, 4, 0]
     assert uses[0].least == {2: 3}
+
+
+def test_argument__numbered_things__are_words_of_what_gets_them() -> None:
+    class Text:
+        def __init__(self) -> None:
+            self.kinds = types.SimpleNamespace(num_embeddings=2, forward=lambda words: words)
+
+        def forward(self, ids: Any, kinds: Any = None) -> Any:
+            if kinds is None:
+                kinds = torch.zeros(ids.shape)
+            return self.kinds(kinds)
+
+    class Net:
+        def __init__(self) -> None:
+            self.text = Text()
+
+        def forward(self, inputs: Any) -> Any:
+            ids, segments = inputs[0], inputs[1]
+            return self.text(ids, kinds=segments)
+
+    net = Net()
+    p = next(iter(inspect.signature(net.forward).parameters.values()))
+    guess = ("int64", [1, 16], "", 90)
+
+    made = arguments.argument(net, {"tokens": 90, "mel": 0}, p, guess, 0, net.forward)
+
+    assert made == [values.tensor("int64", [1, 16], 90), values.tensor("int64", [1, 16], 2)]
+
+
+def test_told__many_inputs_of_one_batch__have_the_dimensions_that_the_code_takes() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.words = types.SimpleNamespace(num_embeddings=21, forward=lambda words: words)
+
+        def forward(self, places: Any, letters: Any, mask: Any, chain_idx: Any, noise: Any, a: Any, b: Any) -> Any:
+            return places[:, :, 3, :], self.words(letters), mask.size(1), chain_idx[:, :, None], noise + a + b
+
+    net = Net()
+    needed = list(inspect.signature(net.forward).parameters.values())
+
+    made = told.told(net, net.forward, needed)
+
+    assert made[:4] == [
+        values.tensor("float32", [1, 64, 4, 16]),
+        values.tensor("int64", [1, 64], 21),
+        values.tensor("float32", [1, 64], filled=1),
+        values.tensor("int64", [1, 64], 64),
+    ]
+    assert made[4:] == [values.tensor("float32", [1, 64])] * 3
+    assert told.told(net, net.forward, needed[:2]) == []

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from dnnbox.harness.matching.unpacking import beside, unpacked
+from dnnbox.harness.matching.unpacking import beside, flipped, unpacked
 from dnnbox.harness.matching.values import tensor
 
+np: Any = None  # the code below is only read
 _MAIN = tensor("float32", [1, 1, 64, 64])
 
 
@@ -89,3 +90,16 @@ def test_beside__state_that_the_module_makes__is_for_as_many_as_it_reads_at_once
     assert beside(_Recurrent(), "hidden", shape) == [{"$tuple": [state, state]}, state]
     assert beside(_Recurrent(), "mask", shape) is None
     assert beside(_Graph(), "hidden", shape) is None
+
+
+def test_unpacked__lengths_beside_a_series__are_those_of_a_batch_on_either_axis() -> None:
+    class Encoder:
+        def forward(self, both: Any) -> Any:
+            series, series_len = both
+            return series, np.sort(series_len)
+
+    made = unpacked(Encoder(), Encoder().forward, "both", tensor("float32", [1, 16, 8]))
+
+    series = tensor("float32", [1, 16, 8])
+    assert made == {"$tuple": [series, tensor("int64", [1], filled=16, is_array=True)]}
+    assert flipped(made) == {"$tuple": [series, tensor("int64", [16], filled=1, is_array=True)]}

@@ -1,0 +1,44 @@
+"""Methods that run a model where its ``forward`` does not."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from dnnbox.harness.matching import forwarding
+
+
+class Tracker:
+    """Only trained by ``forward``; used by two calls, the one after the other."""
+
+    def __init__(self) -> None:
+        self.backbone = types.SimpleNamespace(forward=lambda x: x)
+
+    def template(self, z: Any) -> None:
+        self.seen = self.backbone(z)
+
+    def track(self, x: Any) -> Any:
+        return self.head(self.seen, self.backbone(x))
+
+    def head(self, one: Any, other: Any) -> Any:
+        return one, other
+
+    def scores(self, x: Any) -> Any:
+        return x.softmax(1)
+
+    def forward(self, data: Any) -> Any:
+        raise NotImplementedError
+
+    def named_modules(self) -> list[Any]:
+        return []
+
+
+def test_specs__switch_of_training_that_is_on__is_off_first() -> None:
+    class Net(Tracker):
+        def forward(self, x: Any, is_train: bool = True, is_large: bool = True) -> Any:
+            raise NotImplementedError
+
+    specs = list(forwarding._specs(Net(), {"examples": []}))
+
+    assert [spec["kwargs"] for spec in specs[:2]] == [{"is_train": False}, {}]
+    assert specs[0]["args"] == specs[1]["args"]
