@@ -87,6 +87,9 @@ def _answers(
     together = [spec for spec in begun if spec["why"] == AS_TOLD]
     for answered in repaired(together + (beginnings(begun[0]) if begun else []), tokens, answer):
         yield answered
+    for spec in _of_own_methods(module, hints):
+        outputs, error = attempted(answer, spec)
+        yield spec, outputs, error
 
 
 def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
@@ -101,6 +104,15 @@ def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
     for method in ("", *methods.usual(module)):
         for spec in _of_signature(module, method, hints):
             yield spec
+
+
+def _of_own_methods(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
+    """Yield calls of methods of the class's own, with what has to be called before."""
+    for method in methods.own(module, hints.get("called", ())):
+        steps = methods.before(module, method)
+        firsts = [next(_of_signature(module, step, hints), None) for step in steps]
+        for spec in _of_signature(module, method, hints) if None not in firsts else ():
+            yield dict(spec, before=firsts) if firsts else spec
 
 
 def _alone(spec: Spec) -> List[Spec]:

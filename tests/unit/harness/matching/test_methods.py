@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from dnnbox.harness.matching import forwarding
+from dnnbox.harness.matching import forwarding, methods, values
 
 
 class Tracker:
@@ -31,6 +31,21 @@ class Tracker:
 
     def named_modules(self) -> list[Any]:
         return []
+
+
+def test_own__methods_that_hand_an_input_to_a_part__are_told_from_helpers() -> None:
+    assert methods.own(Tracker(), ()) == ["track"]
+    assert methods.own(Tracker(), ("scores", "template")) == []
+    assert methods.before(Tracker(), "track") == ["template"]
+    assert methods.before(Tracker(), "template") == []
+
+
+def test_specs__method_that_reads_what_another_sets__is_called_after_it() -> None:
+    spec = next(forwarding._of_own_methods(Tracker(), {"examples": []}))
+
+    picture = values.tensor("float32", [1, 3, 64, 64])
+    assert (spec["method"], spec["args"]) == ("track", [picture])
+    assert [(step["method"], step["args"]) for step in spec["before"]] == [("template", [picture])]
 
 
 def test_specs__switch_of_training_that_is_on__is_off_first() -> None:
