@@ -7,7 +7,7 @@ import inspect
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from . import methods
+from . import methods, oldnames
 from .arguments import Guess, argument, latents, pyramid
 from .asserting import asserted, demanded, remainders
 from .calling import CLOCK_SECONDS, Spec, all_finite, call, tensors_of, text_of
@@ -44,38 +44,52 @@ def find(
     tried: List[str] = []
     infinite: List[Tuple[List[Any], Spec]] = []
     specs = itertools.chain(known, _specs(module, hints))
-    for spec, outputs, error in _answers(module, hints, specs, goes_on, seconds):
+    asked = _Asked(module, goes_on, seconds)
+    for spec, outputs, error in _answers(asked, hints, specs):
         if outputs is None:
             tried.append("%s: %s" % (text_of(spec), error) if error else "no time is left")
             continue
         if outputs and all_finite(outputs):
-            return outputs, spec, tried
-        infinite += [(outputs, spec)] if outputs else []
+            return outputs, asked.marked(spec), tried
+        infinite += [(outputs, asked.marked(spec))] if outputs else []
         tried.append("%s: %s" % (text_of(spec), "not finite" if outputs else "no tensors came out"))
         if len(infinite) > _MOST_INFINITE:
             break
     return (infinite[0][0], infinite[0][1], tried) if infinite else (None, None, tried)
 
 
+class _Asked:
+    """A module that is called. ``is_of_tuples``: parts of it have to answer with tuples, as the library's once did."""
+
+    def __init__(self, module: Any, goes_on: Callable[[], bool], seconds: Callable[[float], float]) -> None:
+        self.module, self._goes_on, self._seconds, self.is_of_tuples = module, goes_on, seconds, False
+
+    def answer(self, spec: Spec) -> List[Any]:
+        """Return the tensors that a call is answered with."""
+        if not self._goes_on():
+            raise OutOfTime
+        try:
+            return tensors_of(call(self.module, spec, seconds=self._seconds(CLOCK_SECONDS)))
+        except Exception as error:  # foreign code
+            if not (oldnames.tells_of_names(error) and oldnames.named_answers(self.module)):
+                raise
+        self.is_of_tuples = True
+        return tensors_of(call(oldnames.with_tuples(self.module), spec, seconds=self._seconds(CLOCK_SECONDS)))
+
+    def marked(self, spec: Spec) -> Spec:
+        """Return a call with what it needs of the module."""
+        return dict(spec, tuples=True) if self.is_of_tuples else spec
+
+
 def _answers(
-    module: Any,
-    hints: Dict[str, Any],
-    specs: Iterator[Spec],
-    goes_on: Callable[[], bool],
-    seconds: Callable[[float], float],
+    asked: _Asked, hints: Dict[str, Any], specs: Iterator[Spec]
 ) -> Iterator[Tuple[Spec, Optional[List[Any]], str]]:
     """Yield (inputs, outputs or None, error), while there is time; then what the errors of the first inputs lead to,
     then other methods of the class."""
-
-    def answer(spec: Spec) -> List[Any]:
-        if not goes_on():
-            raise OutOfTime
-        return tensors_of(call(module, spec, seconds=seconds(CLOCK_SECONDS)))
-
     begun: List[Spec] = []
     is_answered = False
     for spec in specs:
-        outputs, error = attempted(answer, spec)
+        outputs, error = attempted(asked.answer, spec)
         is_answered = is_answered or bool(outputs)
         begun += [spec] if not spec["method"] and (not begun or spec["why"] == AS_TOLD) else []
         yield spec, outputs, error
@@ -83,12 +97,12 @@ def _answers(
             return
     if is_answered:
         return
-    tokens = first_layers(module)["tokens"]
+    tokens = first_layers(asked.module)["tokens"]
     together = [spec for spec in begun if spec["why"] == AS_TOLD]
-    for answered in repaired(together + (beginnings(begun[0]) if begun else []), tokens, answer):
+    for answered in repaired(together + (beginnings(begun[0]) if begun else []), tokens, asked.answer):
         yield answered
-    for spec in _of_own_methods(module, hints):
-        outputs, error = attempted(answer, spec)
+    for spec in _of_own_methods(asked.module, hints):
+        outputs, error = attempted(asked.answer, spec)
         yield spec, outputs, error
 
 

@@ -1,7 +1,8 @@
 """Names that libraries no longer have and that older sources use: their later ones mean the same.
 
 Sources: Python 3.10 took the abstract classes out of ``collections``, 3.11 getargspec out of ``inspect``; NumPy 1.24
-and 2.0 took aliases of Python's own types and of functions away; PyTorch 2.0 and later lack ``torch._six``.
+and 2.0 took aliases of Python's own types and of functions away; PyTorch 2.0 and later lack ``torch._six``. Models of
+transformers answered with tuples before 4.0, later with mappings, which are taken apart into their names.
 Standard library only: an adapter may use it.
 """
 
@@ -12,9 +13,10 @@ import collections.abc
 import importlib
 import inspect
 import math
+import re
 import sys
 import types
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from . import standins
 
@@ -24,6 +26,7 @@ _NUMPY_NAMES = {"float_": "float64", "complex_": "complex128", "string_": "bytes
                 "infty": "inf", "NaN": "nan", "product": "prod", "cumproduct": "cumprod", "alltrue": "all",
                 "sometrue": "any", "trapz": "trapezoid", "in1d": "isin", "row_stack": "vstack"}  # fmt: skip
 _SIX = "torch._six"
+_TEXT_FOR_TENSOR = re.compile(r"must be Tensor, not str|'str' object (?:has no attribute|is not callable)|but got str")
 
 
 def explains(error: BaseException) -> bool:
@@ -51,6 +54,24 @@ def bring_back() -> None:
         _add(six, {"string_classes": (str, bytes), "int_classes": int, "inf": math.inf, "nan": math.nan, "PY3": True,
                    "PY37": True, "container_abcs": collections.abc})  # fmt: skip
         sys.modules[_SIX] = six
+
+
+def tells_of_names(error: BaseException) -> bool:
+    """Tell whether code got a text where a tensor was meant to be: it took a mapping apart like a tuple."""
+    return bool(_TEXT_FOR_TENSOR.search(str(error)))
+
+
+def named_answers(module: Any) -> List[Any]:
+    """Return the configurations of those parts of a model that answer with mappings."""
+    configs = (getattr(part, "config", None) for part in module.modules())
+    return [config for config in configs if getattr(config, "return_dict", None) is True]
+
+
+def with_tuples(module: Any) -> Any:
+    """Return a model whose parts answer with tuples."""
+    for config in named_answers(module):
+        config.return_dict = False
+    return module
 
 
 def _add(module: Any, names: Dict[str, Any]) -> None:

@@ -89,6 +89,9 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
     before = code.before(match["kwargs"])
     example = match.get("example")
     inputs, forward = _inputs(example) if example else ([], "self.model(**inputs)")
+    if example and example.get("tuples"):
+        code.imports["from dnnbox_harness.matching import oldnames"] = None
+        made = f"oldnames.with_tuples({made})"
     cls = str(match["class"])
     return Recipe(
         family="",
@@ -105,12 +108,20 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
         commit=source.commit or f"sha256 {source.sha256[:12]}",
         evidence=(
             Evidence(f"{cls} fits strictly", str(match["ref"]), f"arguments from {match['origin']}"[:200]),
+            *_methods(example),
             *(
                 Evidence(f"{name} was replaced", "box", "not importable, not needed", 0.3)
                 for name in answer["stand_ins"]
             ),
         ),
     )
+
+
+def _methods(example: Mapping[str, Any] | None) -> tuple[Evidence, ...]:
+    """Return that methods of the class's own stand for the forward pass, where they do."""
+    names = [step["method"] for step in (*example.get("before", ()), example) if step["method"]] if example else []
+    called = ", then ".join(f"{name}()" for name in names)
+    return (Evidence(f"run by {called}", "box", "its forward was answered by nothing that was tried"),) if names else ()
 
 
 def _preparation(code: _Code, match: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import collections
 import collections.abc
 import importlib
 import sys
+import types
 
 import pytest
 
@@ -43,3 +44,15 @@ def test_bring_back__libraries_that_are_here__have_their_old_names(monkeypatch: 
     for name in set(vars(collections)) - before:
         delattr(collections, name)
     del sys.modules["torch._six"]
+
+
+def test_with_tuples__parts_that_answer_with_mappings__answer_as_they_did() -> None:
+    config, other = types.SimpleNamespace(return_dict=True), types.SimpleNamespace(return_dict="no switch")
+    parts = [types.SimpleNamespace(config=config), types.SimpleNamespace(config=other), types.SimpleNamespace()]
+    model = types.SimpleNamespace(modules=lambda: iter(parts))
+
+    assert oldnames.tells_of_names(TypeError("dropout(): argument 'input' (position 1) must be Tensor, not str"))
+    assert not oldnames.tells_of_names(TypeError("must be Tensor, not NoneType"))
+    assert oldnames.with_tuples(model) is model
+    assert (config.return_dict, other.return_dict) == (False, "no switch")
+    assert oldnames.named_answers(model) == []

@@ -115,3 +115,16 @@ def test_inputs__call_that_needs_another_before__is_written_as_both() -> None:
 
     assert call == '(self.model.template(inputs["x"]), self.model.track(inputs["x_"]))[-1]'
     assert [each["name"] for each in made] == ["x", "x_"]
+
+
+def test_recipe__method_instead_of_forward_and_old_answers__are_told_and_prepared() -> None:
+    example = {"method": "encode", "args": [], "kwargs": {}, "tuples": True}
+    match: dict[str, Any] = {
+        "class": "net.Net", "ref": "net.py:Net", "callee": "net.py:Net", "args": [], "kwargs": {}, "access": "",
+        "prefix": "", "origin": "README.md", "arguments": {}, "example": example, "tried": [],
+    }  # fmt: skip
+
+    recipe = recipe_of(match, _ANSWER, SourceTree("given", root="/src"))
+
+    assert "return oldnames.with_tuples(Net())" in recipe.build
+    assert [each.claim for each in recipe.evidence if each.claim.startswith("run by")] == ["run by encode()"]
