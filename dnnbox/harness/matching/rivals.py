@@ -8,12 +8,22 @@ from .candidates import GUESSES
 
 
 def rival_of(entry: Dict[str, Any], origin: str, classes: Sequence[Dict[str, Any]], built: Collection[str]) -> str:
-    """Return a class of the same file that explains the names of the tensors as well and was never built; "" for none.
+    """Return a class that explains the names of the tensors as well and was never built; "" for none.
 
-    ``entry``: the class that fits. Where the source says its arguments (``origin``), no other one is asked for.
+    ``entry``: the class that fits. A class of its name in another folder, as near to the scripts, counts in any case;
+    one of the same file where the source does not say the arguments (``origin``).
     """
-    if origin not in GUESSES:
-        return ""
-    place = entry["ref"].partition(":")[0]
-    others = [each for each in classes if each["ref"].partition(":")[0] == place and each["ref"] not in built]
-    return next((str(each["ref"]) for each in others if each["score"] >= entry["score"] > 0), "")
+    others = [each for each in classes if each["ref"] not in built and each["score"] >= entry["score"] > 0]
+    copied = [each for each in others if _is_copied(each, entry)]
+    beside = [each for each in others if _file(each) == _file(entry)] if origin in GUESSES else []
+    return next((str(each["ref"]) for each in copied + beside), "")
+
+
+def _is_copied(other: Dict[str, Any], entry: Dict[str, Any]) -> bool:
+    """Tell whether a class may be meant as well as one of a file of the same name: nothing speaks for either folder."""
+    is_same = other["ref"].rpartition("/")[2] == entry["ref"].rpartition("/")[2]
+    return is_same and other["ref"] != entry["ref"] and other.get("distance", 0) <= entry.get("distance", 0)
+
+
+def _file(entry: Dict[str, Any]) -> str:
+    return str(entry["ref"].partition(":")[0])

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dnnbox.sources.matching.reading import Module, Tree
 from dnnbox.sources.matching.settings import options_of
 
+# Words for what a script does, and no modules.
+_PHASES = frozenset(("train", "val", "valid", "test", "eval", "main", "demo", "run", "infer", "inference", "predict"))
+
 
 def is_of_imported(call: ast.Call, module: Module) -> bool:
     """Tell whether something of a module is called that was imported by a text: it may be of any file."""
@@ -24,7 +27,7 @@ def files_by_text(tree: Tree) -> dict[str, set[str]]:
 
 
 def _named(tree: Tree) -> set[str]:
-    words = set(_words(tree))
+    words = set(_words(tree)) - _PHASES
     found: dict[str, list[str]] = {}
     for path in tree.by_path:
         stem = path.removesuffix(".py").rpartition("/")[2]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dnnbox.sources.matching.bytext import files_by_text
 from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.saving import scripts_of
 
 _ENTRY = re.compile(
     r"(?i)^(?:hubconf|(?:[a-z0-9]*_)*(?:infer(?:ence)?|predict|demo|detect|run|sample|generate|app|main|test|eval|evaluate"
@@ -17,8 +18,9 @@ _ENTRY = re.compile(
 _STEP, _DEPTH = 1, 20
 
 
-def distances(tree: Tree) -> dict[str, int]:
-    """Return for each file how many imports lie between it and an entry script; those in folders count more."""
+def distances(tree: Tree, checkpoint: str = "") -> dict[str, int]:
+    """Return for each file how many imports lie between it and an entry script; those in folders count more. The
+    scripts that the checkpoint is of are the nearest, wherever they stand."""
     found: dict[str, int] = {}
     by_path, by_text = tree.by_path, files_by_text(tree)
     waiting: deque[tuple[str, int]] = deque(
@@ -32,6 +34,7 @@ def distances(tree: Tree) -> dict[str, int]:
         )
     )
     waiting.extend(_shown(tree))
+    waiting.extend((path, -_DEPTH) for path in sorted(scripts_of(tree, checkpoint)))
     while waiting:
         path, distance = waiting.popleft()
         if distance >= found.get(path, 1 << 30):

@@ -54,7 +54,8 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     tree.configs = with_bases(tree.configs)
     classes = Classes(tree)
     views = views_of(inspection)
-    near = {path: distance if path in own else distance + _ELSEWHERE for path, distance in distances(tree).items()}
+    steps = distances(tree, inspection.path)
+    near = {path: distance if path in own else distance + _ELSEWHERE for path, distance in steps.items()}
     ranked = _without_copies(best_views(Ranking(classes), views, 3 * MOST_CLASSES), near)
     least = ranked[MOST_CLASSES - 1][1].score if len(ranked) > MOST_CLASSES else 0.0
     # Those that are as good as the last one too.

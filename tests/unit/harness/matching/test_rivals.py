@@ -10,7 +10,8 @@ CLASSES = [
     {"ref": "code/model.py:Graph", "score": 0.9},
     {"ref": "code/model.py:Plain", "score": 0.9},
     {"ref": "code/model.py:Small", "score": 0.4},
-    {"ref": "other.py:Graph", "score": 0.9},
+    {"ref": "other.py:Graph", "score": 0.9, "distance": 3},
+    {"ref": "copy/model.py:Small", "score": 0.4, "distance": 3},
 ]
 
 
@@ -26,3 +27,11 @@ def test_rival__equal_class_that_was_never_built__counts_where_only_shapes_speak
     origin: str, built: set[str], rival: str
 ) -> None:
     assert rival_of(CLASSES[1], origin, CLASSES, built) == rival
+
+
+def test_rival__class_of_the_same_name_elsewhere_that_was_never_built__counts_where_it_is_as_near() -> None:
+    small, copied = CLASSES[2], CLASSES[4]
+
+    assert rival_of(copied, "main.py:12", CLASSES, {str(copied["ref"])}) == small["ref"]
+    assert rival_of(copied, "main.py:12", CLASSES, {str(copied["ref"]), str(small["ref"])}) == ""
+    assert rival_of(small, "main.py:12", CLASSES, {str(small["ref"])}) == ""  # the other one is further from scripts

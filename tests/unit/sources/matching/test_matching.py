@@ -442,6 +442,13 @@ def test_distances__file_that_a_command_line_names__is_near_to_the_script_that_i
     assert near == {"test_it.py": 5, "deep_net.py": 6, "predict.py": 0}
 
 
+def test_distances__word_for_a_phase__is_no_file_that_is_imported_by_a_text(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("    python test_it.py --split train --epochs 3\n")
+    test = "import importlib\nnet = importlib.import_module(name)\n"
+
+    assert distances(_tree(tmp_path, test_it=test, train="import net\n", net="")) == {"test_it.py": 5}
+
+
 def test_distances__what_a_document_imports_by_name__is_nearer_than_what_lies_beside_it(tmp_path: Path) -> None:
     package = tmp_path / "pack"
     package.mkdir()
