@@ -162,9 +162,10 @@ def decide(matches: Sequence[Mapping[str, Any]], file_name: str = "") -> tuple[M
             phase="match",
         )
     if rival := best.get("rival"):
+        why = f" ({visible(str(best['rival_error']), 120)})" if best.get("rival_error") else ""
         raise AdapterNeeded(
-            f"{visible(str(best['class']), 80)} fits every tensor, and {visible(str(rival), 100)} may too: "
-            "it could not be built",
+            f"{visible(str(best['ref']), 100)} fits every tensor, and {visible(str(rival), 100)} may too: "
+            f"it could not be built{why}",
             hint="keep the right one in scripts/adapter.py and continue with `--adapter`",
             phase="match",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Sequence
+from typing import Any, Collection, Dict, Iterable, Sequence
 
 from .candidates import GUESSES
 
@@ -17,6 +17,11 @@ def rival_of(entry: Dict[str, Any], origin: str, classes: Sequence[Dict[str, Any
     copied = [each for each in others if _is_copied(each, entry)]
     beside = [each for each in others if _file(each) == _file(entry)] if origin in GUESSES else []
     return next((str(each["ref"]) for each in copied + beside), "")
+
+
+def error_of(ref: str, errors: Iterable[str]) -> str:
+    """Return what the first of the errors that tell of a class says of it; "" for none."""
+    return next((text[len(ref) + 2 :] for text in errors if ref and text.startswith("%s: " % ref)), "")
 
 
 def _is_copied(other: Dict[str, Any], entry: Dict[str, Any]) -> bool:

@@ -44,6 +44,17 @@ def test_decide__two_classes_with_different_outputs__asks() -> None:
     assert len(caught.value.details["choices"]) == 2
 
 
+def test_decide__class_that_could_not_be_built_may_be_meant_too__asks_with_the_reason() -> None:
+    match = _match("code.Plain", ref="code/model.py:Plain", rival="code/model.py:Graph", rival_error="KeyError: 'n'")
+
+    with pytest.raises(AdapterNeeded) as caught:
+        decide([match])
+
+    assert caught.value.what == (
+        "code/model.py:Plain fits every tensor, and code/model.py:Graph may too: it could not be built (KeyError: 'n')"
+    )
+
+
 @pytest.mark.parametrize(
     ("file_name", "taken"),
     [

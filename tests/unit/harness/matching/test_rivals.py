@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnnbox.harness.matching.rivals import rival_of
+from dnnbox.harness.matching.rivals import error_of, rival_of
 
 CLASSES = [
     {"ref": "code/model.py:Graph", "score": 0.9},
@@ -35,3 +35,10 @@ def test_rival__class_of_the_same_name_elsewhere_that_was_never_built__counts_wh
     assert rival_of(copied, "main.py:12", CLASSES, {str(copied["ref"])}) == small["ref"]
     assert rival_of(copied, "main.py:12", CLASSES, {str(copied["ref"]), str(small["ref"])}) == ""
     assert rival_of(small, "main.py:12", CLASSES, {str(small["ref"])}) == ""  # the other one is further from scripts
+
+
+def test_error__of_the_rival__is_what_its_first_build_said() -> None:
+    errors = ["net.py:Graph2: other", "net.py:Graph: AttributeError: no n_users", "net.py:Graph: ValueError: x"]
+
+    assert error_of("net.py:Graph", errors) == "AttributeError: no n_users"
+    assert error_of("", errors) == error_of("net.py:Plain", errors) == ""
