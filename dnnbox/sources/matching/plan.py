@@ -26,7 +26,7 @@ from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Config, Tree, read_tree, walk
 from dnnbox.sources.matching.recipes import Recipe, Recipes
 from dnnbox.sources.matching.scripts import scripts
-from dnnbox.sources.matching.uses import inside, read_later, uses_of
+from dnnbox.sources.matching.uses import called_elsewhere, inside, read_later, uses_of
 from dnnbox.sources.matching.values import THE_CHECKPOINT, Evaluator, is_known
 from dnnbox.sources.matching.views import View, views_of
 
@@ -133,6 +133,7 @@ def _plan(
                 "recipes": [_recipe(r) for r in found[each.info.ref]],
                 "examples": _examples(evaluator, recipes, each.info),
                 "passed": _passed(each.info, classes, tables),
+                "called": called_elsewhere(each.info, classes, tree),
                 "sides": sides,
             }
             for view, each, copies in ranked

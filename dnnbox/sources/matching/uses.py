@@ -51,6 +51,19 @@ def inside(tree: Tree) -> dict[str, list[str]]:
     return {name: list(inner)[:_MOST_INSIDE] for name, inner in found.items()}
 
 
+def called_elsewhere(info: ClassInfo, classes: Classes, tree: Tree) -> list[str]:
+    """Return the methods of a class that other files of the source call on something: what it is run by."""
+    own = {node.name for each in lineage(info, classes) for node in each.node.body if isinstance(node, ast.FunctionDef)}
+    found = {
+        call.func.attr
+        for module in tree.modules
+        if module is not info.module
+        for call in module.calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr in own
+    }
+    return sorted(name for name in found if not name.startswith("_"))
+
+
 def _read_inside(function: ast.FunctionDef, names: Collection[str]) -> Iterator[tuple[str, str]]:
     below = walk(function)
     called = {id(node.func) for node in below if isinstance(node, ast.Call)}
