@@ -7,7 +7,7 @@ weights    the checkpoint's tensors, and what else it says
 building   plain values → a module without weights; how well it fits
 candidates the calls to try; ``configs``: classes of settings among their arguments
 rehearsing what upstream's own scripts give to their models' constructors; ``rehearsal``: how they are run
-solving    arguments from shapes
+solving    arguments from shapes; ``wholes``: a class around the part that fits
 forwarding inputs that a module takes; ``calling``: made up, and called with; ``ladder``: shapes for the main one;
            ``arguments``: one of them; ``describing``: by its comments; ``kinds``: by the code that uses it;
            ``repairing``: by what its errors say

@@ -16,17 +16,16 @@ from .filling import filled, literals, pruned
 from .importing import Source
 from .overlaid import OWN
 from .rehearsing import Rehearsals
-from .rivals import rival_of
+from .rivals import error_of, rival_of
 from .weights import Shapes, read, viewed
+from .wholes import around, holder_of, whole_of
 
 _LOOK_FURTHER_SECONDS = 12.0
 _MOST_STRICT = 4  # for each class
-_WHOLE = "whole"  # the view without a cut
 _SOLVED_STARTS, _SETTING_TRIES, _IMPORT_TRIES = 6, 25, 4
 _REHEARSE_BELOW_SECONDS = 45.0  # of what is left to the search
 _REHEARSED_SECONDS = 10.0  # for what one run of a script built
 _MOST_TIMES, _MOST_MORE = 4, 500  # tensors of a build, beside those of the checkpoint
-_LEAST_OF_WHOLE, _ENOUGH_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.5, 0.1  # for a class of all tensors to go before a part
 
 
 class Match:
@@ -93,8 +92,9 @@ class Search:
                 self._rehearse()
         if not self._is_found() or all(match.call.origin == PARTS for match in self.strict):
             self._rehearse()
-        if not self._is_found():
-            self._solve()
+        for step in (self._put_around, self._solve) * 2:  # what is solved may be a part too
+            if not self._is_found():
+                step()
         order = [view["name"] for view in self.plan["views"]]
         self.strict.sort(key=lambda match: order.index(match.view["name"]))  # what explains every name first
         self.budget.compare()
@@ -117,9 +117,22 @@ class Search:
                 self.budget.found(_LOOK_FURTHER_SECONDS)
                 return
 
+    def _put_around(self) -> None:
+        """Try the classes that may hold all tensors with the part that was found as what they are given for it."""
+        entries = {entry["ref"]: entry for entry in self.plan["classes"]}
+        wholes = [(match, entries.get(whole_of(match, self.plan))) for match in self.strict]
+        with self.budget.uncounted():
+            calls = [(e, call) for match, e in wholes if e for call in around(match, e, self.source, self.candidates)]
+        for entry, call in calls:
+            if self._is_found() or not self.budget.goes_on():
+                return
+            settled, fit = self._settled(entry, call)
+            if fit is not None:
+                self.starts.append((fit.score, len(self.starts), settled, entry))
+
     def _is_found(self) -> bool:
         """Tell whether something fits that is no mere part of another class."""
-        return any(not self._whole_of(match) for match in self.strict)
+        return any(not whole_of(match, self.plan) for match in self.strict)
 
     def wanted(self, view: Dict[str, Any]) -> Shapes:
         """Return the names and shapes of a view."""
@@ -324,6 +337,8 @@ class Search:
         }
 
     def _as_json(self, match: Match) -> Dict[str, Any]:
+        built = {start[3]["ref"] for start in self.starts}
+        rival = rival_of(match.entry, match.call.origin, self.plan["classes"], built)
         return {
             "class": match.cls,
             "ref": match.entry["ref"],
@@ -339,8 +354,9 @@ class Search:
             "prefix": match.view["prefix"],
             "view": match.view["name"],
             "left_out": match.view["left_out"],
-            "rival": rival_of(match.entry, match.call.origin, self.plan["classes"], {s[3]["ref"] for s in self.starts}),
-            "part_of": self._whole_of(match) if match.view["left_out"] else self._holder_of(match),
+            "rival": rival,
+            "rival_error": error_of(rival, self.errors),
+            "part_of": whole_of(match, self.plan) if match.view["left_out"] else holder_of(match, self.plan),
             "origin": match.call.origin,
             "order": match.call.order,
             "arguments": match.arguments,
@@ -349,25 +365,6 @@ class Search:
             "group": match.group,
             "finite": match.finite,
         }
-
-    def _whole_of(self, match: Match) -> str:
-        """Return the class that may explain all tensors, where a match is of what a common first name was cut off of.
-
-        Where only a loss or the like is left out, the class has to explain as much as the match does, or half.
-        """
-        view = match.view
-        others = [e for e in self.plan["classes"] if e["ref"] != match.entry["ref"]]  # no class is a part of itself
-        whole = [e for e in others if e["view"] == _WHOLE != view["name"]]
-        best = max(whole, key=lambda e: float(e["score"]), default=None)
-        is_little = view["left_out"] <= _MOST_LEFT_OUT * (view["left_out"] + view["count"])
-        least = min(_ENOUGH_OF_WHOLE, float(match.entry["score"])) if is_little else 0.0
-        return str(best["ref"]) if best is not None and best["score"] >= max(least, _LEAST_OF_WHOLE) else ""
-
-    def _holder_of(self, match: Match) -> str:
-        """Return the class that is made with the one that was matched, and keeps it under the name that was cut off."""
-        parts = self.plan.get("parts", {})
-        wholes = (e["ref"] for e in self.plan["classes"] if e["view"] == _WHOLE != match.view["name"])
-        return next((ref for ref in wholes if match.view["name"] in parts.get(ref, {}).get("held", ())), "")
 
     def _start_as_json(self, start: Tuple[float, int, Call, Dict[str, Any]]) -> Dict[str, Any]:
         score, _, call, entry = start

@@ -49,13 +49,3 @@ def test_is_found__part_of_what_another_class_explains_better__is_not_enough(
     found.strict = [types.SimpleNamespace(view=found.views[view], entry={"ref": "part.py:Part", "score": 0.8})]  # type: ignore[list-item]
 
     assert found._is_found() is is_enough
-
-
-def test_holder__class_that_is_made_with_the_matched_one__is_named() -> None:
-    found = object.__new__(search.Search)
-    classes = [{"ref": "net.py:Loss", "view": "whole"}, {"ref": "net.py:Generator", "view": "whole"}]
-    found.plan = {"classes": classes, "parts": {"net.py:Generator": {"held": ["field"]}}}
-    cut, whole = (types.SimpleNamespace(view={"name": name}) for name in ("field", "whole"))
-
-    assert found._holder_of(cut) == "net.py:Generator"  # type: ignore[arg-type]
-    assert found._holder_of(whole) == ""  # type: ignore[arg-type]
