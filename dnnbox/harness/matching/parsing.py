@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from typing import Any, List, Optional
 
+_MOST_KEPT = 512
+
 
 def parsed(function: Any) -> ast.AST:
-    """Return the code of a method; an empty module where there is none."""
+    """Return the code of a method, which is only to be read; an empty module where there is none."""
+    try:
+        return _parsed(getattr(function, "__func__", function))  # not the method: that would keep its model
+    except TypeError:  # nothing that can be remembered is no method
+        return ast.parse("")
+
+
+@functools.lru_cache(maxsize=_MOST_KEPT)
+def _parsed(function: Any) -> ast.AST:
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, IndentationError):

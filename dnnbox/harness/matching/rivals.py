@@ -10,12 +10,13 @@ from .candidates import GUESSES
 def rival_of(entry: Dict[str, Any], origin: str, classes: Sequence[Dict[str, Any]], built: Collection[str]) -> str:
     """Return a class that explains the names of the tensors as well and was never built; "" for none.
 
-    ``entry``: the class that fits. A class of its name in another folder, as near to the scripts, counts in any case;
-    one of the same file where the source does not say the arguments (``origin``).
+    ``entry``: the class that fits. A class of its name in another folder, as near to the scripts, counts where the
+    source builds it too or says the arguments of neither (``origin``); one of the same file only then.
     """
     others = [each for each in classes if each["ref"] not in built and each["score"] >= entry["score"] > 0]
-    copied = [each for each in others if _is_copied(each, entry)]
-    beside = [each for each in others if _file(each) == _file(entry)] if origin in GUESSES else []
+    is_guessed = origin in GUESSES
+    copied = [each for each in others if _is_copied(each, entry) and (is_guessed or each.get("recipes"))]
+    beside = [each for each in others if _file(each) == _file(entry)] if is_guessed else []
     return next((str(each["ref"]) for each in copied + beside), "")
 
 

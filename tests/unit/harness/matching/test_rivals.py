@@ -9,7 +9,7 @@ from dnnbox.harness.matching.rivals import error_of, rival_of
 CLASSES = [
     {"ref": "code/model.py:Graph", "score": 0.9},
     {"ref": "code/model.py:Plain", "score": 0.9},
-    {"ref": "code/model.py:Small", "score": 0.4},
+    {"ref": "code/model.py:Small", "score": 0.4, "recipes": [{}]},
     {"ref": "other.py:Graph", "score": 0.9, "distance": 3},
     {"ref": "copy/model.py:Small", "score": 0.4, "distance": 3},
 ]
@@ -34,6 +34,7 @@ def test_rival__class_of_the_same_name_elsewhere_that_was_never_built__counts_wh
 
     assert rival_of(copied, "main.py:12", CLASSES, {str(copied["ref"])}) == small["ref"]
     assert rival_of(copied, "main.py:12", CLASSES, {str(copied["ref"]), str(small["ref"])}) == ""
+    assert rival_of(copied, "main.py:12", [dict(small, recipes=[])], {str(copied["ref"])}) == ""
     assert rival_of(small, "main.py:12", CLASSES, {str(small["ref"])}) == ""  # the other one is further from scripts
 
 
