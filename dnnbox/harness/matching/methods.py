@@ -71,7 +71,8 @@ def _runs(module: Any, function: Any) -> bool:
 def _is_part_called(module: Any, node: ast.AST, names: Collection[str]) -> bool:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
         return False
-    is_own = is_name(node.func.value, "self") and any(is_name(node.args[0], name) for name in names)
+    given = any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node.args[0]))
+    is_own = is_name(node.func.value, "self") and given
     return is_own and hasattr(getattr(module, node.func.attr, None), "forward")
 
 

@@ -950,6 +950,102 @@ saved = nn.ModuleDict({
         "arguments": {"classes": "8"},
     },
     {
+        "name": "whole_around_a_part",
+        "files": {
+            "denoiser.py": """
+from torch import nn
+
+
+class Denoiser(nn.Module):
+    def __init__(self, observed, width=32):
+        super().__init__()
+        self.first = nn.Conv1d(observed, width, 3, padding=1)
+        self.second = nn.Conv1d(width, 2 * width, 3, padding=1)
+        self.last = nn.Conv1d(2 * width, observed, 1)
+
+    def forward(self, x, t):
+        return self.last(self.second(self.first(x)))
+""",
+            "process.py": """
+import torch
+from torch import nn
+
+
+class Process(nn.Module):
+    def __init__(self, model, steps=1000):
+        super().__init__()
+        self.model = model
+        betas = torch.linspace(1e-4, 0.02, steps)
+        self.register_buffer("betas", betas)
+        self.register_buffer("alphas", torch.cumprod(1 - betas, 0))
+
+    def forward(self, x):
+        return self.model(x, torch.zeros(len(x))) * self.alphas[0]
+""",
+            "fit.py": """
+import settings
+from denoiser import Denoiser
+
+process = settings.make("process")(Denoiser(settings.size(), width=24))
+""",
+        },
+        "make": """
+import torch
+from torch import nn
+model = nn.ModuleDict({"first": nn.Conv1d(6, 24, 3), "second": nn.Conv1d(24, 48, 3), "last": nn.Conv1d(48, 6, 1)})
+whole = nn.ModuleDict({"model": model})
+for name in ("betas", "alphas"):
+    whole.register_buffer(name, torch.ones(20))
+saved = whole.state_dict()
+""",
+        "cls": "process.Process",
+        "arguments": {"steps": "20"},
+        "origin": "solved from shapes",
+    },
+    {
+        "name": "two_calls_with_arrays",
+        "files": {
+            "matcher.py": """
+import torch
+from torch import nn
+
+
+class Matcher(nn.Module):
+    def __init__(self, words=40, width=12):
+        super().__init__()
+        self.words = nn.Embedding(words, width)
+        self.head = nn.Linear(width, width)
+
+    def remember(self, series):
+        self.seen = self.head(self.words(torch.LongTensor(series)))
+
+    def compare(self, series):
+        return (self.embed(series) * self.seen).sum(-1)
+
+    def embed(self, series):
+        return self.head(self.words(torch.LongTensor(series)))
+
+    def search(self, series):
+        return self.head(self.words(torch.from_numpy(series))) + self.seen
+
+    def forward(self, data):
+        return self.head(data["texts"].cuda())
+""",
+            "demo.py": """
+from matcher import Matcher
+
+matcher = Matcher()
+matcher.remember(first)
+print(matcher.search(second))
+""",
+        },
+        "make": """
+from torch import nn
+saved = nn.ModuleDict({"words": nn.Embedding(40, 12), "head": nn.Linear(12, 12)}).state_dict()
+""",
+        "cls": "matcher.Matcher",
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",

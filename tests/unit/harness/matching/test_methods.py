@@ -20,6 +20,9 @@ class Tracker:
     def track(self, x: Any) -> Any:
         return self.head(self.seen, self.backbone(x))
 
+    def sought(self, x: Any) -> Any:
+        return self.backbone(x.long()) + 1
+
     def head(self, one: Any, other: Any) -> Any:
         return one, other
 
@@ -34,7 +37,7 @@ class Tracker:
 
 
 def test_own__methods_that_hand_an_input_to_a_part__are_told_from_helpers() -> None:
-    assert methods.own(Tracker(), ()) == ["track"]
+    assert methods.own(Tracker(), ()) == ["track", "sought"]
     assert methods.own(Tracker(), ("scores", "template")) == []
     assert methods.before(Tracker(), "track") == ["template"]
     assert methods.before(Tracker(), "template") == []
