@@ -182,10 +182,13 @@ def on_meta() -> Iterator[None]:
     for name, function in fillers.items():
         setattr(torch.Tensor, name, filled(function))
     torch.Tensor.data = property(data.__get__, hold)  # type: ignore[assignment,misc]
+    move = torch.nn.Module.to
+    torch.nn.Module.to = lambda self, *_, **__: self  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
         del torch.Tensor.data
+        torch.nn.Module.to = move  # type: ignore[method-assign]
         for name, function in kept.items():
             setattr(torch, name, function)
         for name, function in fillers.items():

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from typing import Any, Collection, Dict, Iterator, List, Tuple
 
+from .beginnings import begin, on_cpu
 from .building import signature_of
 from .configs import begun, config_classes, defaults, is_partly_known, settable
 from .importing import Source, file_of
@@ -37,8 +38,6 @@ _MOST_TOGETHER, _MOST_PAIRS = 4, 8  # configurations for each of several paramet
 _MOST_COMMANDED = 4  # places that call a function, and readings of each, that command lines are applied to
 _FEW_GAPS = 3
 _DEEPEST = 3
-_WIDTHS = tuple("dim width chan feat size hidden embed class vocab _ch _nc nc nf in out".split())
-_LISTS = ("depths", "dims", "layers", "num_blocks", "block_config", "channels", "filters", "num_heads")
 _FILE_NAMES = "cfg config yaml cfg_path config_file config_path path model_cfg cfg_file yaml_file".split()
 
 
@@ -129,6 +128,9 @@ class Candidates:
             given = self._whole(self._named(function, recipe))
             for call in self._completed(callee, function, given, recipe["where"]):
                 yield call
+            opened = self._opened(function, recipe, given)
+            for call in self._completed(callee, function, opened, "begun from shapes") if opened != given else ():
+                yield call
             unread = self._without_words(callee, function, given)
             if unread != given:
                 for call in self._completed(callee, function, unread, recipe["where"]):
@@ -151,8 +153,16 @@ class Candidates:
         found = dict(zip(names, recipe["args"]))
         found.update(recipe["kwargs"])
         any_name = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-        known = {k: v for k, v in found.items() if (k in parameters or any_name) and not unknown(v)}
+        known = {k: on_cpu(k, v) for k, v in found.items() if (k in parameters or any_name) and not unknown(v)}
         return {k: v for k, v in known.items() if not says_nothing(v, parameters.get(k))}
+
+    def _opened(self, function: Any, recipe: Dict[str, Any], given: Dict[str, Any]) -> Dict[str, Any]:
+        """Return the arguments with something to begin with for those that the source gives, nobody knows what, where
+        none would stand otherwise."""
+        parameters = signature_of(function)
+        unread = set(recipe.get("unread", ())).union(n for n, v in zip(parameters, recipe["args"]) if unknown(v))
+        names = [n for n in unread if n in parameters and n not in given and parameters[n].default is None]
+        return dict(given, **{n: self._begun(parameters[n], self._by_name(n), 0, False) for n in sorted(names)})
 
     def _whole(self, given: Dict[str, Any]) -> Dict[str, Any]:
         """Return the arguments with the gaps filled of calls among them that are known in part."""
@@ -273,20 +283,12 @@ class Candidates:
 
     def beginning(self, name: str, annotation: str = "", number: int = 0, flat: bool = False) -> Any:
         """Return a value to begin with for a name of which nothing is known; the solver changes it."""
-        words = self.plan["choices"].get(name)
-        if annotation == "str" or (words and annotation != "int"):
-            return words[0] if words else ""
-        if annotation == "bool" or name.startswith(("use_", "is_", "with_")):
-            return False
-        if "list" in annotation.lower() or "tuple" in annotation.lower() or name in _LISTS:
-            return [2] * 4
-        if annotation == "float":
-            return 1.0
-        is_width = any(part in name.lower() for part in _WIDTHS)
-        return self.common[number % len(self.common)] if is_width != flat else 2
+        return begin(self.plan["choices"].get(name), self.common, name, annotation, number, flat)
 
     def setting(self, name: str, depth: int = 0) -> Any:
-        """Return a value for a setting: one of that name, else an object of what is read from it, or a beginning."""
+        """Return a value for a setting: what a script sets, one of that name, an object of names, or a beginning."""
+        if name in self.plan.get("set", ()):
+            return self.plan["set"][name]
         for _, values in self.sets + self.tables:
             if name in values:
                 return values[name]
@@ -302,7 +304,7 @@ class Candidates:
                 return values[name]
         for _, values in self.tables:
             if values.get(name) is not None:
-                return values[name]
+                return on_cpu(name, values[name])
         return None
 
     def _structured(self, callee: str, function: Any, gap: inspect.Parameter) -> Iterator[Tuple[Any, str]]:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
-from typing import Any, Dict, Optional, Set
+import re
+from typing import Any, Callable, Dict, Iterator, Optional, Set
 
 from .building import Builder
+from .listing import listed, read_as_list
+
+Amendment = Callable[[Dict[str, Any]], Optional[Dict[str, Any]]]
+
+_NOT_BY_ATTRIBUTE = re.compile(r"'dict' object has no attribute '\w+'")
 
 
 def literals(arguments: Dict[str, str]) -> Optional[Dict[str, Any]]:
@@ -26,6 +32,25 @@ def filled(kwargs: Dict[str, Any], name: str, value: Any) -> Optional[Dict[str, 
         if isinstance(held, dict) and "$settings" in held and name not in held["$settings"]:
             return dict(kwargs, **{key: {"$settings": dict(held["$settings"], **{name: value})}})
     return None
+
+
+def amendment(error: BaseException) -> Optional[Amendment]:
+    """Return what may help where arguments were read as something else: a number as a list, a mapping by attributes."""
+    name = read_as_list(error)
+    if name:
+        return lambda kwargs: listed(kwargs, name)
+    by_attributes = isinstance(error, AttributeError) and _NOT_BY_ATTRIBUTE.search(str(error))
+    return as_settings if by_attributes else None
+
+
+def as_settings(kwargs: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """Return the arguments with mappings as settings, which are read by attributes too; None where there is none."""
+    plain = [name for name, held in kwargs.items() if isinstance(held, dict) and held and not any(_marked(held))]
+    return dict(kwargs, **{name: {"$settings": kwargs[name]} for name in plain}) if plain else None
+
+
+def _marked(held: Dict[str, Any]) -> Iterator[bool]:
+    return (str(key).startswith("$") for key in held)
 
 
 def pruned(kwargs: Dict[str, Any], builder: Builder, used: Set[str]) -> Dict[str, Any]:

@@ -138,6 +138,13 @@ class Source:
             self.lacking.append(lacking)
             standins.stand_in([], [lacking])
             return True
+        compiled = (
+            lacking.replace(":", ".") if lacking is not None and self._is_folder(lacking.partition(":")[0]) else ""
+        )
+        if compiled and compiled not in self.missing:
+            self.missing.append(compiled)
+            standins.stand_in([compiled])
+            return True
         name = error.name or ""
         if not isinstance(error, ModuleNotFoundError) or not name or name in self.missing:
             return False
@@ -168,6 +175,13 @@ class Source:
     def _is_own(self, name: str) -> bool:
         top = name.partition(".")[0]
         return top in self.folders or any(os.path.exists(os.path.join(p, top)) for p in self.paths)
+
+    def _is_folder(self, name: str) -> bool:
+        """Tell whether a package is a mere folder: what an import looks for in it is a module, which a build would put
+        there."""
+        found = [os.path.join(path, *name.split(".")) for path in self.paths]
+        folders = [path for path in found if os.path.isdir(path)]
+        return bool(folders) and not any(os.path.isfile(os.path.join(path, "__init__.py")) for path in folders)
 
     def forget_all(self) -> None:
         """Take all of the source's own modules away: a script that is run imports them anew."""

@@ -6,13 +6,13 @@ import functools
 from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from . import compiler, files, listing, standins
+from . import compiler, files, standins
 from .budget import Budget
 from .building import Builder, Fit, TooLarge, TooLong, accessed, best_fit, constructor_arguments, named_shapes
 from .candidates import PARTS, Call, Candidates
 from .comparing import Comparer
 from .downloads import Downloads
-from .filling import filled, literals, pruned
+from .filling import Amendment, amendment, filled, literals, pruned
 from .importing import Source
 from .overlaid import OWN
 from .rehearsing import Rehearsals
@@ -70,7 +70,7 @@ class Search:
         self._builders: Dict[str, Builder] = {}
         self._wanted: Dict[str, Shapes] = {}
         self._tried: Dict[Tuple[str, str], Optional[Fit]] = {}
-        self._read_as_list: Dict[Tuple[str, str], str] = {}
+        self._amendments: Dict[Tuple[str, str], Optional[Amendment]] = {}
         uses = (plan["uses"].get(entry["ref"], {}) for entry in plan["classes"])
         # Parts that settings are handed to may read them only when they run.
         self._read = {name for used in uses for names in used.values() for name in names}.union(plan.get("read", ()))
@@ -162,15 +162,15 @@ class Search:
                     found += fit.strict
 
     def _settled(self, entry: Dict[str, Any], call: Call) -> Tuple[Call, Optional[Fit]]:
-        """Try a call; settings that were asked for and are not there are filled in by name, one after the other, and a
-        number that is read as a list becomes one."""
+        """Try a call; settings that were asked for and are not there are filled in by name, one after the other, and
+        arguments are amended that were read as something else."""
         for _ in range(_SETTING_TRIES):
             fit = self.attempt(entry, call)
-            lacking, as_list = self._lacking(entry), self._read_as_list.get((entry["view"], call.key()), "")
-            if fit is not None or not (lacking or as_list) or not self.budget.goes_on():
+            lacking, amended = self._lacking(entry), self._amendments.get((entry["view"], call.key()))
+            if fit is not None or not (lacking or amended) or not self.budget.goes_on():
                 return call, fit
-            if as_list:
-                kwargs = listing.listed(call.kwargs, as_list)
+            if amended is not None:
+                kwargs = amended(call.kwargs)
             else:
                 kwargs = filled(call.kwargs, lacking, self.candidates.setting(lacking))
             if kwargs is None:
@@ -207,7 +207,7 @@ class Search:
                 return None
             except (Exception, SystemExit) as error:  # foreign code
                 self.errors["%s: %s: %s" % (call.callee, type(error).__name__, str(error)[:160])] += 1
-                self._read_as_list[(entry["view"], call.key())] = listing.read_as_list(error)
+                self._amendments[(entry["view"], call.key())] = amendment(error)
                 continue
             view, fit, access = self._fuller(view, made, fit, access)
             if fit is not None and fit.strict:

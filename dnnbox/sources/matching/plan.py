@@ -144,6 +144,7 @@ def _plan(
         "inside": inside(tree),
         "objects": objects(tree),
         "choices": settings.choices(tree),
+        "set": settings.set_by_name(tree),
         "siblings": settings.siblings(tree, _words(found.values())),
         "modules": _importable(tree),
         "tables": [{"where": path, "values": values} for path, values in tables.items()],
@@ -209,6 +210,7 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "where": recipe.where,
         "args": list(recipe.args),
         "kwargs": recipe.kwargs,
+        "unread": list(recipe.unread),
     }
 
 

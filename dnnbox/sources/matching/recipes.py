@@ -38,13 +38,15 @@ NO_FACTORIES = frozenset(
 @dataclass(frozen=True)
 class Recipe:
     """One call that may build the model. ``callee``: ``file.py:name``, ``file.py:Class.method`` or, where an instance
-    comes first, ``file.py:Class().method``; of a library ``package.module:name``."""
+    comes first, ``file.py:Class().method``; of a library ``package.module:name``. ``unread``: the keywords of which
+    nothing is known."""
 
     callee: str
     how: How
     where: str
     args: tuple[Value, ...] = ()
     kwargs: dict[str, Value] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,9 +219,10 @@ class Recipes:
             kwargs = dict(zip(names, named, strict=True))
             for mapping in splat:
                 kwargs |= mapping
-            kwargs = {k: v for k, v in kwargs.items() if not _is_unknown(v)}
+            known = {k: v for k, v in kwargs.items() if not _is_unknown(v)}
+            unread = tuple(name for name in kwargs if name not in known)
             for each in spread(paths, self.tree.configs) or [Sections(where)]:
-                yield Recipe(callee, how, each.where, args, {**kwargs, **each.kwargs})
+                yield Recipe(callee, how, each.where, args, {**known, **each.kwargs}, unread)
 
     def _of_sections(
         self, callee: str, how: How, module: Module, call: ast.Call, function: ast.FunctionDef | None

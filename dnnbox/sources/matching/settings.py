@@ -57,11 +57,22 @@ def _values(call: ast.Call) -> Iterator[Any]:
 
 
 def literal(node: ast.expr) -> list[Any]:
-    """Return the plain value that stands there, a sum or product of two numbers too; [] where it is none."""
+    """Return the plain value that stands there, a sum or product of two numbers and ``dict(width=8)`` too; [] where it
+    is none."""
     try:
         return [encoded(ast.literal_eval(node))]
     except (Unknown, ValueError, TypeError, SyntaxError):
-        return _calculated(node)
+        return _calculated(node) or _called_dict(node)
+
+
+def _called_dict(node: ast.expr) -> list[Any]:
+    """Return what calls of ``dict`` hold by name, one inside another or in lists, as far as it is plain."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+        return [{k.arg: value for k in node.keywords if k.arg for value in literal(k.value)}]
+    if isinstance(node, ast.List):
+        items = [literal(item) for item in node.elts]
+        return [[value for item in items for value in item]] if items and all(items) else []
+    return []
 
 
 def _calculated(node: ast.expr) -> list[Any]:
@@ -127,7 +138,12 @@ def is_config(module: Module) -> bool:
 
 def _is_little_else(module: Module, plain: Mapping[str, Any]) -> bool:
     statements = [n for n in module.tree.body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
-    return len(plain) >= _FEWEST_SETTINGS and len(plain) >= 0.5 * len(statements)
+    return _count(plain) >= _FEWEST_SETTINGS and len(plain) >= 0.5 * len(statements)
+
+
+def _count(values: Mapping[str, Any]) -> int:
+    """Return how many settings there are, those inside mappings too."""
+    return sum(_count(value) if isinstance(value, Mapping) and value else 1 for value in values.values())
 
 
 def class_configs(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -216,6 +232,17 @@ def reassigned(tree: Tree) -> Iterator[tuple[Module, str, ast.expr]]:
             if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id != "self":
                 assert isinstance(node, ast.Assign)
                 yield module, target.attr, node.value
+
+
+def set_by_name(tree: Tree) -> dict[str, Any]:
+    """Return what scripts set on some object by a text, ``setattr(cfg, "mode", "plain")``: what a file left open."""
+    found: dict[str, Any] = {}
+    for module in tree.modules:
+        for call in () if module.document else module.calls:
+            if called(call) == "setattr" and len(call.args) == 3 and isinstance(call.args[1], ast.Constant):
+                for value in literal(call.args[2]):
+                    found.setdefault(str(call.args[1].value), value)
+    return found
 
 
 def _subscripted(node: ast.expr) -> str:

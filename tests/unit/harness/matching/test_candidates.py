@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dnnbox.harness.matching.beginnings import on_cpu
 from dnnbox.harness.matching.candidates import Call, Candidates
 from dnnbox.harness.matching.importing import Source
 from dnnbox.harness.matching.telling import switched_off, told, without_sections
@@ -275,3 +276,43 @@ def test_candidates__object_over_somebodys_data_beside_options__what_is_read_of_
     calls = [call.kwargs for call in candidates.of_class({"ref": "net.py:Net", "recipes": [recipe]})]
 
     assert {"args": {"$settings": {"width": 3}}, "data": {"$settings": {"m": 2}}} in calls
+
+
+def test_candidates__keyword_that_the_source_gives_and_nobody_knows__is_begun_where_none_would_stand() -> None:
+    def net(width: int, classes: Any = None, kind: Any = None, rate: float = 0.1) -> None:
+        raise NotImplementedError
+
+    module = types.ModuleType("net")
+    vars(module)["Net"] = net
+    candidates = _candidates({}, "w.pt")
+    candidates.source._known["net.py"] = module
+    recipe = {"callee": "net.py:Net", "how": "call", "args": [8], "kwargs": {}, "where": "a.py:1"}
+
+    calls = list(candidates.of_class({"ref": "net.py:Net", "recipes": [dict(recipe, unread=["classes", "rate"])]}))
+
+    assert [(call.kwargs, call.origin) for call in calls] == [
+        ({"width": 8}, "a.py:1"),
+        ({"width": 8, "classes": 16}, "begun from shapes"),
+    ]
+
+
+def test_setting__what_a_script_sets_by_a_text__goes_before_another_configuration() -> None:
+    candidates = _candidates(
+        {"configs": [{"where": "large.py", "values": {"mode": "deep"}}], "set": {"mode": "plain"}}, ""
+    )
+
+    assert candidates.setting("mode") == "plain"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("device", "0,1", "cpu"),
+        ("device", 0, "cpu"),
+        ("device", "", "cpu"),
+        ("device", "cuda", "cuda"),
+        ("n", "0", "0"),
+    ],
+)
+def test_on_cpu__number_of_a_gpu__is_the_cpu(name: str, value: Any, taken: Any) -> None:
+    assert on_cpu(name, value) == taken

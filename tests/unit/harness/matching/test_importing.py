@@ -269,3 +269,14 @@ def test_source__import_that_fails__leaves_what_was_imported_before(tmp_path: Pa
 
     assert source.module("held_cfg.py").cfg is net.cfg
     assert "held_half" in sys.modules  # its only try was the last one
+
+
+def test_source__module_that_a_build_would_put_into_a_folder__is_stood_in(tmp_path: Path) -> None:
+    (tmp_path / "own_ops" / "compiled").mkdir(parents=True)
+    (tmp_path / "own_ops" / "__init__.py").write_text("from own_ops.compiled import fast\n")
+    (tmp_path / "own_ops" / "layers.py").write_text("from own_ops import fast\nSIZE = 3\n")
+    source = Source([str(tmp_path)], {"own_ops": [""]})
+
+    assert source.resolve("own_ops/layers.py:SIZE") == 3
+    assert source.missing == ["own_ops.compiled.fast"]
+    assert not source.bare

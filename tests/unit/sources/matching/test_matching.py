@@ -16,7 +16,17 @@ from dnnbox.sources.matching.plan import search_plan
 from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
 from dnnbox.sources.matching.recipes import Recipes
-from dnnbox.sources.matching.settings import as_declared, choices, class_configs, options_of, siblings, sides, tables
+from dnnbox.sources.matching.settings import (
+    as_declared,
+    choices,
+    class_configs,
+    options_of,
+    python_configs,
+    set_by_name,
+    siblings,
+    sides,
+    tables,
+)
 from dnnbox.sources.matching.uses import inside, read_later, uses_of
 from dnnbox.sources.matching.values import Evaluator, is_known
 from dnnbox.sources.matching.views import of_keys
@@ -279,6 +289,20 @@ def test_plan__options_that_the_checkpoint_keeps__go_before_what_the_script_has_
         ("the checkpoint", {"width": 64, "words": 7}),
         ("train.py:9", {"width": 8}),
     ]
+
+
+def test_python_configs__calls_of_dict__are_settings_as_far_as_they_are_plain(tmp_path: Path) -> None:
+    text = "model = dict(kind='small', parts=[dict(n=1), dict(n=2)], body=dict(width=8, depth=2, rate=float(2) / 3))\n"
+    tree = _tree(tmp_path, small=text, script="from other import model\nprint(dict(a=1, b=2, c=3, d=4))\n")
+
+    values = {"model": {"kind": "small", "parts": [{"n": 1}, {"n": 2}], "body": {"width": 8, "depth": 2}}}
+    assert list(python_configs(tree)) == [("small.py", values)]
+
+
+def test_set_by_name__text_and_plain_value__are_told(tmp_path: Path) -> None:
+    tree = _tree(tmp_path, train="setattr(cfg, 'mode', 'plain')\nsetattr(cfg, name, 1)\nsetattr(cfg, 'net', Net())\n")
+
+    assert set_by_name(tree) == {"mode": "plain"}
 
 
 def test_class_configs__what_a_class_sets__is_taken_without_sizes_that_stand_open(tmp_path: Path) -> None:
