@@ -112,12 +112,32 @@ def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
         if spec is not None and hasattr(module, spec["method"] or "forward"):
             for each in _alone(spec):
                 yield each
+    for plain in hints.get("plain", ()):
+        for spec in _with_plain(module, plain, hints):
+            yield spec
     passed = hints.get("passed", {})
     for spec in _of_signature(module, "", hints) if passed else ():
         yield dict(spec, kwargs=dict(spec["kwargs"], **passed), why="with options of the scripts")
     for method in ("", *methods.usual(module)):
         for spec in _of_signature(module, method, hints):
             yield spec
+
+
+def _with_plain(module: Any, plain: Dict[str, Any], hints: Dict[str, Any]) -> Iterator[Spec]:
+    """Yield guesses beside the plain values that the source gives a method by their places."""
+    function = getattr(module, plain["method"] or "forward", None)
+    if not inspect.ismethod(function):
+        return
+    parameters = list(inspect.signature(function).parameters.values())
+    taken = parameters[: plain["count"]]
+    rest = [p for place, p in enumerate(taken) if str(place) not in plain["args"]]
+    is_open = any(p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY) for p in taken)
+    if is_open or not 0 < len(rest) <= _MOST_INPUTS:
+        return
+    for spec in _guessed(module, plain["method"], rest, taken, hints):
+        made = iter(spec["args"])
+        args = [plain["args"][str(p)] if str(p) in plain["args"] else next(made) for p in range(len(taken))]
+        yield dict(spec, args=args, kwargs={}, names=[p.name for p in taken])
 
 
 def _of_own_methods(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:

@@ -76,6 +76,23 @@ def over(values: Mapping[str, Any], trees: Sequence[Mapping[str, Any]]) -> Mappi
     return _laid(copy.deepcopy(dict(best)), values) if best is not None and is_of_it else values
 
 
+_DEFAULTS = ("default", "defaults", "default_config", "default_cfg", "base", "common")
+
+
+def defaults_of(config: Config, configs: Sequence[Config]) -> list[Mapping[str, Any]]:
+    """Return what files of defaults hold in a configuration's folder or above it, the nearest last: a script reads
+    those first, which no file needs to say."""
+    above = [each for each in configs if each is not config and _stem(each.path) in _DEFAULTS]
+    near = [
+        each for each in above if f"/{config.path}".startswith(f"/{posixpath.dirname(each.path)}".rstrip("/") + "/")
+    ]
+    return [each.values for each in sorted(near, key=lambda each: each.path.count("/"))]
+
+
+def _stem(path: str) -> str:
+    return posixpath.basename(path).partition(".")[0].lower().strip("_")
+
+
 _BASES = ("_BASE_", "_base_", "__BASE__", "BASE", "base_config", "inherit_from")
 _MOST_BASES = 6
 

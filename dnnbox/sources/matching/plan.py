@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from dnnbox.sources.matching.classes import Classes, ClassInfo, called, lineage
 from dnnbox.sources.matching.commands import likeness
 from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.homes import Homes
-from dnnbox.sources.matching.levels import composed, levels, over, with_bases
+from dnnbox.sources.matching.levels import composed, defaults_of, levels, over, with_bases
 from dnnbox.sources.matching.objects import objects
 from dnnbox.sources.matching.options import kept_options
 from dnnbox.sources.matching.parts import named_parts, parts_of
@@ -132,6 +133,7 @@ def _plan(
                 "distance": near.get(each.info.module.path, 1_000),
                 "recipes": [_recipe(r) for r in found[each.info.ref]],
                 "examples": _examples(evaluator, recipes, each.info),
+                "plain": _plainly(evaluator, recipes, each.info),
                 "passed": _passed(each.info, classes, tables),
                 "called": called_elsewhere(each.info, classes, tree),
                 "sides": sides,
@@ -231,7 +233,11 @@ def _configs(tree: Tree) -> Iterator[dict[str, Any]]:
     trees = list(levels(tree))
     below = [values for _, values in trees]
     for config in tree.configs:
-        yield {"where": config.path, "values": jsonable(over(config.values, below)), "file": True}
+        yield {
+            "where": config.path,
+            "values": jsonable(over(config.values, [*below, *defaults_of(config, tree.configs)])),
+            "file": True,
+        }
     together = [(where, jsonable(values)) for where, values in composed(tree.configs)]
     for where, values in (*settings.python_configs(tree), *settings.class_configs(tree), *trees, *together):
         yield {"where": where, "values": values, "file": False}
@@ -239,7 +245,29 @@ def _configs(tree: Tree) -> Iterator[dict[str, Any]]:
 
 def _examples(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[dict[str, Any]]:
     """Return calls of an instance that the source shows, where all arguments are known: ``model(torch.randn(…))``."""
+    shown = _calls_of_instances(evaluator, recipes, info)
+    known = (entry for entry in shown if is_known(entry["args"]) and is_known(entry["kwargs"]))
+    return list(itertools.islice((entry for entry in known if "$call" in json.dumps(entry["args"])), 8))
+
+
+def _plainly(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[dict[str, Any]]:
+    """Return the plain values that calls of an instance give by their places, beside what only a run can tell:
+    ``model(features, adj, True, None)``."""
     found: list[dict[str, Any]] = []
+    for entry in _calls_of_instances(evaluator, recipes, info):
+        plain = {str(place): value for place, value in enumerate(entry["args"]) if place and _is_scalar(value)}
+        told = {"method": entry["method"], "args": plain, "count": len(entry["args"]), "where": entry["where"]}
+        if plain and not is_known(entry["args"]) and all(told["args"] != other["args"] for other in found):
+            found.append(told)
+    return sorted(found, key=lambda each: each["method"] != "")[:4]
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float))
+
+
+def _calls_of_instances(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> Iterator[dict[str, Any]]:
+    """Yield the calls of instances that are made and called in one file."""
     for module, call, function in recipes.sites(info.name):
         names = _assigned_to(module.nodes, call) if recipes.is_of(info, call, module) else set[str]()
         for other in module.calls:
@@ -248,10 +276,7 @@ def _examples(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> list[d
                 continue
             args = [evaluator.possible(argument, module, function)[0] for argument in other.args]
             kwargs = {k.arg: evaluator.possible(k.value, module, function)[0] for k in other.keywords if k.arg}
-            entry = {"method": method, "args": args, "kwargs": kwargs, "where": f"{module.path}:{other.lineno}"}
-            if is_known(args) and is_known(kwargs) and "$call" in json.dumps(args):
-                found.append(entry)
-    return found[:8]
+            yield {"method": method, "args": args, "kwargs": kwargs, "where": f"{module.path}:{other.lineno}"}
 
 
 def _passed(info: ClassInfo, classes: Classes, tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, Any]:

@@ -192,6 +192,24 @@ def test_specs__options_that_scripts_pass__come_first_and_may_be_left_out() -> N
     assert specs[0]["args"] == specs[len(specs) // 2]["args"]
 
 
+def test_specs__plain_values_that_the_source_gives__stand_at_their_places_first() -> None:
+    class Net:
+        def forward(self, one: Any, two: Any, adj: Any, sparse: Any, mask: Any, a: Any, b: Any) -> Any:
+            raise NotImplementedError
+
+        def named_modules(self) -> list[Any]:
+            return []
+
+    plain = [
+        {"method": "gone", "args": {"1": 2}, "count": 2, "where": "a.py:1"},
+        {"method": "", "args": {"3": True, "4": None, "5": None}, "count": 6, "where": "a.py:2"},
+    ]
+    first = next(iter(forwarding._specs(Net(), {"examples": [], "plain": plain})))
+
+    assert first["args"][3:] == [True, None, None]
+    assert all(values.is_tensor(value) for value in first["args"][:3])
+
+
 def test_specs__label_that_a_method_asserts__is_a_word_of_its_embedding() -> None:
     class Net:
         def __init__(self) -> None:

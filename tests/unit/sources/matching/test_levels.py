@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnnbox.sources.matching.levels import composed, levels, over, with_bases
+from dnnbox.sources.matching.levels import composed, defaults_of, levels, over, with_bases
 from dnnbox.sources.matching.reading import Config, read_tree
 
 _CONFIG = """
@@ -93,3 +93,11 @@ def test_with_bases__file_that_names_another_one__is_laid_over_it() -> None:
         {"MODEL": {"WIDTH": 16, "DEPTH": 2}, "SEED": 1},
         {"BASE": ["", "self.yaml"], "SEED": 2},
     ]
+
+
+def test_defaults_of__files_of_defaults_in_the_folder_or_above__are_told_the_nearest_last() -> None:
+    paths = ("configs/default.yaml", "configs/img/_base.yaml", "other/default.yaml", "configs/img/net.yaml")
+    configs = [Config(path, {"path": path}) for path in paths]
+
+    assert [values["path"] for values in defaults_of(configs[3], configs)] == list(paths[:2])
+    assert [values["path"] for values in defaults_of(configs[0], configs)] == []

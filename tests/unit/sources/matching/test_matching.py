@@ -12,7 +12,7 @@ from dnnbox.pipeline.inspecting import identified
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.entries import distances
 from dnnbox.sources.matching.options import kept_options
-from dnnbox.sources.matching.plan import search_plan
+from dnnbox.sources.matching.plan import _plainly, search_plan
 from dnnbox.sources.matching.ranking import Ranking
 from dnnbox.sources.matching.reading import Module, Tree, module_of, read_tree
 from dnnbox.sources.matching.recipes import Recipes
@@ -303,6 +303,19 @@ def test_set_by_name__text_and_plain_value__are_told(tmp_path: Path) -> None:
     tree = _tree(tmp_path, train="setattr(cfg, 'mode', 'plain')\nsetattr(cfg, name, 1)\nsetattr(cfg, 'net', Net())\n")
 
     assert set_by_name(tree) == {"mode": "plain"}
+
+
+def test_plan__plain_values_that_calls_of_an_instance_give__are_told_by_their_places(tmp_path: Path) -> None:
+    script = "from nets import Net\nnet = Net(3)\nsparse = True\nnet.tail(x, 2)\nnet(x, adj, sparse, None)\nnet(x)\n"
+    tree = _tree(tmp_path, nets=_NETS, script=script)
+    classes, recipes = _recipes(tree)
+
+    told = _plainly(recipes.evaluator, recipes, classes.by_name["Net"][0])
+
+    assert [(each["method"], each["args"], each["count"]) for each in told] == [
+        ("", {"2": True, "3": None}, 4),
+        ("tail", {"1": 2}, 2),
+    ]
 
 
 def test_class_configs__what_a_class_sets__is_taken_without_sizes_that_stand_open(tmp_path: Path) -> None:
