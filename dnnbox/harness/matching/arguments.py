@@ -76,7 +76,7 @@ def _made(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Gues
 def _by_name(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Guess, place: int, function: Any) -> Any:
     name, annotation = p.name, str(p.annotation)
     dtype, shape, _, high = guess
-    if annotation in ("<class 'bool'>", "bool") or name in _FLAGS or (place and _is_switch(function, name)):
+    if annotation in ("<class 'bool'>", "bool") or name in _FLAGS or (place and is_switch(function, name)):
         return False
     told = described(function, name, shape, layers.get("sizes", {})) if place else []
     if told:
@@ -117,7 +117,7 @@ def embedded(module: Any, function: Any, name: str) -> int:
     return 0
 
 
-def _is_switch(function: Any, name: str) -> bool:
+def is_switch(function: Any, name: str) -> bool:
     """Tell whether a method asks a parameter itself for yes or no: ``if inference:``; a tensor has no such answer."""
     tests = [node.test for node in ast.walk(parsed(function)) if isinstance(node, (ast.If, ast.IfExp))]
     asked = [test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else test for test in tests]

@@ -8,7 +8,7 @@ import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import methods, oldnames
-from .arguments import Guess, argument, latents, pyramid
+from .arguments import Guess, argument, is_switch, latents, pyramid
 from .asserting import asserted, demanded, remainders
 from .calling import CLOCK_SECONDS, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
@@ -24,6 +24,7 @@ _FEW_SIDES, _LEAST_SIDE = 3, 224
 # Switches that are on unless a caller says otherwise, and that only training needs.
 _OF_TRAINING = ("is_train", "train", "training", "is_training", "train_mode", "return_loss")
 AS_TOLD = "tried: as the code uses them"
+_MAKING = ("gen", "generate", "generating", "infer", "inference", "is_inference", "sample", "sampling")
 _MOST_INPUTS = 6  # that guesses are made for
 
 
@@ -209,12 +210,20 @@ def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[S
     if not needed:
         return
     off = {p.name: False for p in parameters if p.default is True and p.name in _OF_TRAINING}
+    making = {p.name: True for p in parameters if p.default is False and _makes(function, p.name)}
     for spec in _of_inputs(module, method, needed, parameters, hints):
         for each in (dict(spec, kwargs=dict(off, **spec["kwargs"])), spec) if off else (spec,):
             yield each
             lying = flipped(each["args"])
             if lying != each["args"]:
                 yield dict(each, args=lying)
+        if making:
+            yield dict(spec, kwargs=dict(spec["kwargs"], **making))
+
+
+def _makes(function: Any, name: str) -> bool:
+    """Tell whether a parameter is what a method asks whether to make something, where it would compare else."""
+    return name in _MAKING and is_switch(function, name)
 
 
 def _of_inputs(

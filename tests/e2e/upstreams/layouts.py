@@ -1046,6 +1046,101 @@ saved = nn.ModuleDict({"words": nn.Embedding(40, 12), "head": nn.Linear(12, 12)}
         "cls": "matcher.Matcher",
     },
     {
+        "name": "options_kept_by_the_checkpoint",
+        "files": {
+            "net.py": NET,
+            "train.py": """
+import argparse
+
+from net import Net
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--hidden", type=int, default=8)
+parser.add_argument("--layers", type=int, default=2)
+parser.add_argument("--rate", type=float, default=0.1)
+opt = parser.parse_args()
+
+
+def main(data):
+    opt.n_words = len(data.words)
+    return Net(width=opt.hidden, depth=opt.layers, classes=opt.n_words)
+""",
+        },
+        "make": _PLAIN
+        + """
+import argparse
+options = argparse.Namespace(hidden=24, layers=3, rate=0.5, n_words=5)
+saved = {"epoch": 3, "model": net(24, 3, 5).state_dict(), "opt": options}
+""",
+        "cls": "net.Net",
+        "arguments": {"width": "24", "depth": "3", "classes": "5"},
+        "origin": "the checkpoint",
+    },
+    {
+        "name": "settings_of_python_by_attributes",
+        "files": {
+            "ops/__init__.py": "from ops.compiled import fast\n",
+            "ops/compiled/fast.cpp": "",
+            "nets/__init__.py": "",
+            "nets/build.py": """
+import ops
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self, config, classes=None):
+        super().__init__()
+        body = config.model.body
+        if config.mode != "plain":
+            raise ValueError("no such mode")
+        self.stem = nn.Conv2d(3, body.width, 3, padding=1)
+        self.blocks = nn.ModuleList([nn.ModuleDict({
+            "conv": nn.Conv2d(body.width, body.width, 3, padding=1), "norm": nn.BatchNorm2d(body.width)
+        }) for _ in range(body.depth)])
+        self.head = nn.Linear(body.width, int(classes))
+
+    def forward(self, images):
+        x = self.stem(images)
+        for block in self.blocks:
+            x = block["norm"](block["conv"](x))
+        return self.head(x.mean((2, 3)))
+
+
+def build_model(cfg, classes, device):
+    return Model(cfg, classes=classes).to(device)
+""",
+            "configs/small.py": """
+model = dict(kind="small", body=dict(width=24, depth=3, rate=float(1) / 3))
+solver = dict(rate=0.1, kind="sgd")
+""",
+            "configs/large.py": """
+model = dict(kind="large", body=dict(width=48, depth=6))
+solver = dict(rate=0.1, kind="sgd")
+mode = "deep"
+""",
+            "train.py": """
+import argparse
+
+from nets.build import build_model
+from somewhere import read
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--device", default="0")
+parser.add_argument("--file")
+args = parser.parse_args()
+
+
+def main():
+    cfg = read(args.file)
+    if not hasattr(cfg, "mode"):
+        setattr(cfg, "mode", "plain")
+    return build_model(cfg, cfg.data.classes, args.device)
+""",
+        },
+        "make": _PLAIN + "\nsaved = net(24, 3, 5).state_dict()\n",
+        "cls": "nets.build.Model",
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",

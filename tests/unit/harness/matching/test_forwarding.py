@@ -210,6 +210,20 @@ def test_specs__plain_values_that_the_source_gives__stand_at_their_places_first(
     assert all(values.is_tensor(value) for value in first["args"][:3])
 
 
+def test_specs__switch_between_learning_and_making__is_tried_both_ways() -> None:
+    class Net:
+        def forward(self, x: Any, y: Any = None, gen: bool = False, keep: bool = False) -> Any:
+            return x if gen and keep else y if gen else y.mean()
+
+        def named_modules(self) -> list[Any]:
+            return []
+
+    specs = list(forwarding._specs(Net(), {"examples": []}))[:2]
+
+    assert [spec["kwargs"] for spec in specs] == [{}, {"gen": True}]
+    assert specs[0]["args"] == specs[1]["args"]
+
+
 def test_specs__label_that_a_method_asserts__is_a_word_of_its_embedding() -> None:
     class Net:
         def __init__(self) -> None:
