@@ -43,10 +43,7 @@ def bring_back() -> None:
     standins.note(NOTE)
     _add(collections, {name: getattr(collections.abc, name) for name in collections.abc.__all__})
     _add(inspect, {"getargspec": lambda function: inspect.getfullargspec(function)[:4]})
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        _add(numpy, _NUMPY_TYPES)
-        _add(numpy, {name: getattr(numpy, later) for name, later in _NUMPY_NAMES.items() if hasattr(numpy, later)})
+    standins.after_import("numpy", _bring_back_numpys)
     try:
         importlib.import_module(_SIX)
     except ImportError:
@@ -54,6 +51,11 @@ def bring_back() -> None:
         _add(six, {"string_classes": (str, bytes), "int_classes": int, "inf": math.inf, "nan": math.nan, "PY3": True,
                    "PY37": True, "container_abcs": collections.abc})  # fmt: skip
         sys.modules[_SIX] = six
+
+
+def _bring_back_numpys(numpy: Any) -> None:
+    _add(numpy, _NUMPY_TYPES)
+    _add(numpy, {name: getattr(numpy, later) for name, later in _NUMPY_NAMES.items() if hasattr(numpy, later)})
 
 
 def tells_of_names(error: BaseException) -> bool:

@@ -7,9 +7,10 @@ publishes and evaluates; where both fit, the caller is told.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 MAX_DEPTH = 5
+_DEEPEST_MODULE = 60
 _OTHERS = re.compile(
     r"(?i)optim|^opts?$|sched|scaler|loops|callbacks|rng|random_state|criterion$|^loss|discriminator|^net_?d$|^d$"
 )
@@ -78,6 +79,9 @@ def _rank(item: StateDict, half: float) -> int:
 def _walk(data: Any, path: List[str], depth: int) -> Iterator[StateDict]:
     if not isinstance(data, Mapping) or depth > MAX_DEPTH:
         return
+    if _is_module(data):
+        yield StateDict(path, dict(_held(data, "", 0)))
+        return
     tensors = {key: value for key, value in data.items() if isinstance(key, str) and is_tensor(value)}
     inner = [(key, value) for key, value in data.items() if isinstance(key, str) and isinstance(value, Mapping)]
     apart = [key for key, value in inner if key in _WHOLE and len(value) > len(tensors)]  # beside it: figures
@@ -88,6 +92,24 @@ def _walk(data: Any, path: List[str], depth: int) -> Iterator[StateDict]:
         if not _OTHERS.search(key) and (key in apart or not (tensors and _is_flat(value))):
             for item in _walk(value, [*path, key], depth + 1):
                 yield item
+
+
+def _is_module(data: Mapping[Any, Any]) -> bool:
+    """Tell whether it is what a whole module was saved as, read without its class."""
+    return isinstance(data.get("_parameters"), Mapping) and isinstance(data.get("_modules"), Mapping)
+
+
+def _held(module: Mapping[Any, Any], prefix: str, depth: int) -> Iterator[Tuple[str, Any]]:
+    """Yield the tensors of a module and of its parts, by the names that its state dict has for them."""
+    passing = module.get("_non_persistent_buffers_set") or ()
+    for group in ("_parameters", "_buffers"):
+        for name, value in dict(module.get(group) or {}).items():
+            if is_tensor(value) and name not in passing:
+                yield "%s%s" % (prefix, name), value
+    for name, part in dict(module["_modules"]).items() if depth < _DEEPEST_MODULE else ():
+        if isinstance(part, Mapping) and _is_module(part):
+            for held in _held(part, "%s%s." % (prefix, name), depth + 1):
+                yield held
 
 
 def _one_deeper(inner: Any) -> Dict[str, Any]:

@@ -25,7 +25,7 @@ _MODULES = (
     (re.compile(r"collections"), re.compile(r"OrderedDict|defaultdict|Counter|deque")),
     (re.compile(r"_codecs"), re.compile(r"encode")),
     (
-        re.compile(r"builtins|__builtin__"),
+        re.compile(r"builtins"),
         re.compile(r"set|frozenset|dict|list|tuple|int|float|complex|bytearray|slice"),
     ),
     (re.compile(r"numpy"), re.compile(r"ndarray|dtype")),
@@ -64,6 +64,7 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the torch, numpy or built-in object, or a husk under the name that was asked for."""
+        module = {"__builtin__": "builtins"}.get(module, module)  # as protocol 2 writes it
         if any(where.fullmatch(module) and what.fullmatch(name) for where, what in _MODULES):
             return getattr(importlib.import_module(module), name)
         return type(str(name).rpartition(".")[2], (Husk,), {"__module__": str(module)})

@@ -1139,6 +1139,7 @@ def main():
         },
         "make": _PLAIN + "\nsaved = net(24, 3, 5).state_dict()\n",
         "cls": "nets.build.Model",
+        "stand_ins": ("ops.compiled.fast", "somewhere"),
     },
     {
         "name": "another_model",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
 import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from dnnbox.harness.states import finding, fitting
+from dnnbox.harness.states import finding, fitting, inert
 from tests.zoo import Zoo
 
 Results = dict[str, Any]
@@ -141,6 +143,30 @@ def test_found__figures_beside_the_weights__are_no_part_of_them() -> None:
     assert finding.found({"model": weights, "best": Fake(3), "step": 1})[0].entry == "model"
     whole = finding.found({"stem": Fake(3), "encoder": weights})[0]
     assert (whole.entry, len(whole.tensors)) == ("", 5)  # a part that its saver has nested
+
+
+def test_inert__set_in_a_file_of_an_older_protocol__is_one() -> None:
+    held = pickle.dumps({"layers": {"a"}, "where": Fake}, protocol=2)
+
+    read = inert.Unpickler(io.BytesIO(held)).load()
+
+    assert read["layers"] == {"a"}
+    assert issubclass(read["where"], inert.Husk)
+
+
+def test_found__whole_module_read_without_its_class__has_the_names_of_its_state_dict() -> None:
+    norm = {"_parameters": {"weight": Fake(1), "bias": None}, "_buffers": {"mean": Fake(1), "grid": Fake(2)}}
+    norm |= {"_modules": {}, "_non_persistent_buffers_set": {"grid"}}
+    whole = {
+        "_parameters": {"scale": Fake(1)},
+        "_buffers": {},
+        "_modules": {"norm": norm, "none": None},
+        "training": True,
+    }
+
+    first = finding.found({"ema": whole, "updates": 3, "model": whole})[0]
+
+    assert (first.entry, list(first.tensors)) == ("ema", ["scale", "norm.weight", "norm.mean"])
 
 
 def test_found__dictionary_without_end__ends() -> None:

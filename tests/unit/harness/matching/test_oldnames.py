@@ -7,6 +7,7 @@ import collections.abc
 import importlib
 import sys
 import types
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,8 @@ def test_bring_back__libraries_that_are_here__have_their_old_names(monkeypatch: 
     torch = type(sys)("torch")
     torch.__path__ = []  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch", torch)
+    later: dict[str, Any] = {}
+    monkeypatch.setattr(standins, "after_import", later.__setitem__)
 
     oldnames.bring_back()
 
@@ -44,6 +47,9 @@ def test_bring_back__libraries_that_are_here__have_their_old_names(monkeypatch: 
     for name in set(vars(collections)) - before:
         delattr(collections, name)
     del sys.modules["torch._six"]
+    numpy = types.SimpleNamespace(float64=float, bool=1)
+    later["numpy"](numpy)  # at once where it is there, else when it is imported
+    assert (numpy.int, numpy.float_, numpy.bool) == (int, float, 1)
 
 
 def test_with_tuples__parts_that_answer_with_mappings__answer_as_they_did() -> None:
