@@ -18,19 +18,34 @@ KEPT = 40
 """Runs that are remembered of each machine and interpreter."""
 
 
+def known(root: Path, key: str) -> float:
+    """Return the usual best pace in microseconds as far as it is known, 0 where nothing is."""
+    paces = _read(root / "paces.json").get(key, [])
+    return _usual(paces) if paces else 0.0
+
+
+def key_of(machine: Mapping[str, Any], python: str) -> str:
+    """Return what paces are remembered by: the processor, and whose loop it was ("cpython 3.11")."""
+    return f"{machine.get('cpu', '')}, {machine.get('cores_available', '')} cores, {python}"[:200]
+
+
 def usual(root: Path, key: str, best_us: float) -> float:
     """Remember one run's best pace in ``root`` and return the usual best, in microseconds.
 
     What cannot be read is begun anew; what cannot be written is left: a figure does not hang on it.
     """
     path = root / "paces.json"
-    known = _read(path)
-    paces = [*known.get(key, []), best_us][-KEPT:]
+    before = _read(path)
+    paces = [*before.get(key, []), best_us][-KEPT:]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, json.dumps({**known, key: paces}) + "\n", durable=False)
+        write_atomic(path, json.dumps({**before, key: paces}) + "\n", durable=False)
     except (OSError, HostFull, HostPermission):
         pass
+    return _usual(paces)
+
+
+def _usual(paces: list[float]) -> float:
     return sorted(paces)[len(paces) // 4]
 
 

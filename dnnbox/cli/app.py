@@ -85,6 +85,14 @@ Processes = Annotated[
         help="Fresh processes that measure; more hear smaller changes. 0: 3, or 1 with --quick.",
     ),
 ]
+WaitQuiet = Annotated[
+    float,
+    typer.Option(
+        metavar="S",
+        min=0,
+        help="Measure only while the machine is at its usual pace: each process may wait so many seconds for it.",
+    ),
+]
 DropCache = Annotated[
     bool, typer.Option("--drop-cache", help="Cold starts read the model and its packages from the disk.")
 ]
@@ -185,7 +193,8 @@ def plan(
     refresh: Refresh = False, precision: Precision = "auto", batch: Batch = "1", threads: Threads = 0,
     variant: Variant = "", target: Targets = None, want: Wants = None, out: Out = None,
     memory: MemoryOption = "", cpus: Cpus = "",
-    shm_size: Shm = "", quick: Quick = False, processes: Processes = 0, drop_cache: DropCache = False,
+    shm_size: Shm = "", quick: Quick = False, processes: Processes = 0, wait_quiet: WaitQuiet = 0.0,
+    drop_cache: DropCache = False,
     profile: Profile = None, allow: Allow = None, allow_weaker: AllowWeaker = False, base_image: BaseImage = "",
     runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None,
@@ -227,7 +236,8 @@ def run(
     variant: Variant = "", threads: Threads = 0, target: Targets = None, want: Wants = None,
     provenance: Provenance = "", out: Out = None,
     seed: Seed = 0, timeout: Timeout = 1800.0, memory: MemoryOption = "", cpus: Cpus = "", shm_size: Shm = "",
-    quick: Quick = False, processes: Processes = 0, drop_cache: DropCache = False, profile: Profile = None,
+    quick: Quick = False, processes: Processes = 0, wait_quiet: WaitQuiet = 0.0, drop_cache: DropCache = False,
+    profile: Profile = None,
     allow: Allow = None, allow_weaker: AllowWeaker = False, base_image: BaseImage = "", runtime: Runtime = "",
     dataset: Dataset = None, metrics: Metrics = None, reference: Reference = "", train_check: TrainCheck = False,
     contract: ContractOption = None, sizes: Sizes = None, endpoint: Endpoint = "",

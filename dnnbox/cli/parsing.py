@@ -51,6 +51,7 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
         cpus=values["cpus"],
         quick=values["quick"],
         processes=values.get("processes", 0),
+        wait_quiet_s=values.get("wait_quiet", 0.0),
         drop_cache=values.get("drop_cache", False),
         profile=values.get("profile"),
         allow=risks(values.get("allow")),

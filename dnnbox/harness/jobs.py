@@ -14,6 +14,7 @@ from .arrays import Array, write_npy
 from .failures import Failure
 from .noise import NoiseLog
 from .protocol import ARRAYS, ARTIFACTS, ArrayRecord, Check, MeasurePlan, Samples
+from .quiet import Quiet
 from .session import Context, Named, Session
 
 KEPT_ARRAY_BYTES = 64 << 20
@@ -145,15 +146,16 @@ def time_stages(session: Session, stages: Sequence[measure.Stage], start: Any, p
     gc.freeze()
     gc.disable()
     try:
+        quiet = Quiet(plan.quiet_seconds, plan.usual_pace_ns)
         context.stage = "warmup"
-        warm = measure.warm_up(stages, start, plan, time.perf_counter_ns, _shower(context, "warmup"))
+        warm = measure.warm_up(stages, start, plan, time.perf_counter_ns, _shower(context, "warmup"), quiet)
         context.stage = "measure"
         noise = NoiseLog()
-        timing = measure.sample(stages, start, plan, time.perf_counter_ns, noise, _shower(context, "measure"))
+        timing = measure.sample(stages, start, plan, time.perf_counter_ns, noise, _shower(context, "measure"), quiet)
     finally:
         gc.enable()
     context.fields["samples"] = _keep_samples(context, timing, warm, items)
-    context.fields["noise"] = noise.record()
+    context.fields["noise"] = dict(noise.record(), **quiet.record())
 
 
 def _decodes(session: Session) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 from . import stats
 from .noise import NoiseLog
 from .protocol import MeasurePlan
+from .quiet import Quiet
 
 WINDOW_NS = 250 * 10**6
 SAMPLE_LIMIT = 10**6
@@ -63,16 +64,17 @@ def run_once(functions: Sequence[Callable[[Any], Any]], value: Any, stamps: List
         position += 1
 
 
-def warm_up(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, show: Show) -> WarmUp:
+def warm_up(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, show: Show, quiet: Quiet) -> WarmUp:
     """Run windows until three medians agree or the plan's time is over; at least one iteration."""
     functions = [function for _, function in stages]
     stamps = [0] * (len(functions) + 1)
-    began = now()
-    deadline = began + int(plan.warmup_max_seconds * 1e9)
+    began = now() - quiet.lost_ns
     medians: List[float] = []
     total = 0
     while True:
         durations: List[float] = []
+        quiet.wait()
+        deadline = began + int(plan.warmup_max_seconds * 1e9) + quiet.lost_ns
         opened = now()
         while True:
             run_once(functions, start, stamps, now)
@@ -80,32 +82,43 @@ def warm_up(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, 
             if stamps[-1] >= deadline or _is_full(len(durations), stamps[-1] - opened, plan):
                 break
         total += len(durations)
+        if quiet.repeats(opened):
+            continue
         medians.append(stats.median(durations))
         show(total, 0, "%.3f ms" % (medians[-1] / 1e6))
         if stats.is_settled(medians):
-            return WarmUp(total, now() - began, True, medians)
+            return WarmUp(total, now() - began - quiet.lost_ns, True, medians)
         if now() >= deadline:
-            return WarmUp(total, now() - began, False, medians)
+            return WarmUp(total, now() - began - quiet.lost_ns, False, medians)
 
 
 def _is_full(iterations: int, elapsed_ns: int, plan: MeasurePlan) -> bool:
     return iterations >= plan.window_iterations and elapsed_ns >= WINDOW_NS
 
 
-def sample(stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, noise: NoiseLog, show: Show) -> Timing:
-    """Time iterations until the plan is met or its cap is reached; the cap wins over the minimum counts."""
+def sample(
+    stages: Sequence[Stage], start: Any, plan: MeasurePlan, now: Clock, noise: NoiseLog, show: Show, quiet: Quiet
+) -> Timing:
+    """Time iterations until the plan is met or its cap is reached; the cap wins over the minimum counts.
+
+    Time that is lost to waiting for a quiet machine, or to windows that are taken again for it, does not count.
+    """
     recorder = _Recorder([name for name, _ in stages])
     functions = [function for _, function in stages]
-    began = now()
-    deadline = began + int(plan.max_seconds * 1e9)
+    began = now() - quiet.lost_ns
     checked = 0
     while True:
-        noise.start_window()
-        rows = recorder.n
+        noise.start_window(quiet.wait())
+        rows, opened = recorder.n, now()
+        deadline = began + quiet.lost_ns + int(plan.max_seconds * 1e9)
         last = _window(functions, start, recorder, now, deadline, plan)
         noise.end_window(recorder.n - rows)
+        elapsed_s = (last - began - quiet.lost_ns) / 1e9
         _relieve_gc()
-        elapsed_s = (last - began) / 1e9
+        if quiet.repeats(opened):
+            recorder.n = rows
+            noise.forget_window()
+            continue
         show(recorder.n, plan.min_iterations, "%.1f s of at most %.0f s" % (elapsed_s, plan.max_seconds))
         if _minimum_met(recorder.n, elapsed_s, plan) and recorder.n >= checked * GROWTH:
             checked = recorder.n

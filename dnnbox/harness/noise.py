@@ -143,8 +143,9 @@ class NoiseLog:
         self._pace = pace_ns()
         self._first = self._last = snapshot()
 
-    def start_window(self) -> None:
-        """Take the counters just before a window."""
+    def start_window(self, pace: int = 0) -> None:
+        """Take the counters just before a window; ``pace``: what the loop took just now, where that is known."""
+        self._pace = pace or self._pace
         self._last = snapshot()
 
     def end_window(self, iterations: int) -> None:
@@ -154,6 +155,10 @@ class NoiseLog:
         before, self._pace = self._pace, pace_ns()
         delta["pace_ns"] = max(before, self._pace)
         self.windows.append(delta)
+
+    def forget_window(self) -> None:
+        """Leave out the last window: it is taken again."""
+        self.windows.pop()
 
     def record(self) -> Dict[str, Any]:
         """Return the totals over the windows (None where unknown), the load average and the windows themselves."""

@@ -80,6 +80,8 @@ class MeasurePlan:
     ci_half_width: float = 0.01
     warmup_max_seconds: float = 30.0
     window_iterations: int = 10  # at least, and at least a quarter of a second
+    quiet_seconds: float = 0.0  # may be lost in each process to waiting for the machine's usual pace
+    usual_pace_ns: int = 0  # that pace as the host knows it (harness/noise.pace_ns); 0: what is seen here
     energy_seconds: float = 0.0  # so long the memory job calls the model while the host reads its power counters
 
 

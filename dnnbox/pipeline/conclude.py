@@ -80,8 +80,7 @@ def with_usual_pace(stats: Stats, execution: Execution) -> Stats:
     if not pace:
         return stats
     machine = next((o.result.machine for o in execution.outcomes if o.result and o.result.machine), {})
-    key = f"{machine.get('cpu', '')}, {machine.get('cores_available', '')} cores, {pace['python']}"[:200]
-    usual_us = paces.usual(Store.default().root, key, pace["best_us"])
+    usual_us = paces.usual(Store.default().root, paces.key_of(machine, pace["python"]), pace["best_us"])
     return replace(stats, noise={**stats.noise, "pace": {**pace, "usual_us": usual_us}})
 
 

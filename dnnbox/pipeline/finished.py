@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,11 @@ class Kept:
 
 
 def question(request: RunRequest, inside: str) -> str:
-    """Return the digest of a request and of ``inside``, what names the environment that it runs in."""
+    """Return the digest of a request and of ``inside``, what names the environment that it runs in.
+
+    What the host knows of the machine's pace at that time is no part of the question.
+    """
+    request = replace(request, plan=replace(request.plan, usual_pace_ns=0))
     text = json.dumps(encode(request), sort_keys=True)
     return hashlib.sha256(f"{inside}\n{text}".encode()).hexdigest()
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dnnbox import boxes, reports, results
+from dnnbox import boxes, paces, reports, results
 from dnnbox.boxes.base import Box
 from dnnbox.errors import BadOutput, DnnboxError, OutOfMemory, RunFailed, TimedOut, Unsupported, VramOutOfMemory
 from dnnbox.events import Progress
@@ -25,6 +25,7 @@ from dnnbox.records.environment import Attempt, Limits, Lock
 from dnnbox.records.evaluation import Agreement
 from dnnbox.records.plan import InputChoice
 from dnnbox.records.run import RunOutcome
+from dnnbox.store import Store
 
 TRACE = "logs/profile-trace.json"
 
@@ -99,7 +100,7 @@ class Jobs:
             first = self._job("infer", request, settle=self._verified)
             further.hold_against_stated(self, first)
             self.execution.verified = True
-        request = _without_guessing(request, first)
+        request = self._waiting(_without_guessing(request, first), first)
         cold, warm = planning.process_counts(self.prepared.options)
         with self.experiment.stage("cold"):
             for number in range(cold):
@@ -117,6 +118,15 @@ class Jobs:
             self._job("memory", further.with_contract(self, request))
         self._profile(request)
         further.run(self, request)
+
+    def _waiting(self, request: RunRequest, first: RunOutcome) -> RunRequest:
+        """Return the request with what measuring may lose to waiting for the machine's usual pace, as it is known."""
+        seconds = self.prepared.options.wait_quiet_s
+        if not seconds or first.result is None:
+            return request
+        python = "cpython " + ".".join(first.result.python.split(".")[:2])
+        usual_us = paces.known(Store.default().root, paces.key_of(first.result.machine, python))
+        return replace(request, plan=replace(request.plan, quiet_seconds=seconds, usual_pace_ns=round(1e3 * usual_us)))
 
     def further(self, job: str, request: RunRequest, text: str = "") -> RunOutcome:
         """Run one job that the user asked for beyond the measuring; see :mod:`dnnbox.pipeline.further`."""

@@ -121,6 +121,7 @@ def _measure_text(options: RunOptions) -> str:
     return (
         f"{cold + warm} {starts}, {warm} warm process{'es' if warm > 1 else ''} of at least {plan.min_seconds:g} s "
         f"and {plan.min_iterations} inferences, memory {'and a profile ' if options.wants_profile else ''}apart"
+        + (f"; each waits at most {options.wait_quiet_s:g} s for a quiet machine" if options.wait_quiet_s else "")
     )
 
 

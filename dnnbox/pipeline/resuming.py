@@ -113,6 +113,7 @@ def agreement(prepared: Prepared) -> dict[str, str]:
         "quick": options.quick, "profile": options.profile, "memory": options.memory_bytes, "cpus": options.cpus,
         **({"drop_cache": True} if options.drop_cache else {}),
         **({"processes": options.processes} if options.processes else {}),
+        **({"wait_quiet": options.wait_quiet_s} if options.wait_quiet_s else {}),
         "runtime": prepared.dependencies.runtime, "options": codec.to_json(prepared.dependencies.options),
     }  # fmt: skip
     return {

@@ -46,6 +46,7 @@ class RunOptions:
     cpus: str = ""
     quick: bool = False
     processes: int = 0  # fresh processes that measure; 0: three, one with ``quick``
+    wait_quiet_s: float = 0.0  # what each measuring process may lose to waiting for the machine's usual pace
     drop_cache: bool = False  # before each fresh process the kernel is asked to forget the model's files
     profile: bool | None = None  # None: yes, but not with ``quick``
     allow: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 from dnnbox.reports import numbers, words
 from dnnbox.reports.blocks import Block, Cell, Column, Status, Table, Words
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, data, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, data, say, sentences
 
 
 def noise_panel(outputs: Outputs) -> tuple[Block, ...]:
@@ -29,9 +29,22 @@ def noise_panel(outputs: Outputs) -> tuple[Block, ...]:
     rows = tuple(_noise_row(check) for check in checks)
     columns = (Column("Check"), Column("Result"), Column("Found", numeric=True), Column("Limit", numeric=True))
     reasons = [data(f"{words.sentence_case(str(reason))}.") for reason in facts.get("reasons", [])]
-    note = sentences(*reasons) if outputs.stats.quality != "quiet" else NOTHING
+    note = sentences(*(reasons if outputs.stats.quality != "quiet" else []), waited(outputs))
     table = Table("Noise", columns, rows, say("{title}", title=titles[outputs.stats.quality]), measured, note, kind="")
     return (table,) if rows else (Words((note,), table.title),)
+
+
+def waited(outputs: Outputs) -> Prose:
+    """Return what was waited for a quiet machine, which is what the figures then stand for."""
+    found = outputs.stats.noise.get("waited")
+    if not isinstance(found, Mapping):
+        return NOTHING
+    return say(
+        "Inferences were timed only while the machine was at its usual speed: {time} went to waiting, and "
+        "{windows} of inferences had to be taken again.",
+        time=numbers.duration(1e3 * float(found.get("seconds") or 0.0)),
+        windows=numbers.counted(int(found.get("repeated_windows") or 0), "window"),
+    )
 
 
 def _noise_row(check: Mapping[str, Any]) -> tuple[Cell, ...]:

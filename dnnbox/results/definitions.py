@@ -59,7 +59,7 @@ def of(
         "quality": "quiet: no check of the noise table failed; contended: something else used the machine; unstable: "
         "the figures did not settle or the processes differ",
     }
-    found |= _generation(stats) | _energy(stats)
+    found |= _generation(stats) | _energy(stats) | _waited(stats)
     if stats.warm.device_ms.n:
         found["warm.device_ms"] = (
             "the forward pass between two events on the device, by its own clock; the device is waited for once, after "
@@ -82,6 +82,15 @@ def _page_cache(stats: Stats) -> str:
 def _window_text(stats: Stats) -> str:
     ahead = any(point.synchronised == "each window" for point in stats.throughput)
     return "; the model alone, the device waited for once a window and not after each call" if ahead else ""
+
+
+def _waited(stats: Stats) -> dict[str, str]:
+    if not stats.noise.get("waited"):
+        return {}
+    return {
+        "noise.waited": "time that the measuring processes lost to waiting until a fixed loop took as long as it "
+        "usually does here, and windows that were taken again because it did not; no latency had a say in it"
+    }
 
 
 def _generation(stats: Stats) -> dict[str, str]:

@@ -109,6 +109,7 @@ def judge(outcomes: Sequence[RunOutcome], processes: Sequence[ProcessSamples]) -
         "windows": {"n": count, "disturbed": disturbed},
         "processes": [_process(noise, windows) for noise, windows in zip(noises, paced, strict=True)],
         "pace": _pace(noises, paced),
+        **_lost(noises),
         "involuntary_switches": _total(noises, "involuntary_switches"),
         "wall_s": _wall_s(noises),
     }
@@ -126,6 +127,14 @@ def _pace(noises: Sequence[Counters], paced: Sequence[Sequence[pace.Window]]) ->
     paces = [us for windows in paced for us, _ in windows]
     pythons = sorted({str(noise.get("pace_python") or "") for noise in noises})
     return {"best_us": min(paces), "python": ", ".join(pythons)} if paces else {}
+
+
+def _lost(noises: Sequence[Counters]) -> dict[str, Any]:
+    """Return what was lost to waiting for the machine's usual pace; nothing where none was awaited."""
+    lost_ns, repeated = _total(noises, "lost_ns"), _total(noises, "repeated")
+    if lost_ns is None or repeated is None:
+        return {}
+    return {"waited": {"seconds": round(lost_ns / 1e9, 1), "repeated_windows": repeated}}
 
 
 def _spread(processes: Sequence[ProcessSamples]) -> float | None:

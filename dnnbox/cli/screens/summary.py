@@ -223,6 +223,9 @@ def _noise(stats: Stats) -> tuple[Cell, str]:
     checks = [check for check in _listed(stats.noise.get("checks")) if isinstance(check, Mapping)]
     bad = [visible(str(check.get("text", "")), 60) for check in checks if not check.get("ok")]
     counted = [f"{len(checks) - len(bad)} of {len(checks)} checks ok"] if checks else []
+    waited = stats.noise.get("waited")
+    if isinstance(waited, Mapping):
+        counted.append(f"{numbers.duration(1e3 * float(waited.get('seconds') or 0))} waited for quiet")
     said = bad or [visible(str(reason), 100) for reason in _listed(stats.noise.get("reasons"))]
     return Cell(stats.quality, _NOISE[stats.quality]), _dotted([*counted, *said[:2], _reason(stats, "quality")])
 

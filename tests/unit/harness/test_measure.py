@@ -11,6 +11,7 @@ import pytest
 from dnnbox.harness import measure
 from dnnbox.harness.noise import NoiseLog
 from dnnbox.harness.protocol import MeasurePlan
+from dnnbox.harness.quiet import Quiet
 
 MS = 10**6
 
@@ -22,6 +23,8 @@ class World:
         self.time = 0
         self.calls = 0
         self.costs = costs
+        self.noise = NoiseLog()
+        self.quiet = Quiet(0)
 
     def now(self) -> int:
         return self.time
@@ -39,13 +42,15 @@ class World:
         return act
 
     def warm_up(self, **plan: float) -> measure.WarmUp:
-        return measure.warm_up(self.stages(), None, MeasurePlan(**plan), self.now, quiet)  # type: ignore[arg-type]
+        made = MeasurePlan(**plan)  # type: ignore[arg-type]
+        return measure.warm_up(self.stages(), None, made, self.now, silent, self.quiet)
 
     def sample(self, **plan: float) -> measure.Timing:
-        return measure.sample(self.stages(), None, MeasurePlan(**plan), self.now, NoiseLog(), quiet)  # type: ignore[arg-type]
+        made = MeasurePlan(**plan)  # type: ignore[arg-type]
+        return measure.sample(self.stages(), None, made, self.now, self.noise, silent, self.quiet)
 
 
-def quiet(done: int, total: int, text: str) -> None:
+def silent(done: int, total: int, text: str) -> None:
     """Show nothing."""
 
 

@@ -1,0 +1,80 @@
+"""Windows only while the machine is as fast as it usually is: wait before one, take it again where it was not.
+
+Only a fixed loop is looked at, never a latency, so that what is kept is no choice among the figures.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Dict, List
+
+from .noise import pace_ns
+
+SLOW = 1.15
+"""The loop takes this many times as long beside a neighbour, and more; else it moves by some 5 % (results/pace.py)."""
+STEADY = 5
+"""Times in a row that the loop keeps its pace before a window begins."""
+PAUSE_S = 0.05
+AWAKE_NS = 20 * 10**6
+"""A processor that slept runs at half its pace for the first eight milliseconds."""
+
+
+class Quiet:
+    """Waits for the machine's usual pace, and says which windows were not at it, until ``seconds`` are lost in all.
+
+    ``usual_ns`` is the pace that the host knows from earlier runs; 0: the third best that is seen here, because the
+    very best is a rare boost. With ``seconds`` 0 nothing is looked at.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        usual_ns: int = 0,
+        pace: Callable[[], int] = pace_ns,
+        now: Callable[[], int] = time.perf_counter_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.lost_ns = 0
+        self.repeated = 0
+        self._limit_ns = int(seconds * 1e9)
+        self._usual_ns = usual_ns
+        self._best: List[int] = []
+        self._pace, self._now, self._sleep = pace, now, sleep
+
+    def wait(self) -> int:
+        """Return the machine's pace in nanoseconds when it keeps the usual one; 0 where none was awaited."""
+        start = self._now()
+        pace = 0
+        while self.lost_ns + self._now() - start < self._limit_ns:
+            pace = self._steady()
+            if pace:
+                break
+            self._sleep(PAUSE_S)
+            self._wake()
+        self.lost_ns += self._now() - start if self._limit_ns else 0
+        return pace
+
+    def repeats(self, since_ns: int) -> bool:
+        """Say whether the window that began then is to be taken again: its time is lost."""
+        if self.lost_ns >= self._limit_ns or self._is_usual(self._pace()):
+            return False
+        self.lost_ns += self._now() - since_ns
+        self.repeated += 1
+        return True
+
+    def record(self) -> Dict[str, float]:
+        """Return what was lost, for the record of the noise; empty where nothing was awaited."""
+        return {"lost_ns": self.lost_ns, "repeated": self.repeated} if self._limit_ns else {}
+
+    def _steady(self) -> int:
+        paces = [self._pace() for _ in range(STEADY)]
+        return max(paces) if all([self._is_usual(pace) for pace in paces]) else 0
+
+    def _is_usual(self, pace: int) -> bool:
+        self._best = sorted([*self._best, pace])[:3]
+        return pace <= SLOW * (self._usual_ns or self._best[-1])
+
+    def _wake(self) -> None:
+        end = self._now() + AWAKE_NS
+        while self._now() < end:
+            self._pace()
