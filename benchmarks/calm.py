@@ -54,6 +54,16 @@ class Calm:
             return all(self.is_calm([awake_pace_ns()]) for _ in range(CALMS))
 
 
+def calmest() -> int:
+    """Return the processor where the loop is the fastest over a fifth of a second each."""
+    return min(sorted(os.sched_getaffinity(0)), key=_median_pace_ns)
+
+
+def _median_pace_ns(cpu: int) -> float:
+    with on_processor(cpu):
+        return statistics.median(awake_pace_ns() for _ in range(CALMS))
+
+
 @contextmanager
 def on_processor(cpu: int) -> Iterator[None]:
     """Run the block, and what it starts, on one processor."""

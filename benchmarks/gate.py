@@ -5,9 +5,9 @@
 Every run is real: the harness measures a chain of matrix products in ONNX Runtime, in a sandboxed box and in five
 fresh processes, as `dnnbox run --processes 5` does, with less time per process. `noisy` starts busy loops beside it, as
 many as there are processors, for a random half of the runs. The slower model has 22 layers where the other has 20,
-taken in turns. `quiet` waits for a quiet processor: a process starts on one where a fixed loop is about as fast as it
-was at the start (as with `--cpus`), and one that dnnbox itself calls contended or unstable, or whose windows were not
-at that pace, is repeated. Its latencies have no say in that. `--keep` writes each process that counts to a file, its
+taken in turns. `quiet` waits for a quiet machine as `dnnbox run --wait-quiet 120` does, on the processor that is the
+quieter one (as with `--cpus`); a process that dnnbox itself calls contended or unstable, or that lost all its seconds,
+is repeated. Its latencies have no say in that. `--keep` writes each process that counts to a file, its
 samples beside it, from which a later call goes on. Wanted: of 50 comparisons of equals at most 1 called a regression;
 of 50 with the slower one at least 48. Writes benchmarks/results/gate.json, and what the statistics were made of to
 tests/unit/handoff/recorded.json with --record. `recorded` measures nothing: it judges those runs again, the neighbours
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 
-from benchmarks.calm import Calm  # noqa: E402
+from benchmarks.calm import calmest  # noqa: E402
 from dnnbox import boxes, codec, paces, results  # noqa: E402
 from dnnbox.handoff.experiments import Opened  # noqa: E402
 from dnnbox.handoff.gating import gate  # noqa: E402
@@ -53,6 +53,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "gate.json"
 RECORDED = ROOT / "tests" / "unit" / "handoff" / "recorded.json"
 PLAN = MeasurePlan(min_seconds=0.6, max_seconds=3.0, ci_half_width=0.05, warmup_max_seconds=3.0)
 PROCESSES = 5
+WAIT_QUIET_S = 120.0
 TRIES = 60
 LAYERS = {"base": 20, "slower": 22}
 
@@ -83,14 +84,16 @@ class Bench:
         """Return one experiment's figures."""
         return self.told(name, [self.process(name) for _ in range(PROCESSES)])
 
-    def process(self, name: str, cpus: str = "") -> RunOutcome:
-        """Return what one fresh process measured, on all processors or on these."""
+    def process(self, name: str, cpus: str = "", wait_s: float = 0.0) -> RunOutcome:
+        """Return what one fresh process measured, on all processors or on these; it waits for the usual pace."""
+        usual_ns = round(1e3 * paces.known(self.folder, "here"))
+        plan = replace(PLAN, quiet_seconds=wait_s, usual_pace_ns=usual_ns)
         model = self.folder / f"chain{LAYERS[name]}.onnx"
         mounts = [Mount(str(model), f"/dnnbox/checkpoint/{model.name}")]
         self.count += 1
         with boxes.open_venv(self.python, mounts, Limits(memory_bytes=2 << 30, cpus=cpus)) as box:
-            request = RunRequest("measure", "onnxruntime", box.path(model), threads=1, plan=PLAN)
-            outcome = box.run(request, self.folder / f"job{self.count}", timeout_s=60)
+            request = RunRequest("measure", "onnxruntime", box.path(model), threads=1, plan=plan)
+            outcome = box.run(request, self.folder / f"job{self.count}", timeout_s=60 + wait_s)
         if outcome.result is None or outcome.result.error is not None:
             raise SystemExit(f"the run failed: {outcome.stderr_tail[-400:]} {outcome.result and outcome.result.error}")
         return outcome
@@ -151,14 +154,16 @@ def quiet(bench: Bench, runs: int, keep: Path | None) -> dict[str, Any]:
     """Compare equals, and the slower model with the other, measured in turns."""
     base, slower = [], []
     waiting = Waiting(bench, Kept(keep))
+    waiting.measure("base")  # the machine's usual pace is known from here on
     for number in range(1, runs + 1):
         base.append(waiting.measure("base"))
         slower.append(waiting.measure("slower"))
-        told = f"{number} of {runs} pairs, {waiting.repeated} processes repeated, {waiting.calm.waited_s:.0f} s waited"
+        told = f"{number} of {runs} pairs, {waiting.repeated} processes repeated, {waiting.waited_s:.0f} s waited"
         print(told, file=sys.stderr, flush=True)
     equals = judged(list(itertools.pairwise(base)))
     return {"equals": equals, "slower": judged(list(zip(base, slower, strict=True))), **facts(base),
-            "repeated_processes": waiting.repeated, "waited_seconds": round(waiting.calm.waited_s, 1), "recorded": {
+            "repeated_processes": waiting.repeated, "waited_seconds": round(waiting.waited_s, 1),
+            "repeated_windows": waiting.windows, "recorded": {
         "base": [recorded(each) for each in base], "slower": [recorded(each) for each in slower],
     }}  # fmt: skip
 
@@ -184,11 +189,11 @@ def read(run: dict[str, Any], number: int) -> Opened:
 
 
 class Waiting:
-    """Measures on a quiet machine only. Of a process, its pace and dnnbox's own verdict are looked at, no latency."""
+    """Measures on a quiet machine only. Of a process, dnnbox's own verdict is looked at, no latency."""
 
     def __init__(self, bench: Bench, kept: Kept) -> None:
         self.bench, self.kept, self.repeated = bench, kept, 0
-        self.calm = Calm()
+        self.waited_s, self.windows = 0.0, 0
 
     def measure(self, name: str) -> Opened:
         """Return one experiment's figures."""
@@ -199,7 +204,7 @@ class Waiting:
             if self._was_quiet(name, known):
                 return known
         for _ in range(TRIES):
-            outcome = self.bench.process(name, str(self.calm.wait()))
+            outcome = self.bench.process(name, str(calmest()), WAIT_QUIET_S)
             if self._was_quiet(name, outcome):
                 self.kept.add(name, outcome)
                 return outcome
@@ -208,12 +213,10 @@ class Waiting:
 
     def _was_quiet(self, name: str, outcome: RunOutcome) -> bool:
         stats = opened(name, 0, [outcome]).outputs.stats
-        return stats.quality == "quiet" and self.calm.is_calm([1000 * us for us in paces_us(stats)])
-
-
-def paces_us(stats: Stats) -> list[float]:
-    """Return the pace at which each window was measured."""
-    return [us for process in stats.noise["processes"] for us, _ in process["pace"]]
+        waited = stats.noise["waited"]
+        self.waited_s += waited["seconds"]
+        self.windows += waited["repeated_windows"]
+        return stats.quality == "quiet" and waited["seconds"] < WAIT_QUIET_S
 
 
 class Kept:

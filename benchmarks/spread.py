@@ -1,12 +1,12 @@
 """Is the p50 of the same experiment the same again? Five whole `dnnbox run`s of one model, one after the other.
 
-    .venv/bin/python benchmarks/spread.py [--runs N] [--threads N]
+    .venv/bin/python benchmarks/spread.py [--runs N] [--threads N] [--processes N] [--wait-quiet S]
 
-The small ONNX chain of benchmarks/fidelity.py, in a venv box, by the full protocol without profile and sizes, each
-run on a processor that keeps its pace (benchmarks/calm.py). A run that dnnbox itself does not call quiet, or with more
-than a tenth of its windows at another pace, is repeated, and told. Wanted on a quiet machine: the largest p50 at most
-3 % above the smallest; beside it the same at equal pace, each p50 divided by the run's own mean of the fixed loop that
-is timed beside every window. Prints a table, writes benchmarks/results/spread.json.
+The small ONNX chain of benchmarks/fidelity.py, in a venv box, by the full protocol without profile and sizes, on the
+processor that is the quieter one just before, with `--wait-quiet` (300 s in each process, 0 for none): a host with
+neighbours is quiet for seconds only. A run that dnnbox itself does not call quiet is repeated, and told. Wanted: the
+largest p50 at most 3 % above the smallest; beside it the same at equal pace, each p50 divided by the run's own mean of
+the fixed loop that is timed beside every window. Prints a table, writes benchmarks/results/spread.json.
 """
 
 from __future__ import annotations
@@ -25,23 +25,21 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.calm import Calm  # noqa: E402
+from benchmarks.calm import calmest  # noqa: E402
 from benchmarks.fidelity import MAKE, RESULTS, SIZES, foreign_share, stamp, start  # noqa: E402
 from tests.zoo import Zoo  # noqa: E402
 
 WANTED = 0.03
-AT_PACE = 0.9
 TRIES = 3
 """Times the runs asked for: then what there is counts."""
 
 
-def one(model: Path, workspace: Path, home: Path, threads: int, number: int, calm: Calm) -> dict[str, Any]:
+def one(model: Path, workspace: Path, home: Path, number: int, options: list[str]) -> dict[str, Any]:
     """Run the experiment once and return what its stats.json says."""
     busy = foreign_share(0.5)
-    cpu = calm.wait()
     out = workspace / f"run-{number}"
     argv = [sys.executable, "-m", "dnnbox", "run", str(model), "--box", "venv", "--yes", "--no-profile", "--no-sizes",
-            "--json", "--threads", str(threads), "--cpus", str(cpu), "--out", str(out)]  # fmt: skip
+            "--json", "--cpus", str(calmest()), "--out", str(out), *options]  # fmt: skip
     env = {**os.environ, "DNNBOX_HOME": str(home), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(argv, capture_output=True, text=True, cwd=workspace, env=env, check=False)
     if done.returncode:
@@ -49,15 +47,15 @@ def one(model: Path, workspace: Path, home: Path, threads: int, number: int, cal
     stats = json.loads((out / "outputs" / "stats.json").read_text(encoding="utf-8"))
     latency = stats["warm"]["latency_ms"]
     paces_us = [us for process in stats["noise"]["processes"] for us, _ in process["pace"]]
-    at_pace = sum(calm.is_calm([1000 * us]) for us in paces_us) / len(paces_us)
     return {"p50_ms": latency["p50"], "pace_us": statistics.geometric_mean(paces_us), "ci95": latency["ci95"],
-            "n": latency["n"], "quality": stats["quality"], "at_usual_pace_share": at_pace,
+            "n": latency["n"], "quality": stats["quality"], "reasons": stats["noise"]["reasons"],
+            "waited": stats["noise"].get("waited"), "usual_pace_us": stats["noise"]["pace"].get("usual_us"),
             "per_process_p50_ms": stats["warm"]["per_process_p50_ms"], "busy_before": busy}  # fmt: skip
 
 
-def is_quiet(run: dict[str, Any]) -> bool:
-    """Say whether dnnbox itself calls the run quiet, and its windows were at the machine's usual pace."""
-    return bool(run["quality"] == "quiet" and run["at_usual_pace_share"] >= AT_PACE)
+def quiet_of(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs that dnnbox itself calls quiet."""
+    return [run for run in runs if run["quality"] == "quiet"]
 
 
 def spread_of(values: list[float]) -> float:
@@ -70,6 +68,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=3)
+    parser.add_argument("--wait-quiet", type=float, default=300)
     arguments = parser.parse_args()
     zoo = Zoo()
     home = ROOT / ".cache" / "test-home"
@@ -79,15 +79,15 @@ def main() -> None:
     try:
         rows, layers = SIZES["small"]
         start([str(zoo.python), "-c", MAKE, str(workspace), "small", str(rows), str(layers)])
-        calm = Calm()
-        while sum(map(is_quiet, runs)) < arguments.runs and len(runs) < TRIES * arguments.runs:
-            runs.append(one(workspace / "small.onnx", workspace, home, arguments.threads, len(runs), calm))
-            last = runs[-1]
+        options = [f"--threads={arguments.threads}", f"--processes={arguments.processes}",
+                   f"--wait-quiet={arguments.wait_quiet}"]  # fmt: skip
+        while len(quiet_of(runs)) < arguments.runs and len(runs) < TRIES * arguments.runs:
+            runs.append(last := one(workspace / "small.onnx", workspace, home, len(runs), options))
             print(f"{len(runs)}  p50 {last['p50_ms']:.4f} ms  pace {last['pace_us']:.1f} us  {last['quality']:<10} "
-                  f"n {last['n']}", flush=True)  # fmt: skip
+                  f"n {last['n']}  waited {last['waited']}", flush=True)  # fmt: skip
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
-    quiet = [run for run in runs if is_quiet(run)]
+    quiet = quiet_of(runs)
     counted = quiet if len(quiet) >= arguments.runs else runs
     spread = spread_of([run["p50_ms"] for run in counted])
     paced = spread_of([run["p50_ms"] / run["pace_us"] for run in counted])
@@ -96,6 +96,8 @@ def main() -> None:
     record = {
         **stamp(),
         "threads": arguments.threads,
+        "processes": arguments.processes,
+        "wait_quiet_s": arguments.wait_quiet,
         "spread_share": round(spread, 6),
         "spread_at_equal_pace_share": round(paced, 6),
         "all_quiet": counted is quiet,

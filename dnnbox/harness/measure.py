@@ -112,10 +112,10 @@ def sample(
         rows, opened = recorder.n, now()
         deadline = began + quiet.lost_ns + int(plan.max_seconds * 1e9)
         last = _window(functions, start, recorder, now, deadline, plan)
-        noise.end_window(recorder.n - rows)
+        foreign = noise.end_window(recorder.n - rows)
         elapsed_s = (last - began - quiet.lost_ns) / 1e9
         _relieve_gc()
-        if quiet.repeats(opened):
+        if quiet.repeats(opened, foreign):
             recorder.n = rows
             noise.forget_window()
             continue

@@ -148,13 +148,14 @@ class NoiseLog:
         self._pace = pace or self._pace
         self._last = snapshot()
 
-    def end_window(self, iterations: int) -> None:
-        """Keep what was counted since :meth:`start_window`."""
+    def end_window(self, iterations: int) -> float:
+        """Keep what was counted since :meth:`start_window`; return which share of the CPUs others used, as known."""
         delta = difference(self._last, snapshot())
         delta["iterations"] = iterations
         before, self._pace = self._pace, pace_ns()
         delta["pace_ns"] = max(before, self._pace)
         self.windows.append(delta)
+        return (delta["foreign_us"] or 0) * 1e3 / max(1, delta["wall_ns"] or 0) / _cpu_count()
 
     def forget_window(self) -> None:
         """Leave out the last window: it is taken again."""
@@ -169,11 +170,16 @@ class NoiseLog:
         if totals["foreign_us"] is not None:  # of all windows at once: the kernel counts in ticks of 10 ms
             totals["foreign_us"] = max(0, totals["busy_us"] - totals["cpu_ns"] // 1000)
         totals["pace_python"] = "%s %d.%d" % ((sys.implementation.name,) + sys.version_info[:2])
-        totals["cpus"] = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        totals["cpus"] = _cpu_count()
         totals["load_1m"] = [self._load_before, load_average()]
         totals["window_count"] = len(self.windows)
         totals["windows"] = self.windows[:KEPT_WINDOWS]
         return totals
+
+
+def _cpu_count() -> int:
+    """Return how many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_average() -> Optional[float]:

@@ -1,6 +1,7 @@
 """Windows only while the machine is as fast as it usually is: wait before one, take it again where it was not.
 
-Only a fixed loop is looked at, never a latency, so that what is kept is no choice among the figures.
+Only a fixed loop is looked at, and what others used of the CPUs, never a latency: what is kept is no choice among the
+figures.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from .noise import pace_ns
 
 SLOW = 1.15
 """The loop takes this many times as long beside a neighbour, and more; else it moves by some 5 % (results/pace.py)."""
+FOREIGN = 0.15
+"""Others had so much of the CPUs in a window: it would be called disturbed (results/noise.py)."""
 STEADY = 5
 """Times in a row that the loop keeps its pace before a window begins."""
 PAUSE_S = 0.05
@@ -20,7 +23,7 @@ AWAKE_NS = 20 * 10**6
 
 
 class Quiet:
-    """Waits for the machine's usual pace, and says which windows were not at it, until ``seconds`` are lost in all.
+    """Waits for the machine's usual pace, and says which windows were not so, until ``seconds`` are lost in all.
 
     ``usual_ns`` is the pace that the host knows from earlier runs; 0: the third best that is seen here, because the
     very best is a rare boost. With ``seconds`` 0 nothing is looked at.
@@ -54,9 +57,12 @@ class Quiet:
         self.lost_ns += self._now() - start if self._limit_ns else 0
         return pace
 
-    def repeats(self, since_ns: int) -> bool:
-        """Say whether the window that began then is to be taken again: its time is lost."""
-        if self.lost_ns >= self._limit_ns or self._is_usual(self._pace()):
+    def repeats(self, since_ns: int, foreign: float = 0.0) -> bool:
+        """Say whether the window that began then is to be taken again: its time is lost.
+
+        ``foreign`` is the share of the CPUs that others used in it.
+        """
+        if self.lost_ns >= self._limit_ns or (self._is_usual(self._pace()) and foreign <= FOREIGN):
             return False
         self.lost_ns += self._now() - since_ns
         self.repeated += 1

@@ -82,8 +82,16 @@ def test_quiet__nothing_may_be_lost__nothing_is_looked_at() -> None:
     assert (quiet.wait(), quiet.repeats(0), quiet.record(), machine.time) == (0, False, {}, 0)
 
 
+class Alone(NoiseLog):
+    """A process that nobody disturbs: the machine that runs the tests has no say."""
+
+    def end_window(self, iterations: int) -> float:
+        super().end_window(iterations)
+        return 0.0
+
+
 def sampled(machine: Machine, quiet: Quiet, **plan: float) -> tuple[measure.Timing, NoiseLog]:
-    noise = NoiseLog()
+    noise = Alone()
     made = MeasurePlan(**plan)  # type: ignore[arg-type]
     stages = [("model", machine.model)]
     return measure.sample(stages, None, made, machine.now, noise, lambda *_: None, quiet), noise
@@ -129,3 +137,12 @@ def test_sample__model_without_neighbours__same_samples(seconds: float) -> None:
     machine = Machine((0, USUAL_NS))
     timing, _ = sampled(machine, machine.quiet(seconds), min_seconds=2)
     assert list(timing.samples[0::2]) == list(repeat(5 * MS, timing.n))
+
+
+def test_repeats__others_used_the_cpus__although_the_pace_is_usual() -> None:
+    machine = Machine((0, USUAL_NS))
+    quiet = machine.quiet(10)
+    machine.time = 300 * MS
+    assert not quiet.repeats(50 * MS, foreign=0.1)
+    assert quiet.repeats(50 * MS, foreign=0.4)
+    assert quiet.lost_ns >= 250 * MS
