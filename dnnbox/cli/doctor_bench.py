@@ -140,7 +140,7 @@ def _checks(found: Bench, stats: Stats) -> Iterable[FitCheck]:
 def _quiet(found: Bench) -> FitCheck:
     if found.quality == "quiet":
         return FitCheck("Quiet", "ok", f"nothing disturbed {numbers.counted(found.processes, 'process', 'processes')}")
-    fix = "stop other work; until then results are marked contended or unstable"
+    fix = "stop other work, or measure between it: `dnnbox run … --wait-quiet 120`"
     return FitCheck("Quiet", "warning", f"{found.quality}: {'; '.join(found.reasons[:3])}", fix)
 
 

@@ -34,9 +34,8 @@ def _lines(gate: Gate, look: Look) -> Iterator[str]:
     verdict = words.partition(" ")[0]
     yield f"{look.paint(verdict, _STYLES[verdict])}{look.fold(words[len(verdict) :])}  exit {gate.code}"
     if gate.code == 4:
-        yield from grid(
-            look, (6, 0), [("Next", "run again on a quiet machine, or with more processes: --processes 7")], 2
-        )
+        way_out = "run again in quiet moments, in more processes: --wait-quiet 120 --processes 7"
+        yield from grid(look, (6, 0), [("Next", way_out)], 2)
 
 
 def _rule(each: Rule, look: Look) -> Iterator[str]:
