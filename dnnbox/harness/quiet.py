@@ -7,12 +7,13 @@ figures.
 from __future__ import annotations
 
 import time
+from bisect import insort
 from typing import Callable, Dict, List
 
 from .noise import pace_ns
 
-SLOW = 1.15
-"""The loop takes this many times as long beside a neighbour, and more; else it moves by some 5 % (results/pace.py)."""
+SLOW = 1.25
+"""The loop takes half as long again beside a neighbour, and more; as clocks go up and down, some 18 % longer."""
 FOREIGN = 0.15
 """Others had so much of the CPUs in a window: it would be called disturbed (results/noise.py)."""
 STEADY = 5
@@ -25,8 +26,8 @@ AWAKE_NS = 20 * 10**6
 class Quiet:
     """Waits for the machine's usual pace, and says which windows were not so, until ``seconds`` are lost in all.
 
-    ``usual_ns`` is the pace that the host knows from earlier runs; 0: the third best that is seen here, because the
-    very best is a rare boost. With ``seconds`` 0 nothing is looked at.
+    ``usual_ns`` is the pace that the host knows from earlier runs; 0: the lower quartile of what is seen here, because
+    the best is a rare boost. With ``seconds`` 0 nothing is looked at.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Quiet:
         self.repeated = 0
         self._limit_ns = int(seconds * 1e9)
         self._usual_ns = usual_ns
-        self._best: List[int] = []
+        self._seen: List[int] = []
         self._pace, self._now, self._sleep = pace, now, sleep
 
     def wait(self) -> int:
@@ -77,8 +78,8 @@ class Quiet:
         return max(paces) if all([self._is_usual(pace) for pace in paces]) else 0
 
     def _is_usual(self, pace: int) -> bool:
-        self._best = sorted([*self._best, pace])[:3]
-        return pace <= SLOW * (self._usual_ns or self._best[-1])
+        insort(self._seen, pace)
+        return pace <= SLOW * (self._usual_ns or self._seen[len(self._seen) // 4])
 
     def _wake(self) -> None:
         end = self._now() + AWAKE_NS
