@@ -20,7 +20,7 @@ def test_run__onnx_with_profile_and_batches__stands_in_outputs_and_reports(
     dnnbox: Cli, zoo: Zoo, bubblewrap: Path, workspace: Path
 ) -> None:
     arguments = ("--box", "venv", "--yes", "--quick", "--profile", "--batch", "1,4,16", "--json")
-    done = dnnbox("run", zoo.path("onnx"), *arguments, timeout_s=550)
+    done = dnnbox("run", zoo.path("onnx"), *arguments, "--wait-quiet", "3", timeout_s=550)
 
     assert done.code == 0, done.stderr[-3000:]
     experiment = workspace / done.json["experiment"]
@@ -38,10 +38,13 @@ def test_run__onnx_with_profile_and_batches__stands_in_outputs_and_reports(
     stats = json.loads((experiment / "outputs" / "stats.json").read_text())
     assert [point["batch"] for point in stats["throughput"]] == [1, 4, 16]
     assert stats["throughput_best"]["batch"] in (1, 4, 16)
+    assert stats["noise"]["waited"]["seconds"] > 0
+    assert "noise.waited" in stats["definitions"]
     check_outputs(experiment)
     check_trace(experiment / profile["trace"])
     report = (experiment / "reports" / "experiment-report.md").read_text()
     assert "| `Conv` |" in report
+    assert "Inferences were timed only while the machine was at its usual speed" in report
     assert unmatched(report, experiment) == ()
 
 

@@ -20,6 +20,12 @@ def test_usual__runs__quartile_of_the_last(tmp_path: Path) -> None:
     assert found == 120.0
 
 
+def test_known__before_and_after_runs__the_same_quartile(tmp_path: Path) -> None:
+    assert paces.known(tmp_path, "cpu") == 0.0
+    told = [paces.usual(tmp_path, "cpu", best_us) for best_us in (120.0, 112.0, 131.0)][-1]
+    assert paces.known(tmp_path, "cpu") == told == 112.0
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"cpu": 3}', '{"cpu": [null, -1, "x", true]}'])
 def test_usual__broken_memory__begun_anew(tmp_path: Path, content: str) -> None:
     (tmp_path / "paces.json").write_text(content)

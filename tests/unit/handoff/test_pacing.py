@@ -101,6 +101,15 @@ def test_gate__clock_a_little_lower__is_no_slower_model() -> None:
     assert rule.basis.endswith("latencies × 0.949 for the difference left")
 
 
+def test_at_equal_pace__one_boosted_window__does_not_leave_the_others_out() -> None:
+    base = at((FAST, 10.0), (FAST + 2, 10.1), (FAST, 10.0), (0.85 * FAST, 8.5), usual_us=0.9 * FAST)
+
+    paced = pacing.at_equal_pace(base, CALM)
+
+    assert paced is not None
+    assert paced.basis.startswith("4 of 4 and 3 of 3 windows")
+
+
 def test_gate__clock_a_little_higher__makes_no_regression_on_its_own() -> None:
     """A model bound by memory does not follow the clock."""
     base = of_processes(*[(FAST, 10.0 + k / 50) for k in range(5)])

@@ -62,6 +62,15 @@ def test_kept__another_question__is_asked_again(
     assert finished.kept(job_dir, tmp_path, finished.question(REQUEST, "another environment")) is None
 
 
+def test_question__the_machines_pace_of_that_time__is_no_part_of_it() -> None:
+    def waiting(usual_ns: int, seconds: float) -> str:
+        plan = replace(REQUEST.plan, quiet_seconds=seconds, usual_pace_ns=usual_ns)
+        return finished.question(replace(REQUEST, plan=plan), "venv")
+
+    assert waiting(110_000, 60) == waiting(0, 60)
+    assert waiting(110_000, 60) != waiting(110_000, 0)
+
+
 @pytest.mark.parametrize("damage", ["no mark", "half a mark", "no file", "short file", "no result", "bad result"])
 def test_kept__something_missing_or_broken__is_asked_again(
     job_dir: Path, tmp_path: Path, outcome: RunOutcome, damage: str

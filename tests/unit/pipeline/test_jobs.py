@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from dnnbox import paces
 from dnnbox.events import Silent
 from dnnbox.experiment import Experiment
 from dnnbox.harness.protocol import InputFile, RunError, RunRequest, RunResult, TensorRecord
@@ -16,6 +17,7 @@ from dnnbox.pipeline import jobs
 from dnnbox.records.experiment import ExperimentIndex
 from dnnbox.records.options import RunOptions
 from dnnbox.records.run import RunOutcome
+from dnnbox.store import Store
 
 REQUEST = RunRequest("infer", "torchscript", "model.pt", options={"format": "torchscript", "inputs": []})
 GUESSED = TensorRecord("x", "float32", ["N", 3, 64, 64], "assumed", "tried: Conv2d of layer stem")
@@ -46,6 +48,22 @@ def test_later_jobs__input_was_found_by_trying__get_its_shape() -> None:
 )
 def test_later_jobs__nothing_was_guessed__are_asked_as_before(request_: RunRequest, record: TensorRecord) -> None:
     assert told(request_, record) == request_
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_later_jobs__waiting_for_quiet__are_told_the_usual_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setenv("DNNBOX_HOME", str(tmp_path))
+    machine = {"cpu": "one", "cores_available": 2}
+    paces.usual(Store.default().root, paces.key_of(machine, "cpython 3.11"), 112.3)
+    first = RunOutcome("infer", RunResult("infer", "3.11.7", machine=machine), 0, 0, 1.0)
+    options = RunOptions("x", tmp_path, wait_quiet_s=seconds)
+    waiting = jobs.Jobs._waiting(
+        cast("Any", SimpleNamespace(prepared=SimpleNamespace(options=options))), REQUEST, first
+    )
+    asked = (seconds, 112_300) if seconds else (0.0, 0)
+    assert (waiting.plan.quiet_seconds, waiting.plan.usual_pace_ns) == asked
 
 
 class OneJobBox:
