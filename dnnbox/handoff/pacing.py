@@ -24,6 +24,11 @@ from dnnbox.results.pace import SLOW, Window
 LEAST_WINDOWS = 2
 """Of each side, at the common best pace: fewer are no basis for a comparison."""
 
+_ENOUGH = 4
+"""Processes of which the median is taken."""
+_MEDIAN_TO_MEAN = math.sqrt(math.pi / 2)
+"""How much further off the median of normal values is than their mean."""
+
 LEAST_SCALE = 0.005
 """A smaller correction is applied and not told."""
 
@@ -112,11 +117,21 @@ def _processes(stats: Stats) -> list[list[Window]]:
 
 
 def _side(processes: Sequence[Sequence[Window]], scale: float = 1.0, error: float = 0.0) -> Side:
-    """Return the mean of the processes: of each, the windows with their medians in milliseconds.
+    """Return the middle of the processes: of each, the windows with their medians in milliseconds.
 
-    ``scale``: what the latencies are multiplied with; ``error``: its standard error, as a share.
+    A neighbour that came and went within a window makes it slower and leaves its pace as it was, so the median of a
+    process's windows counts. ``scale``: what the latencies are multiplied with; ``error``: its standard error, a share.
     """
-    means = [mean(ms for _, ms in windows) for windows in processes]
-    value = mean(means)
-    side = spread.known_to(value, stdev(means) / value if len(means) > 1 else 0.0, len(means), _PRIOR)
-    return replace(side, value=scale * value, error=math.hypot(side.error, error, _BETWEEN_RUNS))
+    side = _middle([median(ms for _, ms in windows) for windows in processes])
+    return replace(side, value=scale * side.value, error=math.hypot(side.error, error, _BETWEEN_RUNS))
+
+
+def _middle(medians: Sequence[float]) -> Side:
+    """Return the processes' median, or the mean of so few that the median would waste one."""
+    count = len(medians)
+    value = mean(medians)
+    deviation = stdev(medians) / value if count > 1 else 0.0
+    if count < _ENOUGH:
+        return spread.known_to(value, deviation, count, _PRIOR)
+    side = spread.known_to(median(medians), min(spread.robust(medians), deviation), count, _PRIOR)
+    return replace(side, error=_MEDIAN_TO_MEAN * side.error)
