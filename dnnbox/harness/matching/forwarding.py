@@ -113,14 +113,21 @@ def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
         if spec is not None and hasattr(module, spec["method"] or "forward"):
             for each in _alone(spec):
                 yield each
-    for plain in hints.get("plain", ()):
-        for spec in _with_plain(module, plain, hints):
-            yield spec
+    for spec in _with_plain_values(module, hints, is_forward=True):
+        yield spec
     passed = hints.get("passed", {})
     for spec in _of_signature(module, "", hints) if passed else ():
         yield dict(spec, kwargs=dict(spec["kwargs"], **passed), why="with options of the scripts")
     for method in ("", *methods.usual(module)):
         for spec in _of_signature(module, method, hints):
+            yield spec
+    for spec in _with_plain_values(module, hints, is_forward=False):  # five hundred tokens take longer than all before
+        yield spec
+
+
+def _with_plain_values(module: Any, hints: Dict[str, Any], is_forward: bool) -> Iterator[Spec]:
+    for plain in hints.get("plain", ()):
+        for spec in _with_plain(module, plain, hints) if is_forward != bool(plain["method"]) else ():
             yield spec
 
 

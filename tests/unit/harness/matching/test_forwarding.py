@@ -210,6 +210,24 @@ def test_specs__plain_values_that_the_source_gives__stand_at_their_places_first(
     assert all(values.is_tensor(value) for value in first["args"][:3])
 
 
+def test_specs__plain_values_for_another_method__come_after_all_that_forward_may_take() -> None:
+    class Net:
+        def forward(self, ids: Any) -> Any:
+            raise NotImplementedError
+
+        def generate(self, ids: Any, count: Any) -> Any:
+            raise NotImplementedError
+
+        def named_modules(self) -> list[Any]:
+            return []
+
+    plain = [{"method": "generate", "args": {"1": 500}, "count": 2, "where": "sample.py:1"}]
+    tried = [spec["method"] for spec in forwarding._specs(Net(), {"examples": [], "plain": plain})]
+
+    assert tried == sorted(tried)
+    assert {"", "generate"} == set(tried)
+
+
 def test_specs__switch_between_learning_and_making__is_tried_both_ways() -> None:
     class Net:
         def forward(self, x: Any, y: Any = None, gen: bool = False, keep: bool = False) -> Any:
