@@ -216,7 +216,7 @@ class Waiting:
         waited = stats.noise["waited"]
         self.waited_s += waited["seconds"]
         self.windows += waited["repeated_windows"]
-        return stats.quality == "quiet" and waited["seconds"] < WAIT_QUIET_S
+        return stats.quality == "quiet" and not waited["used_up_processes"]
 
 
 class Kept:

@@ -69,9 +69,14 @@ class Quiet:
         self.repeated += 1
         return True
 
-    def record(self) -> Dict[str, float]:
-        """Return what was lost, for the record of the noise; empty where nothing was awaited."""
-        return {"lost_ns": self.lost_ns, "repeated": self.repeated} if self._limit_ns else {}
+    def record(self) -> Dict[str, int]:
+        """Return what was lost, for the record of the noise; empty where nothing was awaited.
+
+        ``used_up``: nothing more could be lost, so the rest was measured as it was.
+        """
+        if not self._limit_ns:
+            return {}
+        return {"lost_ns": self.lost_ns, "repeated": self.repeated, "used_up": int(self.lost_ns >= self._limit_ns)}
 
     def _steady(self) -> int:
         paces = [self._pace() for _ in range(STEADY)]

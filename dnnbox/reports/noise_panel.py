@@ -39,12 +39,18 @@ def waited(outputs: Outputs) -> Prose:
     found = outputs.stats.noise.get("waited")
     if not isinstance(found, Mapping):
         return NOTHING
-    return say(
-        "Inferences were timed only while the machine was at its usual speed: {time} went to waiting, and "
-        "{windows} of inferences had to be taken again.",
+    used_up = int(found.get("used_up_processes") or 0)
+    waiting = say(
+        "Timing waited for the machine's usual speed: {time} went to waiting, and {windows} of inferences had to be "
+        "taken again.",
         time=numbers.duration(1e3 * float(found.get("seconds") or 0.0)),
         windows=numbers.counted(int(found.get("repeated_windows") or 0), "window"),
     )
+    rest = say(
+        "That was not enough for {processes}: the rest was timed as the machine was.",
+        processes=numbers.counted(used_up, "process", "processes"),
+    )
+    return sentences(waiting, rest if used_up else NOTHING)
 
 
 def _noise_row(check: Mapping[str, Any]) -> tuple[Cell, ...]:

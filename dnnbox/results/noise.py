@@ -131,10 +131,11 @@ def _pace(noises: Sequence[Counters], paced: Sequence[Sequence[pace.Window]]) ->
 
 def _lost(noises: Sequence[Counters]) -> dict[str, Any]:
     """Return what was lost to waiting for the machine's usual pace; nothing where none was awaited."""
-    lost_ns, repeated = _total(noises, "lost_ns"), _total(noises, "repeated")
+    lost_ns, repeated, used_up = (_total(noises, name) for name in ("lost_ns", "repeated", "used_up"))
     if lost_ns is None or repeated is None:
         return {}
-    return {"waited": {"seconds": round(lost_ns / 1e9, 1), "repeated_windows": repeated}}
+    seconds = round(lost_ns / 1e9, 1)
+    return {"waited": {"seconds": seconds, "repeated_windows": repeated, "used_up_processes": used_up or 0}}
 
 
 def _spread(processes: Sequence[ProcessSamples]) -> float | None:

@@ -225,7 +225,8 @@ def _noise(stats: Stats) -> tuple[Cell, str]:
     counted = [f"{len(checks) - len(bad)} of {len(checks)} checks ok"] if checks else []
     waited = stats.noise.get("waited")
     if isinstance(waited, Mapping):
-        counted.append(f"{numbers.duration(1e3 * float(waited.get('seconds') or 0))} waited for quiet")
+        enough = ", not enough" if waited.get("used_up_processes") else ""
+        counted.append(f"{numbers.duration(1e3 * float(waited.get('seconds') or 0))} waited for quiet{enough}")
     said = bad or [visible(str(reason), 100) for reason in _listed(stats.noise.get("reasons"))]
     return Cell(stats.quality, _NOISE[stats.quality]), _dotted([*counted, *said[:2], _reason(stats, "quality")])
 

@@ -63,6 +63,7 @@ def test_wait__slow_for_good__gives_up_when_the_seconds_are_lost() -> None:
     assert quiet.wait() == 0
     assert 2_000 * MS <= quiet.lost_ns < 2_200 * MS
     assert not quiet.repeats(machine.time)  # from now on everything counts as it is
+    assert quiet.record()["used_up"] == 1
 
 
 def test_wait__usual_pace_not_known__the_best_seen_is_the_measure() -> None:

@@ -150,10 +150,13 @@ def test_measure__one_window_disturbed__speaks_only_where_it_is_much_of_the_run(
 
 
 def test_measure__waited_for_a_quiet_machine__is_told_with_its_definition(tmp_path: Path) -> None:
-    lost = [{"lost_ns": 4_210_000_000, "repeated": 7}, {"lost_ns": 90_000_000, "repeated": 0}]
+    lost = [
+        {"lost_ns": 4_210_000_000, "repeated": 7, "used_up": 1},
+        {"lost_ns": 90_000_000, "repeated": 0, "used_up": 0},
+    ]
     outcomes = [made.measured(tmp_path, made.rows(200, 10), noise={**made.QUIET, **each}) for each in lost]
     stats = measure(outcomes)
-    assert stats.noise["waited"] == {"seconds": 4.3, "repeated_windows": 7}
+    assert stats.noise["waited"] == {"seconds": 4.3, "repeated_windows": 7, "used_up_processes": 1}
     assert "no latency had a say in it" in stats.definitions["noise.waited"]
     assert "waited" not in measure([made.measured(tmp_path, made.rows(200, 10))]).noise
 
