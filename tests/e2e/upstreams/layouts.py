@@ -1001,6 +1001,7 @@ saved = whole.state_dict()
         "cls": "process.Process",
         "arguments": {"steps": "20"},
         "origin": "solved from shapes",
+        "stand_ins": ("settings",),
     },
     {
         "name": "two_calls_with_arrays",
