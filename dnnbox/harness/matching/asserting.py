@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
+from .parsing import is_name, is_shape
+
 _FREE = (128, 16, 1024)  # what a dimension may be of which nothing is said
 _MOST_DIMENSIONS = 6
 
@@ -70,31 +72,21 @@ def _equalities(tree: ast.AST) -> Iterator[Tuple[ast.expr, ast.expr]]:
                     yield part.left, part.comparators[0]
 
 
-def _is_shape(node: ast.AST, name: str) -> bool:
-    """Tell whether it is ``x.shape`` or ``x.size()``."""
-    node = node.func if isinstance(node, ast.Call) and not node.args else node
-    return isinstance(node, ast.Attribute) and node.attr in ("shape", "size") and _is_name(node.value, name)
-
-
-def _is_name(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
 def _is_count(node: ast.expr, name: str) -> bool:
     """Tell whether it is the number of dimensions: ``len(x.shape)``, ``x.dim()``, ``x.ndim``."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len" and node.args:
-        return _is_shape(node.args[0], name)
+        return is_shape(node.args[0], name)
     node = node.func if isinstance(node, ast.Call) else node
-    return isinstance(node, ast.Attribute) and node.attr in ("dim", "ndim") and _is_name(node.value, name)
+    return isinstance(node, ast.Attribute) and node.attr in ("dim", "ndim") and is_name(node.value, name)
 
 
 def _place(node: ast.expr, name: str) -> Optional[int]:
     """Return which dimension ``x.shape[-1]`` or ``x.size(1)`` is."""
     index: Any = None
-    if isinstance(node, ast.Subscript) and _is_shape(node.value, name):
+    if isinstance(node, ast.Subscript) and is_shape(node.value, name):
         index = getattr(node.slice, "value", node.slice) if type(node.slice).__name__ == "Index" else node.slice
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "size" and node.args:
-        index = node.args[0] if _is_name(node.func.value, name) else None
+        index = node.args[0] if is_name(node.func.value, name) else None
     try:
         place = ast.literal_eval(index) if index is not None else None
     except ValueError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import methods, oldnames
 from .arguments import Guess, argument, is_switch, latents, pyramid
 from .asserting import asserted, demanded, remainders
+from .building import signature_of
 from .calling import CLOCK_SECONDS, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
 from .ladder import first_layers, ladder, sides
@@ -136,13 +137,13 @@ def _with_plain(module: Any, plain: Dict[str, Any], hints: Dict[str, Any]) -> It
     function = getattr(module, plain["method"] or "forward", None)
     if not inspect.ismethod(function):
         return
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = list(signature_of(function).values())
     taken = parameters[: plain["count"]]
     rest = [p for place, p in enumerate(taken) if str(place) not in plain["args"]]
     is_open = any(p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY) for p in taken)
     if is_open or not 0 < len(rest) <= _MOST_INPUTS:
         return
-    for spec in _guessed(module, plain["method"], rest, taken, hints):
+    for spec in _guessed(_Called(module, plain["method"], rest, taken), hints):
         made = iter(spec["args"])
         args = [plain["args"][str(p)] if str(p) in plain["args"] else next(made) for p in range(len(taken))]
         yield dict(spec, args=args, kwargs={}, names=[p.name for p in taken])
@@ -207,10 +208,7 @@ def _example_value(value: Any) -> Any:
 def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[Spec]:
     """Yield calls of a method with what is guessed of its inputs; first without what only training needs."""
     function = getattr(module, method or "forward")
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return
+    parameters = list(signature_of(function).values())
     needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY)]
     if not needed:
         needed = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)][:1]
@@ -218,7 +216,7 @@ def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[S
         return
     off = {p.name: False for p in parameters if p.default is True and p.name in _OF_TRAINING}
     making = {p.name: True for p in parameters if p.default is False and _makes(function, p.name)}
-    for spec in _of_inputs(module, method, needed, parameters, hints):
+    for spec in _of_inputs(_Called(module, method, needed, parameters), hints):
         for each in (dict(spec, kwargs=dict(off, **spec["kwargs"])), spec) if off else (spec,):
             yield each
             lying = flipped(each["args"])
@@ -233,16 +231,24 @@ def _makes(function: Any, name: str) -> bool:
     return name in _MAKING and is_switch(function, name)
 
 
-def _of_inputs(
-    module: Any,
-    method: str,
-    needed: List[inspect.Parameter],
-    parameters: List[inspect.Parameter],
-    hints: Dict[str, Any],
-) -> Iterator[Spec]:
-    function = getattr(module, method or "forward")
+class _Called(NamedTuple):
+    """A method of a module: the parameters that are guessed, and all that it has."""
+
+    module: Any
+    method: str  # "" is forward
+    needed: List[inspect.Parameter]
+    parameters: List[inspect.Parameter]
+
+    @property
+    def function(self) -> Any:
+        """Return the method itself."""
+        return getattr(self.module, self.method or "forward")
+
+
+def _of_inputs(called: _Called, hints: Dict[str, Any]) -> Iterator[Spec]:
+    module, method, needed, function = called.module, called.method, called.needed, called.function
     names = [p.name for p in needed]
-    for spec in _guessed(module, method, needed, parameters, hints) if len(needed) <= _MOST_INPUTS else ():
+    for spec in _guessed(called, hints) if len(needed) <= _MOST_INPUTS else ():
         yield dict(spec, names=names)
     maps = pyramid(module, function, names[0]) if len(needed) == 1 else []
     if maps:
@@ -252,21 +258,15 @@ def _of_inputs(
         yield {"method": method, "args": together, "kwargs": {}, "names": names, "why": AS_TOLD}
 
 
-def _guessed(
-    module: Any,
-    method: str,
-    needed: List[inspect.Parameter],
-    parameters: List[inspect.Parameter],
-    hints: Dict[str, Any],
-) -> Iterator[Spec]:
-    function = getattr(module, method or "forward")
+def _guessed(called: _Called, hints: Dict[str, Any]) -> Iterator[Spec]:
+    module, needed, function = called.module, called.needed, called.function
     wanted = demanded(parsed(function))
-    also = [p for p in parameters if p.default is None and p.name in wanted and p not in needed]
+    also = [p for p in called.parameters if p.default is None and p.name in wanted and p not in needed]
     layers = dict(first_layers(module), sides=hints.get("sides", []), sizes=hints.get("sizes", {}))
     for guess, beside in _guesses(module, layers, function, needed):
         guesses = [guess] + [beside] * (len(needed) - 1)
         args = [argument(module, layers, p, guesses[place], place, function) for place, p in enumerate(needed)]
-        spec = {"method": method, "args": args, "kwargs": {}, "why": "tried: %s" % guess[2]}
+        spec = {"method": called.method, "args": args, "kwargs": {}, "why": "tried: %s" % guess[2]}
         yield spec
         if also:
             yield dict(spec, kwargs={p.name: argument(module, layers, p, beside, len(needed), function) for p in also})

@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import Any, Dict, Iterator, Tuple
 
-from .parsing import dotted, index_of, is_name, parameters, parsed, statements, whole
+from .parsing import dotted, index_of, is_name, is_shape, parameters, parsed, statements, whole
 from .values import tensor
 
 _ARRAY_CALLS = {
@@ -55,7 +55,7 @@ def used(module: Any, function: Any, name: str, depth: int = 0, is_local: bool =
                 use.add(_received(module, target, parameter, depth + 1))
         elif isinstance(node, ast.Subscript):
             _note_subscript(use, node, name)
-        elif isinstance(node, ast.Assign) and _is_shape(node.value, name):
+        elif isinstance(node, ast.Assign) and is_shape(node.value, name):
             _note_rank(use, max(len(getattr(target, "elts", ())) for target in node.targets))
     return use
 
@@ -151,7 +151,7 @@ def _note_call(use: Use, call: ast.Call, name: str) -> None:
 def _note_subscript(use: Use, node: ast.Subscript, name: str) -> None:
     """Note how many dimensions ``x[:, :, 1]`` takes, and how large they are at least."""
     index = index_of(node.slice)
-    if _is_shape(node.value, name):
+    if is_shape(node.value, name):
         number = whole(index)
         _note_rank(use, number + 1 if number is not None and number >= 0 else 0)
     if not is_name(node.value, name) or not isinstance(index, ast.Tuple):
@@ -180,12 +180,6 @@ def _reassigned(function: Any, name: str, is_local: bool) -> int:
         and any(is_name(each, name) for target in statement.targets for each in ast.walk(target))
     ]
     return (lines[is_local:] or [1 << 30])[0]
-
-
-def _is_shape(node: ast.AST, name: str) -> bool:
-    """Tell whether it is ``x.shape`` or ``x.size()``."""
-    node = node.func if isinstance(node, ast.Call) and not node.args else node
-    return isinstance(node, ast.Attribute) and node.attr in ("shape", "size") and is_name(node.value, name)
 
 
 def _is_none(node: ast.AST) -> bool:

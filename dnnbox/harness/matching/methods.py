@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import Any, Collection, Dict, Iterator, List, Set
 
-from .parsing import is_name, parsed
+from .parsing import is_name, parameters, parsed
 
 USUAL = (
     "inference",
@@ -63,7 +63,7 @@ def _defined(module: Any) -> List[str]:
 def _runs(module: Any, function: Any) -> bool:
     """Tell whether a method hands a parameter to a part of the model, and returns something."""
     tree = parsed(function)
-    names = [name for name in inspect.signature(function).parameters]
+    names = parameters(function)
     returned = any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(tree))
     return returned and any(_is_part_called(module, node, names) for node in ast.walk(tree))
 

@@ -8,6 +8,8 @@ import inspect
 import textwrap
 from typing import Any, List, Optional
 
+from .building import signature_of
+
 _MOST_KEPT = 512
 
 
@@ -35,15 +37,18 @@ def statements(function: Any) -> List[ast.stmt]:
 
 def parameters(function: Any) -> List[str]:
     """Return the names of a method's parameters, itself apart."""
-    try:
-        return list(inspect.signature(function).parameters) if function is not None else []
-    except (TypeError, ValueError):
-        return []
+    return list(signature_of(function))
 
 
 def is_name(node: Any, name: str) -> bool:
     """Tell whether an expression is a name."""
     return isinstance(node, ast.Name) and node.id == name
+
+
+def is_shape(node: ast.AST, name: str) -> bool:
+    """Tell whether it is ``x.shape`` or ``x.size()``."""
+    node = node.func if isinstance(node, ast.Call) and not node.args else node
+    return isinstance(node, ast.Attribute) and node.attr in ("shape", "size") and is_name(node.value, name)
 
 
 def dotted(node: Any) -> str:

@@ -8,7 +8,7 @@ import itertools
 from typing import Any, Dict, List
 
 from .candidates import Call
-from .parsing import is_name, parsed
+from .parsing import is_name, parameters, parsed
 
 _WHOLE = "whole"  # the view without a cut
 _LEAST_OF_WHOLE, _ENOUGH_OF_WHOLE, _MOST_LEFT_OUT = 0.3, 0.5, 0.1  # for a class of all tensors to go before a part
@@ -55,10 +55,7 @@ def around(match: Any, entry: Dict[str, Any], source: Any, candidates: Any) -> L
 def kept_as(cls: Any, attribute: str) -> str:
     """Return the parameter that a constructor keeps as it is under a name: ``self.model = model``; "" for none."""
     constructor = getattr(cls, "__init__", None)
-    try:
-        names = list(inspect.signature(constructor).parameters) if inspect.isfunction(constructor) else []
-    except (TypeError, ValueError):
-        return ""
+    names = parameters(constructor) if inspect.isfunction(constructor) else []
     for node in ast.walk(parsed(constructor)):
         for target in node.targets if isinstance(node, ast.Assign) else ():
             is_kept = isinstance(target, ast.Attribute) and target.attr == attribute and is_name(target.value, "self")
