@@ -19,7 +19,7 @@ from typing import Any
 from dnnbox.handoff import spread
 from dnnbox.handoff.spread import Side
 from dnnbox.records.measurements import Stats
-from dnnbox.results.pace import SLOW, Window
+from dnnbox.results.pace import Window, best_limit
 
 LEAST_WINDOWS = 2
 """Of each side, at the common best pace: fewer are no basis for a comparison."""
@@ -38,9 +38,6 @@ _PRIOR = 0.015
 
 _DRIFT = 0.02
 """Standard deviation of the difference between the paces of two runs on a quiet machine."""
-
-_CLOCK = 1.25
-"""What a clock alone may come down from its best: seen is 1.18 (112 and 132 microseconds, for minutes each)."""
 
 _BETWEEN_RUNS = 0.005
 """What is left between equal runs an hour apart, at equal pace and however many processes they have."""
@@ -70,7 +67,7 @@ def at_equal_pace(base: Stats, other: Stats, *, on_cpu: bool = True) -> Paced | 
         return None
     paces = [[us for windows in side for us, _ in windows] for side in processes]
     usual = [float(known) for stats in (base, other) if (known := _fact(stats, "usual_us"))]
-    limit = _limit([us for side in paces for us in side], usual)
+    limit = best_limit([us for side in paces for us in side], usual)
     kept = [[at_best for windows in side if (at_best := [w for w in windows if w[0] <= limit])] for side in processes]
     counts = [sum(map(len, side)) for side in kept]
     basis = " and ".join(f"{count} of {len(side)}" for count, side in zip(counts, paces, strict=True))
@@ -82,11 +79,6 @@ def at_equal_pace(base: Stats, other: Stats, *, on_cpu: bool = True) -> Paced | 
     if abs(scale - 1) >= LEAST_SCALE:
         basis += f", latencies × {scale:.3f} for the difference left"
     return Paced((_side(kept[0]), _side(kept[1], scale, error)), drift, scale, basis)
-
-
-def _limit(paces: Sequence[float], usual: Sequence[float]) -> float:
-    """Return the slowest pace that still is the best one: of the windows' lower quartile, the very best is a boost."""
-    return min(SLOW * sorted(paces)[len(paces) // 4], _CLOCK * min([*usual, *paces]))
 
 
 def _mean_pace(processes: Sequence[Sequence[Window]]) -> Side:

@@ -24,6 +24,22 @@ def test_windows__figures_that_do_not_fit__none(windows: object) -> None:
     assert pace.windows({"windows": windows}, [1.0] * 5) == []
 
 
-def test_slow_share__of_the_fastest() -> None:
-    assert pace.slow_share([140, 150, 220, 145]) == 0.25
+@pytest.mark.parametrize(
+    ("paces", "share"),
+    [
+        ([140, 150, 220, 145], 0.25),
+        ([112, *[132] * 9], 0.0),  # one window in a boost of the clock
+        ([*[112] * 3, *[190] * 7], 0.7),  # a neighbour for most of the time
+        ([112, *[190] * 9], 0.9),
+    ],
+)
+def test_slow_share__slower_than_the_best_pace(paces: list[float], share: float) -> None:
+    assert pace.slow_share(paces) == share
+
+
+def test_slow_share__no_pace__none() -> None:
     assert pace.slow_share([]) is None
+
+
+def test_best_limit__usual_pace_known__bound_by_it() -> None:
+    assert pace.best_limit([190.0] * 8, [112.0]) == 140.0
