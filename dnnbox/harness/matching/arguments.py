@@ -69,7 +69,7 @@ def _made(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Gues
     if count:
         return _items(module, function, name, count, tensor(dtype, list(shape), high))
     taken = unpacked(module, function, name, tensor(dtype, list(shape), high))
-    taken = beside(module, name, list(shape)) if taken is None and place else taken
+    taken = beside(module, function, name, list(shape)) if taken is None and place else taken
     return _by_name(module, layers, p, guess, place, function) if taken is None else taken
 
 

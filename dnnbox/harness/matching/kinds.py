@@ -51,7 +51,7 @@ def used(module: Any, function: Any, name: str, depth: int = 0, is_local: bool =
             continue
         if isinstance(node, ast.Call):
             _note_call(use, node, name)
-            for target, parameter in _receivers(module, node, name):
+            for target, parameter in receivers(module, node, name):
                 use.add(_received(module, target, parameter, depth + 1))
         elif isinstance(node, ast.Subscript):
             _note_subscript(use, node, name)
@@ -104,7 +104,7 @@ def _received(module: Any, target: Any, parameter: str, depth: int) -> Use:
     return used(target, target.forward, parameter, depth)
 
 
-def _receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str]]:
+def receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str]]:
     """Yield (part or method of the module, its parameter) that a call hands a name to."""
     if not isinstance(call.func, ast.Attribute) or not is_name(call.func.value, "self"):
         return
@@ -114,14 +114,14 @@ def _receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, st
         return
     names = parameters(function)
     for place, argument in enumerate(call.args):
-        if _is_same(argument, name) and place < len(names):
+        if is_same(argument, name) and place < len(names):
             yield target, names[place]
     for keyword in call.keywords:
-        if keyword.arg in names and _is_same(keyword.value, name):
+        if keyword.arg in names and is_same(keyword.value, name):
             yield target, str(keyword.arg)
 
 
-def _is_same(node: Any, name: str) -> bool:
+def is_same(node: Any, name: str) -> bool:
     """Tell whether an expression has a name's numbers, as another type or somewhere else."""
     while True:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAME:

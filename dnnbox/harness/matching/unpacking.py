@@ -7,6 +7,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 
 from .kinds import as_used, used
 from .parsing import is_name, parameters, parsed, statements
+from .states import handed
 from .values import is_tensor, tensor
 
 _STATES = ("hx", "cx", "h", "c", "h0", "c0", "hidden", "cell", "state", "states", "hidden_state", "hiddens", "rnn_hxs")
@@ -98,11 +99,16 @@ def edges(shape: List[int]) -> Any:
     return tensor("int64", [2, _MOST_EDGES], shape[-2] if len(shape) > 1 else 1)
 
 
-def beside(module: Any, name: str, shape: List[int]) -> Any:
+def beside(module: Any, function: Any, name: str, shape: List[int]) -> Any:
     """Return edges where a parameter is called so, or what the module itself makes as the first state, for as many as
-    its recurrent layer reads at once; None where a parameter is no state, or nothing makes one."""
+    its recurrent layer reads at once, else the state of the layer that gets it; None where a parameter is no state."""
     if name in _EDGES:
         return edges(shape)
+    return _first_state(module, name, shape) or handed(module, function, name, shape)
+
+
+def _first_state(module: Any, name: str, shape: List[int]) -> Any:
+    """Return what a module makes as the first state, where a parameter is called as states are."""
     maker = next((getattr(module, each, None) for each in _MAKERS if callable(getattr(module, each, None))), None)
     if name not in _STATES or maker is None:
         return None

@@ -87,9 +87,9 @@ def test_unpacked__passed_on_to_a_layer_that_takes_it_apart__is_what_the_layer_t
 def test_beside__state_that_the_module_makes__is_for_as_many_as_it_reads_at_once(shape: list[int], count: int) -> None:
     state = tensor("float32", [1, count, 8])
 
-    assert beside(_Recurrent(), "hidden", shape) == [{"$tuple": [state, state]}, state]
-    assert beside(_Recurrent(), "mask", shape) is None
-    assert beside(_Graph(), "hidden", shape) is None
+    assert beside(_Recurrent(), _Recurrent.forward, "hidden", shape) == [{"$tuple": [state, state]}, state]
+    assert beside(_Recurrent(), _Recurrent.forward, "mask", shape) is None
+    assert beside(_Graph(), _Graph.forward, "hidden", shape) is None
 
 
 def test_unpacked__lengths_beside_a_series__are_those_of_a_batch_on_either_axis() -> None:
