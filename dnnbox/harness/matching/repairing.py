@@ -17,6 +17,7 @@ from .. import arrays
 from .values import is_tensor, retyped, tensor
 
 Spec = Dict[str, Any]
+_WHY = "changed by what the model's errors say"
 _STEPS = 10
 _MOST_CHANGES = 10  # that are tried for one error
 _MOST_CALLS, _MOST_CALLS_EACH = 200, 50  # in all, and from one beginning
@@ -40,9 +41,13 @@ _MISMATCHES = (
 _EITHER_WAY = ("size of tensor a", "for tensor number")  # neither of the two is the one that is wrong
 _UNPACKED = re.compile(r"values to unpack \(expected (?P<count>\d)(?:, got (?P<got>\d))?\)")
 _FLAT = (
+    r"cannot be multiplied \(1x(?P<got>\d+) and (?P<wanted>\d+)x",
+    r"inconsistent input_size: got (?P<got>\d+),? expected (?P<wanted>\d+)",
     r"shape '\[-1, (?P<wanted>\d+)\]' is invalid for input of size (?P<got>\d+)",
     r"Input batch size (?P<got>\d+) doesn't match hidden\d batch size (?P<wanted>\d+)",
 )
+_STATE = re.compile(r"Expected hidden(?:\[\d\])? size \((?P<wanted>[\d, ]+)\), got \[(?P<got>[\d, ]+)\]")
+_NOTHING = ("NoneType", "must be Tensor, not bool")  # ``mask == 0`` of nothing is no tensor either
 _FEW_FRAMES = re.compile(r"shape '\[0, (?P<count>\d{1,2}), [\d, ]+\]' is invalid for input of size")
 _DIMENSIONS = (16, 64, 64, 64)
 _TOO_SMALL = (
@@ -179,13 +184,15 @@ def _mismatch(error: str) -> Optional[Tuple[int, int]]:
 
 def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
     """Yield the inputs with one thing changed, the likeliest first."""
+    for changed in itertools.chain(_as_square(spec, error), _as_state(spec, error), _as_mask(spec, error)):
+        yield changed
     mismatch = _mismatch(error)
     if mismatch is not None:
         ways = [mismatch, mismatch[::-1]] if any(words in error for words in _EITHER_WAY) else [mismatch]
         for got, wanted in ways:
             for place, axis, size in _sizes(spec, got, wanted):
                 yield _resized(spec, place, axis, size)
-    for changed in itertools.chain(_as_unpacked(spec, error), _as_square(spec, error), _as_clip(spec, error)):
+    for changed in itertools.chain(_as_unpacked(spec, error), _as_clip(spec, error)):
         yield changed
     if any(words in error for words in _TOO_SMALL):
         for place, shape in _shapes(spec):
@@ -216,6 +223,35 @@ def _as_square(spec: Spec, error: str) -> Iterator[Spec]:
         side = round(shape[-1] * math.sqrt(wanted / got)) if len(shape) == 4 and got else 0
         for each in (side, side + 1, side - 1) if 1 < side <= _MOST_SIZE else ():
             yield _resized(_resized(spec, place, 2, each), place, 3, each)
+
+
+def _as_state(spec: Spec, error: str) -> Iterator[Spec]:
+    """Yield the inputs with those as a recurrent layer wants its state that have the shape which it refuses."""
+    found = _STATE.search(error)
+    if found is not None:
+        got, wanted = ([int(size) for size in found[group].split(",")] for group in ("got", "wanted"))
+        args = [_reshaped(value, got, wanted) for value in spec["args"]]
+        yield dict(spec, args=args, why=_WHY)
+
+
+def _reshaped(value: Any, got: List[int], wanted: List[int]) -> Any:
+    """Return an input with another shape for all of one shape in it."""
+    if isinstance(value, dict) and "$tuple" in value:
+        return {"$tuple": [_reshaped(item, got, wanted) for item in value["$tuple"]]}
+    is_one = is_tensor(value) and value["$tensor"][1] == got
+    return retyped(value, value["$tensor"][0], list(wanted), value["$tensor"][2]) if is_one else value
+
+
+def _as_mask(spec: Spec, error: str) -> Iterator[Spec]:
+    """Yield the inputs with a mask that leaves everything in where none was given and the code calculates with it."""
+    lacking = [place for place, value in enumerate(spec["args"]) if value is None]
+    shapes = [shape for _, shape in _shapes(spec)] if any(words in error for words in _NOTHING) else []
+    for place, shape in itertools.product(lacking, shapes[:1]):
+        is_picture = len(shape) == 4
+        for dtype, sizes in itertools.product(
+            ("bool", "float32"), ([shape[0], 1, *shape[2:]] if is_picture else shape[:2], shape[:1] + shape[1:2] * 2)
+        ):
+            yield _replaced(spec, place, tensor(dtype, sizes, filled=1))
 
 
 def _as_clip(spec: Spec, error: str) -> Iterator[Spec]:
@@ -284,31 +320,36 @@ def _several(value: Any) -> List[Any]:
 
 def _replaced(spec: Spec, place: int, value: Any) -> Spec:
     args = [value if number == place else other for number, other in enumerate(spec["args"])]
-    return dict(spec, args=args, why="changed by what the model's errors say")
+    return dict(spec, args=args, why=_WHY)
 
 
 def beginnings(spec: Spec) -> List[Spec]:
     """Return a call with its inputs of other kinds: pictures, series, points, matrices; the inputs beside the first one
-    also as vectors, and those of a matrix as a square of as many nodes."""
+    also as vectors, and those of a matrix as a square of as many nodes; last so for a batch of matrices too."""
     if not spec["args"] or not is_tensor(spec["args"][0]):
         return [spec] if _shapes(spec) else []
     dtype, first, high = spec["args"][0]["$tensor"]
     width = first[1] if len(first) > 1 else _WIDTH
-    mains = [first] + ([[1, 3, 64, 64]] if len(first) == 4 else [])
+    mains = [first] + ([[1, 3, 64, 64]] if len(first) == 4 and first != [1, 3, 64, 64] else [])
     if dtype != "int64":
         mains += [[1, width, _POINTS], [1, _FRAMES, width], [_NODES, width], [width, _FRAMES], [1, width]]
+    are_several = len(spec["args"]) > 1
+    pairs = [(main, extra) for main in mains for extra in (_extras(main) if are_several else [main])]
+    pairs += [(main, extra) for main in mains[1:] for extra in (_graphs(main) if are_several else ())]
     found = []
-    for main in mains:
-        for extra in _extras(main, len(spec["args"]) > 1):
-            args = [
-                value if not is_tensor(value) or value["$tensor"][1] != first else tensor(dtype, list(extra), high)
-                for value in spec["args"][1:]
-            ]
-            found.append(dict(spec, args=[tensor(dtype, list(main), high)] + args))
+    for main, extra in pairs:
+        args = [
+            value if not is_tensor(value) or value["$tensor"][1] != first else tensor(dtype, list(extra), high)
+            for value in spec["args"][1:]
+        ]
+        found.append(dict(spec, args=[tensor(dtype, list(main), high)] + args))
     return found
 
 
-def _extras(main: List[int], are_several: bool) -> List[List[int]]:
-    if not are_several:
-        return [main]
+def _extras(main: List[int]) -> List[List[int]]:
     return [main, [1, _WIDTH]] + ([[main[0], main[0]]] if len(main) == 2 and main[0] > 1 else [])
+
+
+def _graphs(main: List[int]) -> List[List[int]]:
+    """Return which nodes belong together: for all graphs of a batch alike, and for each of its own."""
+    return [[main[1], main[1]], [main[0], main[1], main[1]]] if len(main) == 3 else []

@@ -218,3 +218,63 @@ def test_repaired__clip_of_several_pictures__has_them_in_its_channels_or_in_the_
         _convolution(x[1], 3 * frames)
 
     assert _first(clips, [1, 3, 64, 64]) == [taken]
+
+
+def test_repaired__flat_features_of_a_small_picture__its_sides_follow_before_another_width_is_tried() -> None:
+    def digits(x: Shape) -> None:
+        _product(1, 16 * (x[2] // 4) * (x[3] // 4), 784)
+
+    assert _first(digits, [1, 1, 64, 64]) == [(1, 1, 28, 28)]
+
+
+@pytest.mark.parametrize("batch", [(), (1,)])
+def test_repaired__matrices_beside_nodes_of_a_batch__are_squares_of_the_nodes(batch: Shape) -> None:
+    def message(nodes: Shape, sent: Shape, received: Shape) -> None:
+        if len(nodes) != 3:
+            raise RuntimeError("nodes of several graphs")
+        _product(nodes[1], nodes[2], 196)
+        if {sent, received} != {(*batch, nodes[1], nodes[1])}:
+            raise RuntimeError("Expected size for first two dimensions of batch2 tensor to be: [1, 8]")
+
+    assert _first(message, *[[1, 3, 64, 64]] * 3) == [(1, 3, 196), (*batch, 3, 3), (*batch, 3, 3)]
+
+
+def _masked(error: str, is_refused: Callable[[Any], bool], *shape: int) -> Any:
+    """Return the mask that is given in the end where nothing was at first."""
+
+    def call(tried: dict[str, Any]) -> Any:
+        if tried["args"][1] is None:
+            raise TypeError(error)
+        if is_refused(tried["args"][1]):
+            raise RuntimeError("another error of the mask")
+        return [1.0]
+
+    spec = {"method": "", "args": [tensor("float32", [*shape]), None], "kwargs": {}, "why": ""}
+    return next(spec for spec, outputs, _ in repaired([spec], 0, call) if outputs)["args"][1]
+
+
+def test_repaired__mask_that_is_calculated_with__leaves_everything_in() -> None:
+    inverted = _masked("bad operand type for unary ~: 'NoneType'", lambda _: False, 1, 16, 9)
+    squared = _masked("argument 'mask' must be Tensor, not bool", lambda v: len(v["$tensor"][1]) < 3, 1, 16, 9)
+    counted = _masked("'NoneType' object has no attribute 'sum'", lambda v: v["$tensor"][0] == "bool", 1, 3, 64, 48)
+
+    assert inverted == tensor("bool", [1, 16], filled=1)
+    assert squared == tensor("bool", [1, 16, 16], filled=1)
+    assert counted == tensor("float32", [1, 1, 64, 48], filled=1)
+    with pytest.raises(StopIteration):
+        _masked("nothing of the kind", lambda _: False, 1, 16, 9)
+
+
+def test_repaired__state_of_another_batch__has_the_shape_that_the_layer_says() -> None:
+    def call(tried: dict[str, Any]) -> Any:
+        shapes = [value["$tensor"][1] for value in tried["args"][1]["$tuple"]]
+        if shapes != [[2, 1, 8]] * 2:
+            raise RuntimeError("Expected hidden[0] size (2, 1, 8), got [2, 16, 8]")
+        return [1.0]
+
+    state = tensor("float32", [2, 16, 8])
+    args = [tensor("float32", [1, 16, 4]), {"$tuple": [state, state]}]
+    spec = {"method": "", "args": args, "kwargs": {}, "why": ""}
+
+    found = next(spec for spec, outputs, _ in repaired([spec], 0, call) if outputs)
+    assert found["args"] == [args[0], {"$tuple": [tensor("float32", [2, 1, 8])] * 2}]
