@@ -1,7 +1,8 @@
-"""Names that libraries no longer have and that older sources use: their later ones mean the same.
+"""Names, and ways of a call, that libraries no longer have and that older sources use: their later ones mean the same.
 
 Sources: Python 3.10 took the abstract classes out of ``collections``, 3.11 getargspec out of ``inspect``; NumPy 1.24
-and 2.0 took aliases of Python's own types and of functions away; PyTorch 2.0 and later lack ``torch._six``. Models of
+and 2.0 took aliases of Python's own types and of functions away; PyTorch 2.0 and later lack ``torch._six``; PyYAML 6.0
+loads nothing without being told which loader, which 5.1 and later called ``FullLoader`` where none was named. Models of
 transformers answered with tuples before 4.0, later with mappings, which are taken apart into their names.
 Standard library only: an adapter may use it.
 """
@@ -26,6 +27,7 @@ _NUMPY_NAMES = {"float_": "float64", "complex_": "complex128", "string_": "bytes
                 "infty": "inf", "NaN": "nan", "product": "prod", "cumproduct": "cumprod", "alltrue": "all",
                 "sometrue": "any", "trapz": "trapezoid", "in1d": "isin", "row_stack": "vstack"}  # fmt: skip
 _SIX = "torch._six"
+_NO_LOADER = re.compile(r"^load(?:_all)?\(\) missing 1 required positional argument: 'Loader'$")
 _TEXT_FOR_TENSOR = re.compile(r"must be Tensor, not str|'str' object (?:has no attribute|is not callable)|but got str")
 
 
@@ -34,6 +36,8 @@ def explains(error: BaseException) -> bool:
     text = str(error)
     if isinstance(error, ImportError):
         return getattr(error, "name", "") == _SIX or ("cannot import name" in text and "'collections'" in text)
+    if isinstance(error, TypeError):
+        return bool(_NO_LOADER.search(text))
     places = ("module 'collections'", "module 'numpy'", "module 'inspect'", "`np.")
     return isinstance(error, AttributeError) and any(place in text for place in places)
 
@@ -44,6 +48,7 @@ def bring_back() -> None:
     _add(collections, {name: getattr(collections.abc, name) for name in collections.abc.__all__})
     _add(inspect, {"getargspec": lambda function: inspect.getfullargspec(function)[:4]})
     standins.after_import("numpy", _bring_back_numpys)
+    standins.after_import("yaml", _bring_back_yamls)
     try:
         importlib.import_module(_SIX)
     except ImportError:
@@ -56,6 +61,17 @@ def bring_back() -> None:
 def _bring_back_numpys(numpy: Any) -> None:
     _add(numpy, _NUMPY_TYPES)
     _add(numpy, {name: getattr(numpy, later) for name, later in _NUMPY_NAMES.items() if hasattr(numpy, later)})
+
+
+def _bring_back_yamls(yaml: Any) -> None:
+    """Let a text be loaded without a loader, by the one that was taken then; it makes plain values and no objects."""
+
+    told = {"Loader": yaml.FullLoader}
+
+    def loads(load: Any) -> Any:
+        return lambda *args, **kwargs: load(*args, **(kwargs if kwargs or len(args) > 1 else told))
+
+    yaml.load, yaml.load_all = loads(yaml.load), loads(yaml.load_all)
 
 
 def tells_of_names(error: BaseException) -> bool:

@@ -420,6 +420,31 @@ class Config:
         "cls": "net.Net",
     },
     {
+        "name": "documents_read_at_import_without_a_loader",
+        "files": {
+            "settings.py": """
+import yaml
+
+
+class Values(dict):
+    __getattr__ = dict.__getitem__
+
+
+values = {name: Values(part) for each in yaml.load_all(open("config/all.yaml")) for name, part in each.items()}
+hp = Values(values)
+""",
+            "net.py": "\nfrom settings import hp\n"
+            + NET.replace("width, depth, classes=10", "").replace(
+                "super().__init__()\n        self.stem",
+                "super().__init__()\n        width, depth, classes = hp.model.width, hp.model.depth, hp.data.classes\n"
+                "        self.stem",
+            ),
+            "config/all.yaml": "model:\n  width: 24\n  depth: 5\n---\ndata:\n  classes: 7\n",
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+    },
+    {
         "name": "vendored_copies",
         "files": {
             "net.py": NET,

@@ -14,18 +14,32 @@ import pytest
 from dnnbox.harness.matching import oldnames, standins
 
 
+def _loaded(stream: str, Loader: str) -> tuple[str, str]:
+    return stream, Loader
+
+
 def failure(code: str) -> Exception:
-    with pytest.raises((AttributeError, ImportError)) as caught:
+    with pytest.raises((AttributeError, ImportError, TypeError)) as caught:
         exec(code, {})
     return caught.value
 
 
-@pytest.mark.parametrize("code", ["import collections; collections.Mapping", "from collections import Iterable"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import collections; collections.Mapping",
+        "from collections import Iterable",
+        "import yaml; yaml.load('a: 1')",
+        "import yaml; yaml.load_all('a: 1')",
+    ],
+)
 def test_explains__name_of_before__is_known(code: str) -> None:
     assert oldnames.explains(failure(code))
 
 
-@pytest.mark.parametrize("code", ["import json; json.lacking", "import no_such_module", "None.lacking"])
+@pytest.mark.parametrize(
+    "code", ["import json; json.lacking", "import no_such_module", "None.lacking", "import json; json.load()"]
+)
 def test_explains__any_other_failure__is_not(code: str) -> None:
     assert not oldnames.explains(failure(code))
 
@@ -47,6 +61,10 @@ def test_bring_back__libraries_that_are_here__have_their_old_names(monkeypatch: 
     for name in set(vars(collections)) - before:
         delattr(collections, name)
     del sys.modules["torch._six"]
+    yaml = types.SimpleNamespace(FullLoader="full", load=_loaded, load_all=_loaded)
+    later["yaml"](yaml)
+    assert yaml.load("a: 1") == yaml.load_all("a: 1") == ("a: 1", "full")
+    assert yaml.load("a: 1", "safe") == yaml.load("a: 1", Loader="safe") == ("a: 1", "safe")
     numpy = types.SimpleNamespace(float64=float, bool=1)
     later["numpy"](numpy)  # at once where it is there, else when it is imported
     assert (numpy.int, numpy.float_, numpy.bool) == (int, float, 1)
