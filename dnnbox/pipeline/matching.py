@@ -104,6 +104,8 @@ def _asked(
     root = Path(prepared.source.root)
     plan = matching.search_plan([root], prepared.inspection)
     progress.begin("match", f"{len(plan['classes'])} classes")
+    for told in plan["cut"]:
+        progress.note(f"the source is large: {told}")
     limit_s = min(_MATCH_SECONDS, prepared.options.timeout_s)
     with open_box() as box:
         request = RunRequest(
@@ -128,7 +130,7 @@ def _asked(
         what = error.what if error is not None else "the box left no answer"
         progress.note(f"the search ended early: {what}")
         return matching.unanswered(plan, what)
-    found: Mapping[str, Any] = {**outcome.result.findings["match"], "ranked": matching.ranked(plan)}
+    found: Mapping[str, Any] = {**outcome.result.findings["match"], "ranked": matching.ranked(plan), "cut": plan["cut"]}
     progress.end("match", f"{found['tries']} builds tried", outcome.wall_s)
     return found
 

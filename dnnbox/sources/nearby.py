@@ -75,9 +75,9 @@ def _explained(inspection: Inspection, root: Path) -> Path | None:
     from dnnbox.sources.matching.classes import Classes
     from dnnbox.sources.matching.ranking import Ranking, best_views
     from dnnbox.sources.matching.reading import read_tree
-    from dnnbox.sources.matching.views import views_of
+    from dnnbox.sources.matching.views import views_of, words_of
 
-    ranked = best_views(Ranking(Classes(read_tree(root))), views_of(inspection), 1)
+    ranked = best_views(Ranking(Classes(read_tree(root, words_of(inspection)))), views_of(inspection), 1)
     if not ranked or ranked[0][1].score < LEAST_SCORE:
         return None
     return _repository(root, root / ranked[0][1].info.module.path)

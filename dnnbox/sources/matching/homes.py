@@ -30,9 +30,9 @@ def of_library(source: str, original: str, attribute: str) -> dict[str, str]:
     return {"$ref": f"{joined(source, original)}:{attribute}"}
 
 
-def definitions(module: Module) -> set[str]:
+def definitions(module: Module) -> frozenset[str]:
     """Return the classes and functions that stand at the top of a file."""
-    return {node.name for node in module.tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    return module.definitions
 
 
 def has_members(module: Module, name: str) -> bool:

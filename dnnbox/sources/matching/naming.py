@@ -12,7 +12,7 @@ from dnnbox.sources.matching.builders import library_builders, made_at_import
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.ranking import Ranking, best_views
 from dnnbox.sources.matching.reading import read_tree
-from dnnbox.sources.matching.views import views_of
+from dnnbox.sources.matching.views import views_of, words_of
 
 MOST_NAMED = 3
 LEAST_SCORE = 0.2
@@ -22,7 +22,7 @@ def named(tree: SourceTree, inspection: Inspection) -> SourceTree:
     """Return the tree with the classes that explain the tensors' names best; as it is where none does."""
     if not tree.root or not inspection.tensor_list:
         return tree
-    code = read_tree(Path(tree.root))
+    code = read_tree(Path(tree.root), words_of(inspection))
     ranked = best_views(Ranking(Classes(code)), views_of(inspection), MOST_NAMED)
     found = [each for _, each in ranked if each.score >= LEAST_SCORE]
     if not found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,20 @@ from dnnbox.sources.matching.options import kept_options
 from dnnbox.sources.matching.parts import named_parts, parts_of
 from dnnbox.sources.matching.plain import jsonable
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
-from dnnbox.sources.matching.reading import Config, Tree, read_tree, walk
+from dnnbox.sources.matching.reading import Config, Tree, read_tree
 from dnnbox.sources.matching.recipes import Recipe, Recipes
 from dnnbox.sources.matching.scripts import scripts
 from dnnbox.sources.matching.uses import called_elsewhere, inside, read_later, uses_of
 from dnnbox.sources.matching.values import THE_CHECKPOINT, Evaluator, is_known
-from dnnbox.sources.matching.views import View, views_of
+from dnnbox.sources.matching.views import View, views_of, words_of
 
 MOST_CLASSES = 10
 _MOST_RECIPES, _MOST_COMMANDS = 400, 60
 _LEAST_SIZE = 16  # smaller numbers are the size of something anywhere
 _ELSEWHERE = 500  # what another import root adds to the way from an entry script
 _LARGEST_PLAN_BYTES = 6 << 20
+_RECIPES_SHARE, _OF_ONE_CLASS = 0.85, 0.5  # of the time; of what is left of it
+_SHOWN = 4
 
 
 def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]:
@@ -43,10 +45,11 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
 
     ``roots`` are import roots, the model's own first; they are read, never imported.
     """
-    tree = read_tree(roots[0])
+    words = words_of(inspection)
+    tree = read_tree(roots[0], words)
     own = set(tree.by_path)
     for root in roots[1:]:
-        more = read_tree(root)
+        more = read_tree(root, words, tree.clock)
         tree.modules += [module for module in more.modules if module.document or module.path not in tree.by_path]
         tree.configs += more.configs
         tree.commands += more.commands
@@ -112,7 +115,7 @@ def _plan(
     _put_reassigned(tree, tables, evaluator)
     recipes = Recipes(tree, classes, evaluator, kept)
     infos = [each.info for _, each, _ in ranked]
-    found = {info.ref: _recipes(recipes, info) for info in infos}
+    found = _all_recipes(recipes, infos)
     functions = list(_functions(tree, recipes, views, near))
     configs = list(_configs(tree))
     sides = settings.sides(
@@ -151,6 +154,7 @@ def _plan(
         "modules": _importable(tree),
         "tables": [{"where": path, "values": values} for path, values in tables.items()],
         "configs": configs,
+        "cut": tree.clock.cut,
         "scripts": scripts(tree, {info.module.path for info in infos}),
         "commands": [{"where": each.path, "values": jsonable(each.values)} for each in tree.commands],
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
@@ -203,6 +207,19 @@ def _functions(
 
 def _recipes(recipes: Recipes, info: ClassInfo) -> list[Recipe]:
     return (recipes.calls(info) + recipes.factories(info))[:_MOST_RECIPES]
+
+
+def _all_recipes(recipes: Recipes, infos: Sequence[ClassInfo]) -> dict[str, list[Recipe]]:
+    """Return the recipes of each class, the likeliest class first; none may take all of the time."""
+    clock, found, short = recipes.tree.clock, dict[str, list[Recipe]](), list[str]()
+    with clock.until(_RECIPES_SHARE):
+        for info in infos:
+            with clock.share(_OF_ONE_CLASS):
+                found[info.ref] = _recipes(recipes, info)
+                short += [] if clock.goes_on() else [info.name]
+    if short:
+        clock.cut.append(f"not all calls were read of {', '.join(short[:_SHOWN])}")
+    return found
 
 
 def _recipe(recipe: Recipe) -> dict[str, Any]:
@@ -269,8 +286,8 @@ def _is_scalar(value: Any) -> bool:
 def _calls_of_instances(evaluator: Evaluator, recipes: Recipes, info: ClassInfo) -> Iterator[dict[str, Any]]:
     """Yield the calls of instances that are made and called in one file."""
     for module, call, function in recipes.sites(info.name):
-        names = _assigned_to(module.nodes, call) if recipes.is_of(info, call, module) else set[str]()
-        for other in module.calls:
+        names = module.given.get(id(call), ()) if recipes.is_of(info, call, module) else ()
+        for other in module.calls if names and recipes.tree.clock.goes_on() else ():
             method = _called_on(other, names)
             if method is None or not other.args:
                 continue
@@ -290,15 +307,7 @@ def _passed(info: ClassInfo, classes: Classes, tables: Mapping[str, Mapping[str,
     return found
 
 
-def _assigned_to(nodes: Sequence[ast.AST], call: ast.Call) -> set[str]:
-    names = set()
-    for node in nodes:
-        if isinstance(node, ast.Assign) and any(child is call for child in walk(node.value)):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return names
-
-
-def _called_on(call: ast.Call, names: set[str]) -> str | None:
+def _called_on(call: ast.Call, names: Collection[str]) -> str | None:
     """Return the method that is called on one of the names; "" for the object itself, None for anything else."""
     function = call.func
     if isinstance(function, ast.Name):

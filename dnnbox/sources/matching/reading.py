@@ -7,21 +7,40 @@ import itertools
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dnnbox.sources.matching.clock import Clock
 from dnnbox.sources.matching.commands import commands, runs
+from dnnbox.sources.matching.worth import by_worth
 from dnnbox.syntax import parse
 from dnnbox.walk import Budget, folders, read_head
 
 _LARGEST_CODE_BYTES, _LARGEST_CONFIG_BYTES, _LARGEST_NOTEBOOK_BYTES = 2 << 20, 256 << 10, 4 << 20
 _MOST_MODULES, _MOST_CONFIGS, _MOST_BLOCKS, _MOST_COMMANDS = 3_000, 600, 200, 3_000
+_MOST_DOCUMENTS = 1_000  # blocks of code in them, beside the modules
+_MANY_FILES = 400  # of code, from which on their order may matter
+_READING_SHARE = 0.35  # of the time
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*\{?\.?([\w+-]*)")
 _LITERAL = re.compile(r"^(\s*)(?:\.\. (?:code|code-block|sourcecode)::\s*(?:python3?|py|ipython)?\s*|.*[^:\s.]?::\s*)$")
 _LANGUAGES = ("", "python", "python3", "py", "pycon", "ipython")
+_PLAIN_FIELDS = {
+    "id",
+    "attr",
+    "arg",
+    "kind",
+    "type_comment",
+    "level",
+    "module",
+    "ctx",
+    "is_async",
+    "conversion",
+    "asname",
+}
+_HOLDING: dict[type[ast.AST], tuple[str, ...]] = {}  # by kind of node, what may hold others
 _PROMPT = re.compile(r"^\s*(>>> ?|\.\.\. ?)", re.MULTILINE)
 
 
@@ -55,6 +74,23 @@ class Module:
         return tuple(node for node in self.nodes if isinstance(node, ast.FunctionDef))
 
     @cached_property
+    def definitions(self) -> frozenset[str]:
+        """The classes and functions that stand at the top."""
+        return frozenset(node.name for node in self.tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef)))
+
+    @cached_property
+    def given(self) -> dict[int, set[str]]:
+        """The names that a call is assigned to, with what stands around it, by ``id`` of the call."""
+        found: dict[int, set[str]] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.Assign):
+                names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+                for call in walk(node.value) if names else ():
+                    if isinstance(call, ast.Call):
+                        found.setdefault(id(call), set()).update(names)
+        return found
+
+    @cached_property
     def by_text(self) -> frozenset[str]:
         """The names of modules that are imported by a text: ``models = importlib.import_module(args.model)``."""
         made = [node for node in self.nodes if isinstance(node, ast.Assign) and _imports_by_text(node.value)]
@@ -84,7 +120,7 @@ class Tree:
     commands: list[Config] = field(default_factory=list)
     runs: list[tuple[str, str, list[str]]] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
-    truncated: bool = False
+    clock: Clock = field(default_factory=Clock)
 
     @cached_property
     def by_path(self) -> dict[str, Module]:
@@ -96,19 +132,37 @@ def walk(node: ast.AST) -> list[ast.AST]:
     """Return a node and all below it, level by level, without Load and Store: walking is most of what reading costs."""
     found = [node]
     for each in found:  # grows while it is read
-        found += children(each)
+        kind = type(each)
+        if names := _HOLDING[kind] if kind in _HOLDING else _holding(kind):
+            held = each.__dict__
+            for name in names:
+                value = held.get(name)
+                if value.__class__ is list:
+                    found += [item for item in value if isinstance(item, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    found.append(value)
     return found
 
 
 def children(node: ast.AST) -> list[ast.AST]:
-    """Return the nodes right below one, in order; by its dictionary, which is faster than by its fields' names."""
+    """Return the nodes right below one, in order."""
     found: list[ast.AST] = []
-    for value in node.__dict__.values():
+    for name in _holding(type(node)):
+        value = node.__dict__.get(name)
         if value.__class__ is list:
             found += [item for item in value if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+        elif isinstance(value, ast.AST):
             found.append(value)
     return found
+
+
+def _holding(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Return the fields of a kind of node that may hold others, and no texts or numbers, which most of them are."""
+    if kind not in _HOLDING:
+        _HOLDING[kind] = (
+            () if kind is ast.Constant else tuple(name for name in kind._fields if name not in _PLAIN_FIELDS)
+        )
+    return _HOLDING[kind]
 
 
 def _imports_by_text(node: ast.expr) -> bool:
@@ -117,22 +171,36 @@ def _imports_by_text(node: ast.expr) -> bool:
     return name in ("import_module", "__import__")
 
 
-def read_tree(root: Path) -> Tree:
-    """Return everything below ``root`` that can tell how a model is built."""
-    tree, budget = Tree(root), Budget(entries=60_000, seconds=20.0)
-    for folder in folders(root, budget, depth=10):
-        for file in folder.files:
+def read_tree(root: Path, words: Collection[str] = (), clock: Clock | None = None) -> Tree:
+    """Return everything below ``root`` that can tell how a model is built. Where there are very many files of code,
+    those that have to do with ``words``, pieces of names of tensors, come first, as long as ``clock`` goes on."""
+    tree, budget = Tree(root, clock=clock or Clock()), Budget(entries=60_000, seconds=20.0)
+    files = [file for folder in folders(root, budget, depth=10) for file in folder.files]
+    code = _parsed([file for file in files if file.suffix.lower() == ".py"], words, tree.clock)
+    for file in files:
+        if file not in code:
             _add(tree, file, file.relative_to(root).as_posix())
-    tree.truncated = budget.exhausted
+        elif (parsed := code[file]) is not None:
+            tree.modules.append(module_of(file.relative_to(root).as_posix(), parsed))
     return tree
+
+
+def _parsed(files: Sequence[Path], words: Collection[str], clock: Clock) -> dict[Path, ast.Module | None]:
+    """Return each file with its syntax tree; None for those that have none, or were left out for want of time."""
+    found: dict[Path, ast.Module | None] = dict.fromkeys(files)
+    ordered = by_worth(files, words) if words and len(files) > _MANY_FILES else files
+    with clock.until(_READING_SHARE):
+        for number, file in enumerate(ordered):
+            if number >= _MOST_MODULES or not clock.goes_on():
+                clock.cut.append(f"{len(files) - number} of {len(files)} files of code were not read")
+                break
+            found[file] = parse(read_head(file, _LARGEST_CODE_BYTES) or b"")
+    return found
 
 
 def _add(tree: Tree, file: Path, path: str) -> None:
     suffix = file.suffix.lower()
-    if suffix == ".py" and len(tree.modules) < _MOST_MODULES:
-        if (parsed := parse(read_head(file, _LARGEST_CODE_BYTES) or b"")) is not None:
-            tree.modules.append(module_of(path, parsed))
-    elif suffix in (".md", ".rst", ".ipynb") and len(tree.modules) < _MOST_MODULES:
+    if suffix in (".md", ".rst", ".ipynb") and len(tree.modules) < _MOST_MODULES + _MOST_DOCUMENTS:
         limit = _LARGEST_NOTEBOOK_BYTES if suffix == ".ipynb" else _LARGEST_CONFIG_BYTES
         text = (read_head(file, limit) or b"").decode("utf-8", "replace")
         tree.modules.extend(_examples(path, text))

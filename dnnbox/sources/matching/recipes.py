@@ -85,7 +85,7 @@ class Recipes:
         found = (
             recipe
             for module, call, function in self._by_name[info.name]
-            if self.is_of(info, call, module)
+            if self.tree.clock.goes_on() and self.is_of(info, call, module)
             for recipe in self._combined(info.ref, "call", module, call, function)
         )
         return _distinct(list(itertools.islice(found, _MOST_FOUND)))
@@ -109,7 +109,7 @@ class Recipes:
             for callee in self._callees(function):
                 calls = self._calls_of(function, callee)
                 found += [Recipe(callee, "factory", function.place), *calls]
-                if len(found) >= _MOST_FOUND:
+                if len(found) >= _MOST_FOUND or not self.tree.clock.goes_on():
                     return _distinct(found)
         return _distinct(found)
 
@@ -173,7 +173,7 @@ class Recipes:
             yield from (replace(recipe, where=options.path) for recipe in new)
             known |= {repr((recipe.args, recipe.kwargs)) for recipe in new}
             told += bool(new)
-            if told >= _MOST_COMMANDS:
+            if told >= _MOST_COMMANDS or not self.tree.clock.goes_on():
                 return
 
     def _callers(
@@ -337,7 +337,7 @@ class Recipes:
             if inside is not function.node
         ]
         found: list[Recipe] = []
-        for module, call, inside in sites[:20]:
+        for module, call, inside in sites[:20] if self.tree.clock.goes_on() else ():
             found += self._combined(callee, "factory", module, call, inside)
         return found[:80]
 

@@ -96,6 +96,7 @@ def _of_build(answer: Mapping[str, Any], source: SourceTree) -> Iterator[str]:
             yield f"explains the names: {ref}"
     if not answer["complete"]:
         yield "the search was stopped at its limit, so more may fit"
+    yield from (f"the source is large: {told}" for told in answer.get("cut", ()))
     for text, count in answer["errors"][:_SHOWN]:
         yield f"tried {count} times: {text}"
     yield from answer["import_errors"][:3]
@@ -148,6 +149,7 @@ def unanswered(plan: Mapping[str, Any], why: str) -> dict[str, Any]:
         "replaced": [],
         "paths": [],
         "ranked": ranked(plan),
+        "cut": plan.get("cut", []),
     }
 
 

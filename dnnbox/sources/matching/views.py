@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnnbox.records.inspection import Inspection
+from dnnbox.sources.matching.external import LEAF_KEYS
 
 WRAPPERS = ("module", "_orig_mod", "_forward_module")
 """What DistributedDataParallel, torch.compile and Fabric put before every name."""
@@ -56,6 +57,12 @@ def of_keys(keys: Sequence[str]) -> tuple[View, ...]:
             left_out = len(rest) - len(parts[name]) - copies
             views.append(View(name, f"{prefix}{name}.", parts[name], left_out))
     return tuple(views)
+
+
+def words_of(inspection: Inspection) -> frozenset[str]:
+    """Return the pieces of the tensors' names that a source has to spell out."""
+    parts = {part for tensor in inspection.tensor_list for part in tensor.name.split(".")}
+    return frozenset(part for part in parts if part.isidentifier() and part not in LEAF_KEYS)
 
 
 def _part(keys: Sequence[str], name: str) -> tuple[str, ...]:
