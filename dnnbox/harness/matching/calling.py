@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from .building import BUSY, at_most
-from .oldnames import with_tuples
+from . import oldnames
 from .values import is_tensor
 
 SECONDS = 60.0  # of the processor, for one forward pass
@@ -41,8 +41,8 @@ def call(module: Any, spec: Spec, seed: int = 0, seconds: float = CLOCK_SECONDS)
     """Run a module on made-up inputs, for at most so many seconds on the clock; what has to be called before is."""
     import torch
 
-    if spec.get("tuples"):
-        with_tuples(module)
+    for way in spec.get("ways", ()):
+        oldnames.WAYS[way](module)
     with torch.no_grad(), at_most(SECONDS, seconds):
         for step in (*spec.get("before", ()), spec):
             function = getattr(module, step["method"]) if step["method"] else module

@@ -61,26 +61,28 @@ def find(
 
 
 class _Asked:
-    """A module that is called. ``is_of_tuples``: parts of it have to answer with tuples, as the library's once did."""
+    """A module that is called. ``ways``: how it has to be treated, as libraries did once; see ``oldnames``."""
 
     def __init__(self, module: Any, goes_on: Callable[[], bool], seconds: Callable[[float], float]) -> None:
-        self.module, self._goes_on, self._seconds, self.is_of_tuples = module, goes_on, seconds, False
+        self.module, self._goes_on, self._seconds = module, goes_on, seconds
+        self.ways: List[str] = []
 
     def answer(self, spec: Spec) -> List[Any]:
         """Return the tensors that a call is answered with."""
-        if not self._goes_on():
-            raise OutOfTime
-        try:
-            return tensors_of(call(self.module, spec, seconds=self._seconds(CLOCK_SECONDS)))
-        except Exception as error:  # foreign code
-            if not (oldnames.tells_of_names(error) and oldnames.named_answers(self.module)):
-                raise
-        self.is_of_tuples = True
-        return tensors_of(call(oldnames.with_tuples(self.module), spec, seconds=self._seconds(CLOCK_SECONDS)))
+        while True:
+            if not self._goes_on():
+                raise OutOfTime
+            try:
+                return tensors_of(call(self.module, self.marked(spec), seconds=self._seconds(CLOCK_SECONDS)))
+            except Exception as error:  # foreign code
+                way = oldnames.way_for(error, self.module)
+                if not way or way in self.ways:
+                    raise
+            self.ways.append(way)
 
     def marked(self, spec: Spec) -> Spec:
         """Return a call with what it needs of the module."""
-        return dict(spec, tuples=True) if self.is_of_tuples else spec
+        return dict(spec, ways=list(dict.fromkeys([*spec.get("ways", ()), *self.ways]))) if self.ways else spec
 
 
 def _answers(

@@ -3,7 +3,8 @@
 Sources: Python 3.10 took the abstract classes out of ``collections``, 3.11 getargspec out of ``inspect``; NumPy 1.24
 and 2.0 took aliases of Python's own types and of functions away; PyTorch 2.0 and later lack ``torch._six``; PyYAML 6.0
 loads nothing without being told which loader, which 5.1 and later called ``FullLoader`` where none was named. Models of
-transformers answered with tuples before 4.0, later with mappings, which are taken apart into their names.
+transformers answered with tuples before 4.0, later with mappings, which are taken apart into their names. Since
+2.0 PyTorch's encoders and decoders tell their layers whether a mask is causal, those of a source's own too.
 Standard library only: an adapter may use it.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import functools
 import importlib
 import inspect
 import math
@@ -28,6 +30,12 @@ _NUMPY_NAMES = {"float_": "float64", "complex_": "complex128", "string_": "bytes
                 "sometrue": "any", "trapz": "trapezoid", "in1d": "isin", "row_stack": "vstack"}  # fmt: skip
 _SIX = "torch._six"
 _NO_LOADER = re.compile(r"^load(?:_all)?\(\) missing 1 required positional argument: 'Loader'$")
+_LATER_ARGUMENTS = ("is_causal", "tgt_is_causal", "memory_is_causal")
+_STACKS = [("torch.nn.modules.transformer", name) for name in ("TransformerEncoder", "TransformerDecoder")]
+_ATTENTION = "self_attn"  # an encoder asks its first layer in which order that takes its dimensions
+_UNEXPECTED = re.compile(
+    r"unexpected keyword argument '(?:%s)'|no attribute '%s'" % ("|".join(_LATER_ARGUMENTS), _ATTENTION)
+)
 _TEXT_FOR_TENSOR = re.compile(r"must be Tensor, not str|'str' object (?:has no attribute|is not callable)|but got str")
 
 
@@ -85,11 +93,50 @@ def named_answers(module: Any) -> List[Any]:
     return [config for config in configs if getattr(config, "return_dict", None) is True]
 
 
+def way_for(error: BaseException, module: Any) -> str:
+    """Return which of the ways below may let a model answer that failed so; "" for none."""
+    if tells_of_names(error) and named_answers(module):
+        return "with_tuples"
+    is_later = isinstance(error, (TypeError, AttributeError)) and _UNEXPECTED.search(str(error))
+    return "without_later_arguments" if is_later else ""
+
+
 def with_tuples(module: Any) -> Any:
     """Return a model whose parts answer with tuples."""
     for config in named_answers(module):
         config.return_dict = False
     return module
+
+
+def without_later_arguments(module: Any) -> Any:
+    """Return a model whose layers are not handed what they do not know; it only repeats what the mask says."""
+    for part in module.modules():
+        if any((cls.__module__, cls.__name__) in _STACKS for cls in type(part).__mro__):
+            for layer in part.layers:
+                kind: Any = type(layer)
+                layer.__class__ = _sparing(kind, not hasattr(layer, _ATTENTION))
+    return module
+
+
+@functools.lru_cache(maxsize=None)
+def _sparing(cls: Any, lacks_attention: bool) -> Any:
+    """Return a class that leaves out what its forward pass does not know, and has what is asked of its attention; a
+    copy of such a layer is one too."""
+    taken = inspect.signature(cls.forward).parameters
+    is_open = any(parameter.kind == parameter.VAR_KEYWORD for parameter in taken.values())
+    unknown = [] if is_open else [name for name in _LATER_ARGUMENTS if name not in taken]
+    if not unknown and not lacks_attention:
+        return cls
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return cls.forward(self, *args, **{name: value for name, value in kwargs.items() if name not in unknown})
+
+    more = {_ATTENTION: types.SimpleNamespace(batch_first=False)} if lacks_attention else {}
+    return type(cls.__name__, (cls,), dict(more, forward=forward, __module__=cls.__module__))
+
+
+# What a recipe may ask for, by the names of the functions here.
+WAYS = {"with_tuples": with_tuples, "without_later_arguments": without_later_arguments}
 
 
 def _add(module: Any, names: Dict[str, Any]) -> None:

@@ -89,9 +89,9 @@ def recipe_of(match: Mapping[str, Any], answer: Mapping[str, Any], source: Sourc
     before = code.before(match["kwargs"])
     example = match.get("example")
     inputs, forward = _inputs(example) if example else ([], "self.model(**inputs)")
-    if example and example.get("tuples"):
+    for way in example.get("ways", ()) if example else ():
         code.imports["from dnnbox_harness.matching import oldnames"] = None
-        made = f"oldnames.with_tuples({made})"
+        made = f"oldnames.{way}({made})"
     cls = str(match["class"])
     return Recipe(
         family="",

@@ -51,6 +51,57 @@ _SAVE = f"{_PLAIN}\nsaved = net(24, 5, 7).state_dict()\n"
 
 LAYOUTS: tuple[dict[str, Any], ...] = (
     {
+        "name": "layers_of_before",
+        "files": {
+            "series.py": """
+import torch
+from torch import nn
+
+
+class Layer(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, 2)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, src, src_mask=None, src_key_padding_mask=None):
+        return self.norm(src + self.attention(src, src, src, key_padding_mask=src_key_padding_mask)[0])
+
+
+class Series(nn.Module):
+    def __init__(self, features, width, depth):
+        super().__init__()
+        self.project = nn.Linear(features, width)
+        self.encoder = nn.TransformerEncoder(Layer(width), depth)
+
+    def forward(self, series, kept_masks):
+        x = self.project(series).permute(1, 0, 2)
+        return self.encoder(x, src_key_padding_mask=~kept_masks).permute(1, 0, 2)
+""",
+            "train.py": """
+from series import Series
+
+model = Series(6, 16, depth=2)
+""",
+        },
+        "make": """
+import torch
+from torch import nn
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention, self.norm = nn.MultiheadAttention(16, 2), nn.LayerNorm(16)
+
+holder = nn.Module()
+holder.project = nn.Linear(6, 16)
+holder.encoder = nn.TransformerEncoder(Layer(), 2)
+saved = holder.state_dict()
+""",
+        "cls": "series.Series",
+        "arguments": {"features": "6", "width": "16", "depth": "2"},
+    },
+    {
         "name": "flat_script",
         "files": {"network.py": NET},
         "make": f"{_PLAIN}\nsaved = {{'state_dict': {{'module.' + k: v for k, v in net(24, 5, 7).state_dict().items()}}}}\n",

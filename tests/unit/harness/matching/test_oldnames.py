@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import copy
 import importlib
 import sys
 import types
@@ -80,3 +81,43 @@ def test_with_tuples__parts_that_answer_with_mappings__answer_as_they_did() -> N
     assert oldnames.with_tuples(model) is model
     assert (config.return_dict, other.return_dict) == (False, "no switch")
     assert oldnames.named_answers(model) == []
+
+
+class TransformerEncoder:
+    __module__ = "torch.nn.modules.transformer"
+
+    def __init__(self, *layers: Any) -> None:
+        self.layers = layers
+
+    def modules(self) -> list[Any]:
+        return [self, *self.layers]
+
+    def forward(self, value: int) -> int:
+        for layer in self.layers:
+            value = layer.forward(value, mask=2, is_causal=False)
+        return value
+
+
+class _Older:
+    def forward(self, value: int, mask: int) -> int:
+        return value * mask
+
+
+class _Newer:
+    def forward(self, value: int, mask: int, **more: bool) -> int:
+        return value + mask + 10 * len(more)
+
+
+def test_without_later_arguments__layer_that_knows_none_of_them__is_not_handed_them() -> None:
+    encoder = TransformerEncoder(_Older(), _Newer(), _Older())
+    with pytest.raises(TypeError) as caught:
+        encoder.forward(3)
+
+    assert oldnames.way_for(caught.value, encoder) == "without_later_arguments"
+    assert oldnames.without_later_arguments(oldnames.without_later_arguments(encoder)) is encoder
+    assert encoder.forward(3) == (3 * 2 + 2 + 10) * 2
+    assert isinstance(copy.deepcopy(encoder.layers[0]), _Older)
+    assert encoder.layers[0].self_attn.batch_first is False
+    assert encoder.layers[1].self_attn.batch_first is False
+    assert oldnames.way_for(AttributeError("'_Older' object has no attribute 'self_attn'"), encoder)
+    assert oldnames.way_for(TypeError("unexpected keyword argument 'mask'"), encoder) == ""

@@ -118,7 +118,7 @@ def test_inputs__call_that_needs_another_before__is_written_as_both() -> None:
 
 
 def test_recipe__method_instead_of_forward_and_old_answers__are_told_and_prepared() -> None:
-    example = {"method": "encode", "args": [], "kwargs": {}, "tuples": True}
+    example = {"method": "encode", "args": [], "kwargs": {}, "ways": ["with_tuples"]}
     match: dict[str, Any] = {
         "class": "net.Net", "ref": "net.py:Net", "callee": "net.py:Net", "args": [], "kwargs": {}, "access": "",
         "prefix": "", "origin": "README.md", "arguments": {}, "example": example, "tried": [],
