@@ -27,6 +27,8 @@ def options_of(module: Module) -> dict[str, list[Any]]:
         if name in ("add_argument", "add_option") and (dest := _destination(call)):
             found.setdefault(dest, [])
             found[dest] += [value for value in _values(call) if value not in found[dest]]
+        elif flag := _flag(name, call):
+            found.setdefault(flag, []).extend(_flags(name, call))
         elif name in ("HParams", "Namespace", "EasyDict", "Munch", "SimpleNamespace", "AttrDict"):
             for keyword in call.keywords:
                 if keyword.arg:
@@ -41,6 +43,28 @@ def _destination(call: ast.Call) -> str:
     names = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
     longest = max(names, key=lambda name: name.startswith("--"), default="")
     return longest.lstrip("-").replace("-", "_")
+
+
+def _flag(name: str, call: ast.Call) -> str:
+    """Return the name that ``flags.DEFINE_integer("width", 64, "…")`` or ``@click.option("--width")`` declares."""
+    texts = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    if name.startswith("DEFINE_") and len(call.args) + len(call.keywords) > 1:
+        return texts[0] if texts and texts[0].isidentifier() else ""
+    return _destination(call) if name == "option" and any(text.startswith("--") for text in texts) else ""
+
+
+def _flags(name: str, call: ast.Call) -> Iterator[Any]:
+    """Yield the default of such a declaration, then what it may be chosen from; a bare switch of click's is off."""
+    given = dict(zip(("default", "enum_values"), call.args[1:3], strict=False)) if name.startswith("DEFINE_") else {}
+    given.update({keyword.arg: keyword.value for keyword in call.keywords if keyword.arg})
+    if "default" in given:
+        values = literal(given["default"])
+        is_several = "_multi_" in name  # one value stands for a list of it
+        yield from ([v] if is_several and not isinstance(v, list) and v is not None else v for v in values)
+    elif "is_flag" in given:
+        yield False
+    if name == "DEFINE_enum" and "enum_values" in given:
+        yield from _words([given["enum_values"]])
 
 
 def _values(call: ast.Call) -> Iterator[Any]:

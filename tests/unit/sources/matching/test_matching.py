@@ -153,6 +153,30 @@ def test_factories__class_method_that_calls_its_class__is_one(tmp_path: Path) ->
     assert recipes.factories(classes.by_name["Net"][0]) == []
 
 
+def test_options__flags_and_options_of_click__are_read_like_arguments(tmp_path: Path) -> None:
+    code = """
+flags.DEFINE_integer("width", 64, "how wide")
+flags.DEFINE_multi_integer("mult", [1, 2], help="for each level")
+flags.DEFINE_multi_integer("attn", 1, "levels")
+flags.DEFINE_enum("kind", "wide", ["wide", "deep"], "which")
+flags.DEFINE_alias("short")
+
+@click.option("--num-layers", "-n", default=3)
+@click.option("--fast", is_flag=True)
+@other.option("no option")
+def main(num_layers, fast): ...
+"""
+
+    assert options_of(_tree(tmp_path, use=code).by_path["use.py"]) == {
+        "width": [64],
+        "mult": [[1, 2]],
+        "attn": [[1]],
+        "kind": ["wide", "wide", "deep"],
+        "num_layers": [3],
+        "fast": [False],
+    }
+
+
 def test_siblings__names_of_variants__are_those_of_the_same_table_or_list(tmp_path: Path) -> None:
     code = "SIZES = {'b0': 1, 'b1': 2}\nNAMES = ('b0', 'b8')\nOTHERS = ['x', 'y']\nALONE = ['b0']\n"
 
