@@ -12,6 +12,8 @@ from dnnbox.records.options import RunOptions
 from dnnbox.records.plan import Plan
 
 QUESTION = "How should the packages be provided?"
+_WORDS = {"y": "", "yes": "", "n": "q", "no": "q", "quit": "q"}
+"""What people type at any prompt, and the key that they mean here."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ def _pixi_ways(plan: Plan) -> list[Choice]:
     if plan.box != "pixi" or plan.details.get("packages") != "new":
         ways.append(Choice("p", "pixi", "make a new pixi environment outside the project instead"))
     return ways
+
+
+def answer_of(line: str, offered: Sequence[Choice]) -> str | None:
+    """Return the answer that a typed line means, None where it means none: then the question is put again."""
+    typed = line.strip().lower()
+    keys = {choice.key: choice.answer for choice in offered}
+    return keys.get(typed) or keys.get(_WORDS.get(typed, typed))
 
 
 def needed(missing: Sequence[Requirement], plan_hint: str) -> ConsentNeeded:

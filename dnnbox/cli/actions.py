@@ -183,6 +183,8 @@ def asking(display: Display) -> Ask | None:
 def _question(plan: Plan, choices: Sequence[Choice]) -> str:
     from dnnbox.cli.screens.layout import look_of
     from dnnbox.cli.screens.plan import consent_keys, plan_screen
+    from dnnbox.consent import answer_of
+    from dnnbox.text import visible
 
     look = look_of(sys.stderr)
     print(plan_screen(plan, look=look), file=sys.stderr)
@@ -191,14 +193,14 @@ def _question(plan: Plan, choices: Sequence[Choice]) -> str:
 
         # What was typed before the question was there is no answer to it.
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    keys = {choice.key: choice.answer for choice in choices}
     while True:
         print(consent_keys(plan, choices, look=look), end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
             return "quit"
-        if (answer := keys.get(line.strip().lower())) is not None:
+        if (answer := answer_of(line, choices)) is not None:
             return answer
+        print(f"`{visible(line.strip(), 40)}` is none of these:", file=sys.stderr)
 
 
 def doctor(*, deep: bool, bench: bool, json: bool) -> int:
