@@ -68,7 +68,15 @@ def _children(value: Any) -> Optional[List[Tuple[str, Any]]]:
         return list(zip(value._fields, value))
     if isinstance(value, (list, tuple)):
         return None if _is_numbers(value) else [(str(index), child) for index, child in enumerate(value)]
-    return None
+    return parameters_of(value) or None
+
+
+def parameters_of(value: Any) -> List[Tuple[str, Any]]:
+    """Return what a distribution of numbers was made with, tensors or other distributions; [] for any other object."""
+    if not (hasattr(type(value), "arg_constraints") and hasattr(value, "log_prob")):
+        return []
+    own = [(name, held) for name, held in vars(value).items() if _is_tensor(held) or hasattr(held, "log_prob")]
+    return [pair for pair in own if not pair[0].startswith("_")] or own
 
 
 def _is_numbers(value: Any) -> bool:

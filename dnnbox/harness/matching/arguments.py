@@ -7,8 +7,9 @@ import inspect
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from .describing import described
-from .kinds import Use, as_used, item_names, used
+from .kinds import Use, as_used, item_names, receivers, used
 from .parsing import parsed
+from .receiving import first_layer, shape_of
 from .unpacking import LENGTHS, beside, unpacked
 from .values import is_tensor, tensor
 
@@ -44,6 +45,7 @@ _FLAGS = (
 SIDES = (64, 224, 256, 128, 32, 84, 96, 112, 518, 384, 512, 1024)  # small ones first: a search has to be cheap
 
 _MOST_NUMBERED = 6
+_DEEPEST = 4
 
 Guess = Tuple[str, List[int], str, int]
 
@@ -60,11 +62,11 @@ def _made(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Gues
     name = p.name
     dtype, shape, _, high = guess
     side, channels = (shape[-1], shape[1]) if len(shape) == 4 else (SIDES[0], 3)
-    own, of_items = _keys(function, name)
+    own, of_items = _keys_below(module, function, name)
     if of_items:
         return [{key: _item(key, [channels, side, side]) for key in of_items}]
     if own:
-        return {key: _item(key, list(shape)) for key in own}
+        return {key: _item_of(module, function, name, key, list(shape)) for key in own}
     count = _numbered(function, name)
     if count:
         return _items(module, function, name, count, tensor(dtype, list(shape), high))
@@ -162,6 +164,18 @@ def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
     return found[0], found[1]
 
 
+def _keys_below(module: Any, function: Any, name: str, depth: int = 0) -> Tuple[List[str], List[str]]:
+    """Return the keys that a method reads, and that the methods and parts read that it hands a parameter to."""
+    own, of_items = (dict.fromkeys(keys) for keys in _keys(function, name))
+    for call in ast.walk(parsed(function)) if depth < _DEEPEST else ():
+        for target, parameter in receivers(module, call, name) if isinstance(call, ast.Call) else ():
+            owner = getattr(target, "__self__", target)
+            more = _keys_below(owner, getattr(target, "forward", target), parameter, depth + 1)
+            own.update(dict.fromkeys(more[0]))
+            of_items.update(dict.fromkeys(more[1]))
+    return list(own), list(of_items)
+
+
 def _subscripts(tree: ast.AST, names: Set[str]) -> Iterator[ast.Subscript]:
     """Yield where something of these names is read by a subscript."""
     for node in ast.walk(tree):
@@ -214,6 +228,12 @@ def _pairs(node: Any) -> List[Tuple[Any, Any]]:
     if isinstance(source, ast.Call) and getattr(source.func, "id", "") == "zip" and isinstance(target, ast.Tuple):
         return list(zip(target.elts, source.args))
     return [(target, source)]
+
+
+def _item_of(module: Any, function: Any, name: str, key: str, shape: List[int]) -> Any:
+    """Return what stands under a key of a mapping, as the first layer wants it that gets it."""
+    received = first_layer(module, function, "%s[%r]" % (name, key))
+    return _item(key, shape) if received is None else shape_of(received, len(shape), shape[-1])
 
 
 def _item(key: str, shape: List[int]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
+from .. import trees
 from .building import BUSY, at_most
 from . import oldnames
 from .values import is_tensor
@@ -55,7 +56,7 @@ def call(module: Any, spec: Spec, seed: int = 0, seconds: float = CLOCK_SECONDS)
 
 
 def tensors_of(value: Any) -> List[Any]:
-    """Return all tensors in a result, in order."""
+    """Return all tensors in a result, in order, those that a distribution is made of too."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -64,7 +65,7 @@ def tensors_of(value: Any) -> List[Any]:
         return [found for item in value.values() for found in tensors_of(item)]
     if isinstance(value, (list, tuple)):
         return [found for item in value for found in tensors_of(item)]
-    return []
+    return [found for _, item in trees.parameters_of(value) for found in tensors_of(item)]
 
 
 def all_finite(tensors: List[Any]) -> bool:

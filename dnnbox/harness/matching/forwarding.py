@@ -14,6 +14,7 @@ from .building import signature_of
 from .calling import CLOCK_SECONDS, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
 from .ladder import first_layers, ladder, sides
+from .receiving import any_rank, first_layer, shape_of
 from .repairing import OutOfTime, attempted, beginnings, repaired
 from .told import told
 from .unpacking import flipped
@@ -255,9 +256,30 @@ def _of_inputs(called: _Called, hints: Dict[str, Any]) -> Iterator[Spec]:
     maps = pyramid(module, function, names[0]) if len(needed) == 1 else []
     if maps:
         yield {"method": method, "args": [maps], "kwargs": {}, "why": "tried: maps, each half as large as the last"}
+    for args in _of_layers(called, hints):
+        yield {"method": method, "args": args, "kwargs": {}, "names": names, "why": AS_TOLD}
     together = told(module, function, needed)
     if together:
         yield {"method": method, "args": together, "kwargs": {}, "names": names, "why": AS_TOLD}
+
+
+def _of_layers(called: _Called, hints: Dict[str, Any]) -> Iterator[List[Any]]:
+    """Yield inputs each as the first layer wants it that gets it; those of which no layer is found as they were guessed
+    beside the first."""
+    module, needed, function = called.module, called.needed, called.function
+    found = {p.name: received for p in needed for received in [first_layer(module, function, p.name)] if received}
+    if not found or len(needed) > _MOST_INPUTS:
+        return
+    layers = dict(first_layers(module), sides=hints.get("sides", []), sizes=hints.get("sizes", {}))
+    side = sides(module, layers)[0]
+    for rank in (2, 3) if any(map(any_rank, found.values())) else (2,):
+        made = {name: shape_of(received, rank, side) for name, received in found.items()}
+        dtype, shape, high = next(iter(made.values()))["$tensor"]
+        guess: Guess = (dtype, shape, "", high)
+        yield [
+            made[p.name] if p.name in made else argument(module, layers, p, guess, max(place, 1), function)
+            for place, p in enumerate(needed)
+        ]
 
 
 def _guessed(called: _Called, hints: Dict[str, Any]) -> Iterator[Spec]:

@@ -18,7 +18,7 @@ _ARRAY_CALLS = {
 _OF_NUMPY = ("np.", "numpy.")
 _DEEPEST, _MOST_DIMENSIONS = 5, 6
 # Methods whose answer holds the same numbers.
-_SAME = ("to", "cuda", "cpu", "long", "int", "float", "type", "clone", "contiguous", "detach", "type_as")
+SAME = ("to", "cuda", "cpu", "long", "int", "float", "type", "clone", "contiguous", "detach", "type_as")
 
 
 class Use:
@@ -124,7 +124,7 @@ def receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str
 def is_same(node: Any, name: str) -> bool:
     """Tell whether an expression has a name's numbers, as another type or somewhere else."""
     while True:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAME:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAME:
             node = node.func.value
         elif isinstance(node, ast.Call) and dotted(node.func) in _ARRAY_CALLS and len(node.args) == 1:
             node = node.args[0]
@@ -188,3 +188,8 @@ def _is_none(node: ast.AST) -> bool:
 
 def _is_ellipsis(node: ast.AST) -> bool:
     return type(node).__name__ == "Ellipsis" or getattr(node, "value", None) is ...
+
+
+def kind_of(layer: Any) -> str:
+    """Return the name of torch's own class that a layer is or comes from."""
+    return next((cls.__name__ for cls in type(layer).__mro__ if cls.__module__.startswith("torch.nn.modules.")), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Tuple
 
 from .arguments import SIDES, TEXT, Guess
+from .kinds import kind_of
 
 _FEW_SIDES = 3
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
@@ -84,7 +85,7 @@ def first_layers(module: Any) -> Dict[str, Any]:
     """Return what the first layers with weights tell: their kind, channels, vocabulary."""
     facts: Dict[str, Any] = {"first": None, "kind": "", "channels": 0, "tokens": 0, "mel": 0}
     for _, layer in module.named_modules():
-        name, weight = _kind_of(layer), getattr(layer, "weight", None)
+        name, weight = kind_of(layer), getattr(layer, "weight", None)
         if name == "Embedding" and not facts["tokens"]:
             facts["tokens"] = int(layer.num_embeddings)
         kind = _KINDS.get(name, "")
@@ -97,17 +98,12 @@ def first_layers(module: Any) -> Dict[str, Any]:
     return facts
 
 
-def _kind_of(layer: Any) -> str:
-    """Return the name of torch's own class that a layer is or comes from."""
-    return next((cls.__name__ for cls in type(layer).__mro__ if cls.__module__.startswith("torch.nn.modules.")), "")
-
-
 def _stem(module: Any, facts: Dict[str, Any]) -> Tuple[str, int]:
     """Return (kind, channels); a later convolution that reads 3 channels is where pictures go in."""
     kind = {"conv2d": "Conv2d", "conv3d": "Conv3d"}.get(facts["kind"])
     if kind and facts["channels"] > 4:
         for _, layer in module.named_modules():
-            if _kind_of(layer) == kind and layer.in_channels in (3, 1) and layer.groups == 1:
+            if kind_of(layer) == kind and layer.in_channels in (3, 1) and layer.groups == 1:
                 return facts["kind"], int(layer.in_channels)
     return facts["kind"], facts["channels"]
 

@@ -1219,6 +1219,53 @@ def main():
         "stand_ins": ("ops.compiled.fast", "somewhere"),
     },
     {
+        # Two things of a mapping, which a method reads: points in rows, turned on their way, and pictures whose channels
+        # lie last. What comes out is a distribution.
+        "name": "mapping_by_its_layers",
+        "files": {
+            "shapes.py": """
+import torch
+from torch import distributions, nn
+
+
+class Points(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.lift = nn.Conv1d(5, width, 1)
+
+    def forward(self, points, code):
+        points = points.transpose(1, 2)
+        return self.lift(points) + code[:, :, None]
+
+
+class Shapes(nn.Module):
+    def __init__(self, width=12):
+        super().__init__()
+        self.points = Points(width)
+        self.pictures = nn.Sequential(nn.Conv2d(4, width, 3, stride=2), nn.ReLU())
+        self.head = nn.Conv1d(width, 1, 1)
+
+    def encode(self, pictures, part):
+        return part(pictures).mean((2, 3))
+
+    def run(self, batch):
+        code = self.encode(batch["pictures"].permute(0, 3, 1, 2), self.pictures)
+        return self.head(self.points(batch["points"], code))
+
+    def forward(self, batch):
+        return distributions.Bernoulli(logits=self.run(batch))
+""",
+            "demo.py": "from shapes import Shapes\n\nmodel = Shapes()\n",
+        },
+        "make": """
+from torch import nn
+saved = nn.ModuleDict({
+    "points": nn.ModuleDict({"lift": nn.Conv1d(5, 12, 1)}), "pictures": nn.Sequential(nn.Conv2d(4, 12, 3)),
+    "head": nn.Conv1d(12, 1, 1)}).state_dict()
+""",
+        "cls": "shapes.Shapes",
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",
