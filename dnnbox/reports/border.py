@@ -9,7 +9,7 @@ from dnnbox.records.measurements import ContractField, ContractStep
 from dnnbox.reports import decoded, numbers, quality, words
 from dnnbox.reports.blocks import Beside, Block, Chip, Column, Section, Status, Table, Words
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import Prose, code, data, say
+from dnnbox.reports.prose import Prose, code, data, say, sentence_case
 
 _CHIPS = ("observed", "declared", "stated", "assumed")
 
@@ -46,9 +46,7 @@ def contract(outputs: Outputs) -> Section | None:
 def _remarks(outputs: Outputs) -> tuple[Words, ...]:
     notes = outputs.params.get("notes")
     shown = (
-        tuple(data(f"{words.sentence_case(str(note)).rstrip('.')}.") for note in notes[:8])
-        if isinstance(notes, list)
-        else ()
+        tuple(data(f"{sentence_case(str(note)).rstrip('.')}.") for note in notes[:8]) if isinstance(notes, list) else ()
     )
     return (Words(shown, say("Remarks of the run")),) if shown else ()
 

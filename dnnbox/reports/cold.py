@@ -8,7 +8,7 @@ from typing import Any
 from dnnbox.reports import figures, memory_figure, numbers, words
 from dnnbox.reports.blocks import Beside, Block, Column, Figure, Pairs, Section, Table
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, data, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, data, say, sentence_case, sentences
 from dnnbox.reports.speed import definition, limit, stage_row, standalone
 from dnnbox.reports.summary import largest_cold
 
@@ -145,7 +145,7 @@ def _energy(outputs: Outputs) -> Pairs:
     sources = found.get("sources")
     items: list[tuple[str, Prose]] = []
     for name, facts in sources.items() if isinstance(sources, Mapping) else ():
-        title = "GPU" if name == "gpu" else words.sentence_case(str(name))
+        title = "GPU" if name == "gpu" else sentence_case(str(name))
         items.append((f"{title}, an item", data(numbers.energy(facts.get("joules_per_item")))))
         items.append((f"{title}, power", _power(facts)))
     if isinstance(gpu := found.get("gpu"), Mapping):

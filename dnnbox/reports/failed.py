@@ -11,7 +11,7 @@ from dnnbox import errors
 from dnnbox.reports import numbers, words
 from dnnbox.reports.blocks import Beside, Block, Lines, Pairs, Rung, Section, Step, Steps, Words
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, code, data, listed, marked, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, listed, marked, say, sentence_case, sentences
 
 _ORDER = (
     "inspect",
@@ -143,7 +143,7 @@ def lede(outputs: Outputs) -> Prose:
 
 def _sentence(words_: str) -> str:
     stripped = words_.strip().rstrip(".")
-    return f"{stripped[:1].upper()}{stripped[1:]}." if stripped else ""
+    return f"{sentence_case(stripped)}." if stripped else ""
 
 
 def ladder(outputs: Outputs) -> tuple[Rung, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from dnnbox.reports import numbers, words
 from dnnbox.reports.blocks import Block, Cell, Column, Status, Table, Words
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, data, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, data, say, sentence_case, sentences
 
 
 def noise_panel(outputs: Outputs) -> tuple[Block, ...]:
@@ -28,7 +28,7 @@ def noise_panel(outputs: Outputs) -> tuple[Block, ...]:
     )
     rows = tuple(_noise_row(check) for check in checks)
     columns = (Column("Check"), Column("Result"), Column("Found", numeric=True), Column("Limit", numeric=True))
-    reasons = [data(f"{words.sentence_case(str(reason))}.") for reason in facts.get("reasons", [])]
+    reasons = [data(f"{sentence_case(str(reason))}.") for reason in facts.get("reasons", [])]
     note = sentences(*(reasons if outputs.stats.quality != "quiet" else []), waited(outputs))
     table = Table("Noise", columns, rows, say("{title}", title=titles[outputs.stats.quality]), measured, note, kind="")
     return (table,) if rows else (Words((note,), table.title),)

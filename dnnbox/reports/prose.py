@@ -15,6 +15,7 @@ from typing import Literal
 from dnnbox import text
 
 Style = Literal["", "strong", "code", "link"]
+_PLAIN_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[.,;:!?)]*(?:\s|$)")
 _PIECES = re.compile(r"(\*\*|`|\{\w+\})")
 _OPTION = 28  # characters
 _LONG_WORD = re.compile(r"\S{15,}")
@@ -141,6 +142,16 @@ def marked(value: str) -> Prose:
 def link(words: str, href: str) -> Prose:
     """Return a link with our own words to a place that we know."""
     return Prose((Part(words, "link", href),))
+
+
+def sentence_case(told: str) -> str:
+    """Return the words with a capital first letter, unless they begin with a name: a path, an identifier with marks.
+
+    The other letters stay (str.capitalize makes GPU gpu).
+    """
+    if not _PLAIN_WORD.match(told):
+        return told
+    return f"{told[:1].upper()}{told[1:]}"
 
 
 def sentences(*lines: Prose) -> Prose:

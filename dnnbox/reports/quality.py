@@ -23,7 +23,7 @@ from dnnbox.reports.blocks import (
     Words,
 )
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, code, data, marked, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, marked, say, sentence_case, sentences
 
 _MOST_ROWS = 40
 _MOST_LOSSES = 20
@@ -69,7 +69,7 @@ def _figures(found: Quality) -> list[Block]:
             items=numbers.count(int(dataset.get("items") or 0)),
             form=str(dataset.get("form", "")),
         ),
-        *(data(f"{note.rstrip('.').capitalize()}.") for note in found.notes[:5]),
+        *(data(f"{sentence_case(note.rstrip('.'))}.") for note in found.notes[:5]),
     )
     return [Table("Metrics", columns, rows, say("Metrics"), NOTHING, note, kind="stack")]
 

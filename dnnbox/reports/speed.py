@@ -10,7 +10,7 @@ from dnnbox.reports import bars, figures, latency_figure, numbers, words
 from dnnbox.reports.blocks import Beside, Block, Cell, Column, Figure, Graphic, Section, Table
 from dnnbox.reports.canvas import Size
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, data, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, data, say, sentence_case, sentences
 from dnnbox.reports.summary import largest_warm
 
 STANDALONE: Size = "m"
@@ -257,7 +257,7 @@ def _batches(outputs: Outputs) -> tuple[Block, ...]:
     caption = (
         say("From batch {batch} on, more in a batch gains less than 5\u00a0%.", batch=saturates)
         if saturates
-        else say("{why}.", why=words.sentence_case(outputs.stats.reasons.get("throughput_best.saturates_at", "")))
+        else say("{why}.", why=sentence_case(outputs.stats.reasons.get("throughput_best.saturates_at", "")))
     )
     figure = Figure(
         "batches",

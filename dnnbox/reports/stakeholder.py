@@ -25,7 +25,7 @@ from dnnbox.reports.blocks import (
     Words,
 )
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, code, data, link, marked, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, link, marked, say, sentence_case, sentences
 from dnnbox.reports.summary import doubts, largest_cold, largest_warm, writing
 
 _REPORT = "experiment-report.html"
@@ -263,7 +263,7 @@ def _noise_in_words(outputs: Outputs) -> Prose:
     """Return what disturbed the run; how far each process came is in the experiment report."""
     reasons = [str(reason) for reason in outputs.stats.noise.get("reasons", [])]
     first = [reason for reason in reasons if not reason.startswith("process ")][:_NOISE_REASONS]
-    return data(f"{words.sentence_case('; '.join(first))}.") if first else say("The times did not settle.")
+    return data(f"{sentence_case('; '.join(first))}.") if first else say("The times did not settle.")
 
 
 def _checked(outputs: Outputs) -> list[Finding]:
@@ -323,7 +323,7 @@ def _on_target(target: Target) -> Finding:
         ),
         "unknown": say("Measured {value}; the limit of {limit} lies inside the uncertainty.", value=value, limit=limit)
         if target.measured is not None
-        else say("{why}. The limit is {limit}.", why=words.sentence_case(target.method), limit=limit),
+        else say("{why}. The limit is {limit}.", why=sentence_case(target.method), limit=limit),
     }
     word = words.JUDGED[target.status] + ("" if target.required else ", not required")
     anchor = "summary" if target.measured is None else _anchor(target.metric)

@@ -8,7 +8,7 @@ from dnnbox.records.measurements import Target
 from dnnbox.reports import bars, failed, numbers, words
 from dnnbox.reports.blocks import Answer, Cell, Column, Graphic, State, Status, Table
 from dnnbox.reports.outputs import Outputs
-from dnnbox.reports.prose import NOTHING, Prose, code, data, link, listed, marked, say, sentences
+from dnnbox.reports.prose import NOTHING, Prose, code, data, link, listed, marked, say, sentence_case, sentences
 
 
 def eyebrow(outputs: Outputs) -> tuple[Prose, ...]:
@@ -187,7 +187,7 @@ def _fast(outputs: Outputs) -> Answer:
     latency = stats.warm.latency_ms
     if latency.p50 is None:
         why = stats.reasons.get("warm.latency_ms", "needs a model that runs")
-        return Answer("How fast", data("Not measured"), data(f"{words.sentence_case(why)}."), "unknown")
+        return Answer("How fast", data("Not measured"), data(f"{sentence_case(why)}."), "unknown")
     number, unit = numbers.duration_parts(latency.p50, latency.ci95)
     rate = next((t.items_per_s for t in stats.throughput if t.batch == stats.batch), None)
     note = sentences(
@@ -220,7 +220,7 @@ def _sure(outputs: Outputs) -> Answer:
     if stats.quality == "quiet":
         return Answer("How sure", data(half), sentences(sample, say("The machine was **quiet**."), drift, more))
     reasons = stats.noise.get("reasons") or []
-    why = data(f"{words.sentence_case(str(reasons[0]))}.") if reasons else NOTHING
+    why = data(f"{sentence_case(str(reasons[0]))}.") if reasons else NOTHING
     return Answer(
         "How sure", data(stats.quality.capitalize()), sentences(data(f"{half}."), why, sample, more), "unknown"
     )
@@ -262,7 +262,7 @@ def _bound(outputs: Outputs) -> Answer:
     more = link("Profile", "#profile") if outputs.profile.operators else link("Stages", "#speed")
     evidence = str(found.get("evidence") or "")
     if found.get("verdict") in words.BOUNDS:
-        text = data(words.sentence_case(evidence))
+        text = data(sentence_case(evidence))
         return Answer("Bound by", data(words.BOUNDS[found["verdict"]]), say("{why}. {more}", why=text, more=more))
     if largest is None:
         return Answer("Bound by", data("Not measured"), say("Needs a measured run."), "unknown")

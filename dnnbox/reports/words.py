@@ -372,11 +372,6 @@ def command(outputs: Outputs) -> str:
     return shlex.join(given if given[0] == "dnnbox" else ("dnnbox", *given))
 
 
-def sentence_case(words_: str) -> str:
-    """Return the words with a capital first letter; the others stay (str.capitalize makes GPU gpu)."""
-    return f"{words_[:1].upper()}{words_[1:]}"
-
-
 def short_hash(value: str | None) -> Prose:
     """Return the ends of a hash, enough to compare by eye."""
     digest = (value or "").removeprefix("sha256:")

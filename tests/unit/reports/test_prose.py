@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnnbox.reports.prose import code, data, say, unbroken
+from dnnbox.reports.prose import code, data, say, sentence_case, unbroken
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,21 @@ def test_say__data_with_markup__is_text_in_both() -> None:
     told = say("**{name}** runs", name="<i>*x*")
     assert told.__html__() == "<b>&lt;i&gt;*x*</b> runs"
     assert told.markdown() == r"**&lt;i&gt;\*x\*** runs"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("the GPU was throttled", "The GPU was throttled"),
+        ("warm-up did not settle", "Warm-up did not settle"),
+        ("it's late", "It's late"),
+        ("stopped", "Stopped"),
+        ("src/model.py:Net fits every tensor", "src/model.py:Net fits every tensor"),
+        ("torch.load refused it", "torch.load refused it"),
+        ("num_classes is not known", "num_classes is not known"),
+        ("p50 is above the limit", "p50 is above the limit"),
+        ("", ""),
+    ],
+)
+def test_sentence_case__names_stay(given: str, shown: str) -> None:
+    assert sentence_case(given) == shown
