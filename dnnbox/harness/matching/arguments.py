@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from .describing import described
 from .kinds import Use, as_used, item_names, receivers, used
-from .parsing import parsed
+from .parsing import index_of, is_name, parsed
 from .receiving import first_layer, shape_of
 from .unpacking import LENGTHS, beside, unpacked
 from .values import is_tensor, tensor
@@ -167,13 +167,38 @@ def _keys(function: Any, name: str) -> Tuple[List[str], List[str]]:
 def _keys_below(module: Any, function: Any, name: str, depth: int = 0) -> Tuple[List[str], List[str]]:
     """Return the keys that a method reads, and that the methods and parts read that it hands a parameter to."""
     own, of_items = (dict.fromkeys(keys) for keys in _keys(function, name))
+    put = _put(function, name)
     for call in ast.walk(parsed(function)) if depth < _DEEPEST else ():
         for target, parameter in receivers(module, call, name) if isinstance(call, ast.Call) else ():
             owner = getattr(target, "__self__", target)
             more = _keys_below(owner, getattr(target, "forward", target), parameter, depth + 1)
-            own.update(dict.fromkeys(more[0]))
+            own.update(dict.fromkeys(key for key in more[0] if key not in put))
             of_items.update(dict.fromkeys(more[1]))
-    return list(own), list(of_items)
+    return [key for key in own if key not in put], list(of_items)
+
+
+def _put(function: Any, name: str) -> Set[str]:
+    """Return the keys that a method puts into a mapping itself before it reads them: ``batch.update({"size": …})``."""
+    lines: Dict[str, int] = {}
+    tree = parsed(function)
+    for node in ast.walk(tree):
+        for key in _updated(node, name):
+            lines[key] = min(node.lineno, lines.get(key, node.lineno))  # type: ignore[attr-defined]
+    read = [(node.slice, node.lineno) for node in _subscripts(tree, {name})]
+    words = [(getattr(index_of(index), "value", getattr(index_of(index), "s", None)), line) for index, line in read]
+    return {key for key, at in lines.items() if not any(word == key and line <= at for word, line in words)}
+
+
+def _updated(node: ast.AST, name: str) -> List[str]:
+    """Return the keys that a statement puts into a mapping."""
+    keys: List[Any] = []
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "update":
+        first = node.args[0] if node.args and is_name(node.func.value, name) else None
+        keys = list(first.keys) if isinstance(first, ast.Dict) else []
+    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and is_name(node.value, name):
+        keys = [index_of(node.slice)]
+    words = [getattr(key, "value", getattr(key, "s", None)) for key in keys]
+    return [word for word in words if isinstance(word, str)]
 
 
 def _subscripts(tree: ast.AST, names: Set[str]) -> Iterator[ast.Subscript]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Dict, List
 
 from .. import trees
@@ -46,13 +47,24 @@ def call(module: Any, spec: Spec, seed: int = 0, seconds: float = CLOCK_SECONDS)
         oldnames.WAYS[way](module)
     with torch.no_grad(), at_most(SECONDS, seconds):
         for step in (*spec.get("before", ()), spec):
-            function = getattr(module, step["method"]) if step["method"] else module
+            function = operator.attrgetter(step["method"])(module) if step["method"] else module
             args = [made(value, seed + place) for place, value in enumerate(step["args"])]
             kwargs = {
                 name: made(value, seed + 100 + place) for place, (name, value) in enumerate(step["kwargs"].items())
             }
             answer = function(*args, **kwargs)
-        return answer
+        return _put(args, step) if answer is None else answer
+
+
+class Put(Dict[str, Any]):
+    """What a method put into the mapping that it was given, instead of returning something."""
+
+
+def _put(args: List[Any], step: Spec) -> Any:
+    """Return what a method that returns nothing has put into its only input; None where that is no mapping."""
+    if len(args) != 1 or not isinstance(args[0], dict):
+        return None
+    return Put((key, value) for key, value in args[0].items() if key not in step["args"][0])
 
 
 def tensors_of(value: Any) -> List[Any]:

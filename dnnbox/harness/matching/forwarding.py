@@ -11,7 +11,7 @@ from . import methods, oldnames
 from .arguments import Guess, argument, is_switch, latents, pyramid
 from .asserting import asserted, demanded, remainders
 from .building import signature_of
-from .calling import CLOCK_SECONDS, Spec, all_finite, call, tensors_of, text_of
+from .calling import CLOCK_SECONDS, Put, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
 from .ladder import first_layers, ladder, sides
 from .receiving import any_rank, first_layer, shape_of
@@ -44,6 +44,12 @@ def find(
     options (``passed``) for parameters that need not be given. ``known`` are inputs that another build of the same
     class took; ``seconds`` bounds one call.
     """
+    part = methods.sole_part(module)
+    if part:
+        known = [_renamed(each, lambda method: method[len(part) :].lstrip(".")) for each in known]
+        answer = find(getattr(module, part), hints, goes_on, seconds, known)
+        outside = _renamed(answer[1], lambda method: ("%s.%s" % (part, method)).rstrip(".")) if answer[1] else None
+        return answer[0], outside, answer[2]
     tried: List[str] = []
     infinite: List[Tuple[List[Any], Spec]] = []
     specs = itertools.chain(known, _specs(module, hints))
@@ -61,12 +67,19 @@ def find(
     return (infinite[0][0], infinite[0][1], tried) if infinite else (None, None, tried)
 
 
+def _renamed(spec: Spec, rule: Callable[[str], str]) -> Spec:
+    """Return a call with its method, and those called before it, by other names: of a part, or of what holds it."""
+    changed = dict(spec, method=rule(spec["method"]))
+    return dict(changed, before=[_renamed(each, rule) for each in spec["before"]]) if "before" in spec else changed
+
+
 class _Asked:
     """A module that is called. ``ways``: how it has to be treated, as libraries did once; see ``oldnames``."""
 
     def __init__(self, module: Any, goes_on: Callable[[], bool], seconds: Callable[[float], float]) -> None:
         self.module, self._goes_on, self._seconds = module, goes_on, seconds
         self.ways: List[str] = []
+        self._puts = False
 
     def answer(self, spec: Spec) -> List[Any]:
         """Return the tensors that a call is answered with."""
@@ -74,7 +87,9 @@ class _Asked:
             if not self._goes_on():
                 raise OutOfTime
             try:
-                return tensors_of(call(self.module, self.marked(spec), seconds=self._seconds(CLOCK_SECONDS)))
+                answer = call(self.module, self.marked(spec), seconds=self._seconds(CLOCK_SECONDS))
+                self._puts = isinstance(answer, Put)
+                return tensors_of(answer)
             except Exception as error:  # foreign code
                 way = oldnames.way_for(error, self.module)
                 if not way or way in self.ways:
@@ -82,7 +97,8 @@ class _Asked:
             self.ways.append(way)
 
     def marked(self, spec: Spec) -> Spec:
-        """Return a call with what it needs of the module."""
+        """Return a call with what it needs of the module, and where its answer is."""
+        spec = dict(spec, puts=True) if self._puts else spec
         return dict(spec, ways=list(dict.fromkeys([*spec.get("ways", ()), *self.ways]))) if self.ways else spec
 
 

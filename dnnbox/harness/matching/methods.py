@@ -22,6 +22,7 @@ USUAL = (
 )
 _MOST = 4
 _OF_TORCH = "torch."
+_WITHOUT_FORWARD = ("torch", "pytorch_lightning", "lightning")  # whose base classes have one that only raises
 
 
 def usual(module: Any) -> Iterator[str]:
@@ -29,6 +30,16 @@ def usual(module: Any) -> Iterator[str]:
     for name in USUAL:
         if inspect.ismethod(getattr(module, name, None)):
             yield name
+
+
+def sole_part(module: Any) -> str:
+    """Return the name of the part that holds all tensors of a class without a forward pass of its own, as classes have
+    that only train: such a part is what is run. "" for any other class."""
+    definer = next((cls for cls in type(module).__mro__ if "forward" in vars(cls)), object)
+    if definer.__module__.partition(".")[0] not in _WITHOUT_FORWARD:
+        return ""
+    held = {name.partition(".")[0] for name in module.state_dict()}
+    return held.pop() if len(held) == 1 and hasattr(getattr(module, min(held)), "forward") else ""
 
 
 def own(module: Any, called: Collection[str]) -> List[str]:

@@ -201,6 +201,8 @@ def _inputs(example: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
         ]
         parts += [f"{name}={expression(value, name)}" for name, value in step["kwargs"].items()]
         method = f".{step['method']}" if step["method"] else ""
+        if step.get("puts"):  # it returns nothing: its answer is in the mapping that it was given
+            return f"(lambda given: (self.model{method}(given), given)[-1])({', '.join(parts)})"
         return f"self.model{method}({', '.join(parts)})"
 
     steps = [called(step) for step in (*example.get("before", ()), example)]

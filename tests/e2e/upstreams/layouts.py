@@ -1266,6 +1266,46 @@ saved = nn.ModuleDict({
         "cls": "shapes.Shapes",
     },
     {
+        # A class that only trains: it has no forward pass, and that of its part returns nothing.
+        "name": "trained_without_a_forward",
+        "files": {
+            "matching.py": """
+from torch import nn
+
+
+class Trained(nn.Module):
+    def __init__(self, width=12):
+        super().__init__()
+        self.matcher = Matcher(width)
+
+    def training_step(self, batch):
+        self.matcher(batch)
+        return batch["scores"].mean()
+
+
+class Matcher(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.stem = nn.Conv2d(1, width, 3, stride=2)
+        self.head = nn.Linear(width, 6)
+
+    def forward(self, data):
+        data.update({"count": data["one"].shape[0]})
+        for name in ("one", "two"):
+            assert data[name].shape[1] == 1
+        scores = self.head(self.stem(data["one"]).mean((2, 3))) - self.head(self.stem(data["two"]).mean((2, 3)))
+        data.update({"scores": scores.view(data["count"], 6)})
+""",
+            "train.py": "from matching import Trained\n\nmodel = Trained()\n",
+        },
+        "make": """
+from torch import nn
+saved = {"state_dict": nn.ModuleDict({"matcher": nn.ModuleDict({
+    "stem": nn.Conv2d(1, 12, 3), "head": nn.Linear(12, 6)})}).state_dict()}
+""",
+        "cls": "matching.Trained",
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from dnnbox.harness.matching import forwarding, methods, values
+from dnnbox.harness.matching import arguments, calling, forwarding, methods, values
 
 
 class Tracker:
@@ -60,3 +60,51 @@ def test_specs__switch_of_training_that_is_on__is_off_first() -> None:
 
     assert [spec["kwargs"] for spec in specs[:2]] == [{"is_train": False}, {}]
     assert specs[0]["args"] == specs[1]["args"]
+
+
+def _class(module: str, **members: Any) -> Any:
+    return type("Some", (), {"__module__": module, **members})
+
+
+def test_sole_part__class_that_only_trains__is_run_by_the_part_that_holds_all_its_tensors() -> None:
+    base = _class("lightning.core", forward=lambda self, *args: None)
+    part = types.SimpleNamespace(forward=lambda x: x)
+    names = ["net.weight", "net.bias"]
+
+    trained = type("Trained", (base,), {"net": part, "state_dict": lambda self: dict.fromkeys(names)})
+    several = type("Several", (trained,), {"state_dict": lambda self: dict.fromkeys([*names, "head.weight"])})
+    with_own = type("Own", (trained,), {"__module__": "net", "forward": lambda self, x: x})
+
+    assert [methods.sole_part(cls()) for cls in (trained, several, with_own)] == ["net", "", ""]
+
+
+def test_renamed__call_of_a_part__is_one_of_what_holds_it_with_what_comes_before() -> None:
+    spec = {"method": "track", "args": [], "kwargs": {}, "before": [{"method": "", "args": [], "kwargs": {}}]}
+
+    outside = forwarding._renamed(spec, lambda method: f"net.{method}".rstrip("."))
+
+    assert (outside["method"], outside["before"][0]["method"]) == ("net.track", "net")
+
+
+def test_put__method_that_returns_nothing__answers_with_what_it_put_into_its_mapping() -> None:
+    step = {"method": "", "args": [{"image": values.tensor("float32", [1])}], "kwargs": {}}
+
+    assert calling._put([{"image": 1, "found": 2}], step) == {"found": 2}
+    assert isinstance(calling._put([{"image": 1, "found": 2}], step), calling.Put)
+    assert calling._put([[1]], step) is None
+
+
+def test_argument__keys_that_a_method_puts_in_itself__are_not_given() -> None:
+    class Net(Tracker):
+        def forward(self, batch: Any) -> None:
+            batch.update({"sides": batch["image"].shape})
+            batch["turned"] = batch["turned"] + 1
+            batch["found"] = self.backbone(batch["image"], batch["sides"], batch["turned"])
+            self.rest(batch)
+
+        def rest(self, batch: Any) -> None:
+            batch["last"] = batch["found"] + batch["more"]
+
+    module = Net()
+
+    assert arguments._keys_below(module, module.forward, "batch") == (["turned", "image", "more"], [])

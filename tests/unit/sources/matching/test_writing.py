@@ -117,6 +117,15 @@ def test_inputs__call_that_needs_another_before__is_written_as_both() -> None:
     assert [each["name"] for each in made] == ["x", "x_"]
 
 
+def test_inputs__part_that_answers_in_its_mapping__is_called_and_the_mapping_returned() -> None:
+    picture = {"$tensor": ["float32", [1, 3, 64, 64], 0]}
+    example = {"method": "matcher", "args": [{"image": picture}], "kwargs": {}, "names": ["data"], "puts": True}
+
+    _, call = writing._inputs(example)
+
+    assert call == "(lambda given: (self.model.matcher(given), given)[-1])({'image': inputs[\"image\"]})"
+
+
 def test_recipe__method_instead_of_forward_and_old_answers__are_told_and_prepared() -> None:
     example = {"method": "encode", "args": [], "kwargs": {}, "ways": ["with_tuples"]}
     match: dict[str, Any] = {
