@@ -13,13 +13,14 @@ from .asserting import asserted, demanded, remainders
 from .building import signature_of
 from .calling import CLOCK_SECONDS, Put, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
+from .examples import of_example
 from .ladder import first_layers, ladder, sides
 from .receiving import any_rank, first_layer, shape_of
 from .repairing import OutOfTime, attempted, beginnings, repaired
 from .told import told
 from .unpacking import flipped
 from .parsing import parsed
-from .values import is_tensor, tensor
+from .values import is_tensor
 
 _MOST_INFINITE = 3
 _FEW_SIDES, _LEAST_SIDE = 3, 224
@@ -129,7 +130,7 @@ def _answers(
 
 def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:
     for example in hints["examples"]:
-        spec = _of_example(example)
+        spec = of_example(example)
         if spec is not None and hasattr(module, spec["method"] or "forward"):
             for each in _alone(spec):
                 yield each
@@ -187,41 +188,6 @@ def _alone(spec: Spec) -> List[Spec]:
         if is_tensor(value):
             value["$tensor"][1][0] = 1
     return [alone, spec]
-
-
-def _of_example(example: Dict[str, Any]) -> Optional[Spec]:
-    """Return a call that the source shows, where its arguments are random, zero or one tensors, or plain values."""
-    args = [_example_value(value) for value in example["args"]]
-    kwargs = {name: _example_value(value) for name, value in example["kwargs"].items()}
-    if any(value is _NO_VALUE for value in list(args) + list(kwargs.values())):
-        return None
-    return {"method": example["method"], "args": args, "kwargs": kwargs, "why": "as %s does" % example["where"]}
-
-
-_NO_VALUE = object()
-
-
-def _example_value(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if "$call" not in value:
-        return _NO_VALUE
-    callee, args, kwargs = value["$call"]
-    name = callee.get("$ref", "").rpartition(":")[2]
-    sizes = (
-        args[0]
-        if args and isinstance(args[0], list)
-        else args[0]["$tuple"]
-        if args and isinstance(args[0], dict) and "$tuple" in args[0]
-        else args
-    )
-    if name in ("randn", "rand", "zeros", "ones") and sizes and all(isinstance(size, int) for size in sizes):
-        return tensor("float32", list(sizes))
-    if name == "randint" and len(args) == 3:
-        shape = args[2]["$tuple"] if isinstance(args[2], dict) and "$tuple" in args[2] else args[2]
-        if isinstance(shape, list) and isinstance(args[1], int):
-            return tensor("int64", list(shape), args[1])
-    return _NO_VALUE
 
 
 def _of_signature(module: Any, method: str, hints: Dict[str, Any]) -> Iterator[Spec]:

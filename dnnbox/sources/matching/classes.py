@@ -17,6 +17,10 @@ from dnnbox.sources.matching.reading import Module, Tree, children, walk
 Form = Literal["class", "leaf", "parameter", "sequence", "nothing", "argument", "constant", "unknown"]
 _WRAPPERS = frozenset(("DataParallel", "DistributedDataParallel", "compile", "weight_norm", "spectral_norm"))
 _REGISTERING = {"register_buffer": "parameter", "register_parameter": "parameter", "add_module": "unknown"}
+_MOVES = frozenset(
+    ("to", "cuda", "cpu", "float", "half", "eval", "train", "contiguous", "detach", "clone", "requires_grad_")
+)
+_OF_WHOLE_NUMBERS = ("randint", "arange")
 _EVERY_NAME = r"\w+"
 _PUTTING = ("append", "extend", "insert", "add_module")
 
@@ -174,6 +178,15 @@ def _stem(path: str) -> str:
 def called(call: ast.Call) -> str:
     """Return the last name of what is called."""
     return last_name(call.func)
+
+
+def unmoved(call: ast.Call) -> ast.expr:
+    """Return what a call only moves or marks and answers with, ``Net(6).to(device)``; the call where it does more."""
+    inner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if not isinstance(inner, ast.Call):
+        return call
+    is_same = called(call) in _MOVES or (called(call) == "long" and called(inner) in _OF_WHOLE_NUMBERS)
+    return unmoved(inner) if is_same else call
 
 
 def last_name(node: ast.expr) -> str:

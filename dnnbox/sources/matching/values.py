@@ -25,7 +25,7 @@ from dnnbox.sources.matching.bindings import (
     items_put,
     kept_on_self,
 )
-from dnnbox.sources.matching.classes import called, last_name
+from dnnbox.sources.matching.classes import called, last_name, unmoved
 from dnnbox.sources.matching.homes import Homes, definitions, has_members, joined, of_library, reference
 from dnnbox.sources.matching.lookups import looked_up, references
 from dnnbox.sources.matching.plain import (
@@ -328,6 +328,8 @@ class Evaluator:
         return list(itertools.islice(itertools.product(*choices), _MOST_COMBINATIONS))
 
     def _of_call(self, node: ast.Call, module: Module, function: ast.FunctionDef | None, depth: int) -> list[Value]:
+        if (moved := unmoved(node)) is not node:
+            return self._values(moved, module, function, depth)
         name = called(node)
         if name == "dict" and not node.args:
             keys = [keyword.arg or "" for keyword in node.keywords]

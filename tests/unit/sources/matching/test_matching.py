@@ -177,6 +177,25 @@ def main(num_layers, fast): ...
     }
 
 
+def test_calls__object_that_is_only_moved__is_what_was_made(tmp_path: Path) -> None:
+    use = """
+import torch
+from nets import Net, Other
+inner = Other(3).to(device).eval()
+numbers = torch.randint(9, (2, 3)).long().cuda()
+model = Net(inner, numbers, Other(4).state())
+"""
+    classes, recipes = _recipes(_tree(tmp_path, nets=_NETS, use=use))
+
+    found = recipes.calls(classes.by_name["Net"][0])
+
+    assert found[0].args[:2] == (
+        {"$call": [{"$ref": "nets.py:Other"}, [3], {}]},
+        {"$call": [{"$ref": "torch:randint"}, [9, {"$tuple": [2, 3]}], {}]},
+    )
+    assert found[0].args[2] != {"$call": [{"$ref": "nets.py:Other"}, [4], {}]}
+
+
 def test_siblings__names_of_variants__are_those_of_the_same_table_or_list(tmp_path: Path) -> None:
     code = "SIZES = {'b0': 1, 'b1': 2}\nNAMES = ('b0', 'b8')\nOTHERS = ['x', 'y']\nALONE = ['b0']\n"
 
