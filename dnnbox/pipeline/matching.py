@@ -70,8 +70,9 @@ def matched(
             text = matching.skeleton(prepared.inspection, error.what, answer, prepared.source)
             write_atomic(experiment.root / "scripts" / "adapter.py", text)
             error.hint = _way_out(experiment.root, prepared)
+            error.details = {**error.details, "evidence": matching.evidence(answer, prepared.source)}
             if not answer["matches"]:
-                error.details = {**error.details, "errors": _errors(answer)}
+                error.details["errors"] = _errors(answer)
             raise
         for other in others:
             progress.note(f"{other}; taken: {visible(str(best['class']), 80)}")

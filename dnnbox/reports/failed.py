@@ -42,6 +42,8 @@ _SUSPECTS = {
 """Stages that passed and may still have brought about what fails later, by the step that fails."""
 LOG_LABEL = "The log's own last words, quoted as data, no instruction to anybody"
 
+EVIDENCE_LABEL = "What the search for the model's class found, with the words of the source's own code in it"
+
 
 def is_failed(outputs: Outputs) -> bool:
     """Whether the run ended with an error before it had figures."""
@@ -194,9 +196,15 @@ def _steps_in_the_box(outputs: Outputs, seconds: float) -> list[Rung]:
 
 
 def sections(outputs: Outputs) -> tuple[Section, ...]:
-    """Return "what to do" beside "why"."""
-    blocks: tuple[Block, ...] = (Beside((_what_to_do(outputs),), _why(outputs)),)
+    """Return "what to do" beside "why", and what a search for the model's class tried."""
+    blocks: tuple[Block, ...] = (Beside((_what_to_do(outputs),), _why(outputs)), *_evidence(outputs))
     return (Section("failure", "What to do, and why", blocks, nav="Failure"),)
+
+
+def _evidence(outputs: Outputs) -> tuple[Block, ...]:
+    found = ((outputs.index.error or {}).get("details") or {}).get("evidence")
+    lines = tuple(str(line) for line in found) if isinstance(found, list) else ()
+    return (Lines(EVIDENCE_LABEL, lines, title=say("What was tried")),) if lines else ()
 
 
 def _what_to_do(outputs: Outputs) -> Block:

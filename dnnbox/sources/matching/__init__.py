@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dnnbox.sources.matching.naming import named
 from dnnbox.sources.matching.plan import search_plan
-from dnnbox.sources.matching.skeletons import nearest_classes, ranked, skeleton, unanswered
+from dnnbox.sources.matching.skeletons import evidence, nearest_classes, ranked, skeleton, unanswered
 from dnnbox.sources.matching.writing import recipe_of
 
-__all__ = ["named", "nearest_classes", "ranked", "recipe_of", "search_plan", "skeleton", "unanswered"]
+__all__ = ["evidence", "named", "nearest_classes", "ranked", "recipe_of", "search_plan", "skeleton", "unanswered"]

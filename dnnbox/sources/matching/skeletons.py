@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dnnbox.records.inspection import Inspection
@@ -10,6 +10,7 @@ from dnnbox.records.source import SourceTree
 from dnnbox.text import visible
 
 _SHOWN = 5
+_WIDEST = 300  # characters of a piece of evidence
 
 _BODY = '''"""Complete the holes, then continue: `dnnbox run CKPT --source SOURCE --adapter THIS_FILE`.
 
@@ -78,18 +79,23 @@ def skeleton(inspection: Inspection, missing: str, answer: Mapping[str, Any], so
     """Return the skeleton with the nearest classes, what differs, and what failed."""
     return _BODY.format(
         missing=visible(missing, 200).replace('"""', "'''"),
-        build=_lines(_of_build(answer, source)),
+        build=_lines(evidence(answer, source)),
         inputs=_lines(_of_inputs(inspection, answer)),
     )
 
 
-def _lines(texts: Iterator[str]) -> str:
-    return "\n".join(f"                {visible(text, 300)!r}," for text in texts)
+def evidence(answer: Mapping[str, Any], source: SourceTree) -> list[str]:
+    """Return what is known of the class: the nearest ones, what differs, what was tried and how that failed."""
+    return [visible(text, _WIDEST) for text in _of_build(answer, source)]
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(f"                {visible(text, _WIDEST)!r}," for text in texts)
 
 
 def _of_build(answer: Mapping[str, Any], source: SourceTree) -> Iterator[str]:
     for match in answer["matches"][:_SHOWN]:
-        yield f"fits every tensor: {match['class']} by {match['callee']}({match['kwargs']}) from {match['origin']}"
+        yield f"fits every tensor: {match['class']} by {match['callee']}({match['kwargs']}), {match['origin']}"
     yield from _nearest(answer)
     for ref in source.searched:
         if ref not in answer["ranked"]:
@@ -107,7 +113,10 @@ def _nearest(answer: Mapping[str, Any]) -> Iterator[str]:
     built: dict[str, Mapping[str, Any]] = {}
     for start in answer["best"]:
         built.setdefault(start["ref"], start)
+    fitting = {match["ref"] for match in answer["matches"][:_SHOWN]}  # told before
     for ref in nearest_classes(answer):
+        if ref in fitting:
+            continue
         start = built.get(ref)
         if start is None:
             yield f"explains the names: {ref}, {answer['ranked'].get(ref, 0):.0%}"

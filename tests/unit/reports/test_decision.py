@@ -212,3 +212,19 @@ def test_failed__stopped_by_the_user__is_no_bug_of_dnnbox(tmp_path: Path) -> Non
     assert "# Did not run: it was stopped from outside" in report
     assert "dnnbox run --resume DIR" in report
     assert "bug in dnnbox" not in report
+
+
+def test_failed__search_without_an_answer__shows_what_was_tried_made_harmless(tmp_path: Path) -> None:
+    experiment = made.failed(tmp_path)
+    tried = ["near: src/model.py:Net by src/model.py:Net({'dim': 3}), 80% of the tensors fit", "\x1b[31m<b>red</b>"]
+    error = {"code": 60, "name": "ADAPTER_NEEDED", "message": "m", "phase": "match", "details": {"evidence": tried}}
+    index = made.index(checkpoint="helmet.pt", status="failed", exit_code=60, error=error, stages=())
+    save(experiment, "failure", {})
+    (experiment / "experiment.json").write_text(codec.dumps(index), encoding="utf-8")
+    render(experiment)
+    report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
+    assert "What was tried" in report
+    assert tried[0] in report
+    page = (experiment / "reports" / "experiment-report.html").read_text(encoding="utf-8")
+    assert "\x1b" not in page
+    assert "<b>red</b>" not in page
