@@ -40,6 +40,7 @@ def match_job(context: "Context") -> None:
     from .building import named_shapes
     from .room import bounded
     from .search import Search
+    from .values import finite
 
     context.enter("match")
     request = context.request
@@ -58,7 +59,7 @@ def match_job(context: "Context") -> None:
 
     def answer() -> None:
         sizes = {name: dict(values) for name, values in list(hub.SIZES.items()) if values}
-        context.fields["findings"] = {"match": dict(search.answer(), **({"sizes": sizes} if sizes else {}))}
+        context.fields["findings"] = {"match": dict(finite(search.answer()), **({"sizes": sizes} if sizes else {}))}
 
     answering = threading.Lock()
 

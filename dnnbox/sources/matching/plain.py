@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -86,3 +87,14 @@ def jsonable(values: Any) -> Value:
     if isinstance(values, list):
         return [jsonable(value) for value in values]
     return values if values is None or isinstance(values, (bool, int, float, str)) else str(values)
+
+
+def finite(value: Value) -> Value:
+    """Return plain values with calls for what JSON has no number for: ``float("inf")``, ``.inf`` of YAML."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$call": [{"$ref": "builtins:float"}, [repr(value)], {}]}
+    return value

@@ -22,7 +22,7 @@ from dnnbox.sources.matching.levels import composed, defaults_of, levels, over, 
 from dnnbox.sources.matching.objects import objects
 from dnnbox.sources.matching.options import kept_options
 from dnnbox.sources.matching.parts import named_parts, parts_of
-from dnnbox.sources.matching.plain import jsonable
+from dnnbox.sources.matching.plain import finite, jsonable
 from dnnbox.sources.matching.ranking import Ranked, Ranking, best_views
 from dnnbox.sources.matching.reading import Config, Tree, read_tree
 from dnnbox.sources.matching.recipes import Recipe, Recipes
@@ -159,7 +159,7 @@ def _plan(
         "commands": [{"where": each.path, "values": jsonable(each.values)} for each in tree.commands],
         "bases": sorted({base for info in infos for each in lineage(info, classes) for base in each.bases}),
     }
-    return _bounded(plan)
+    return _bounded(finite(plan))
 
 
 def _put_reassigned(tree: Tree, tables: Mapping[str, dict[str, list[Any]]], evaluator: Evaluator) -> None:

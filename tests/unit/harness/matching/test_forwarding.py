@@ -269,3 +269,10 @@ def test_weighted__class_whose_train_returns_nothing__is_kept(monkeypatch: pytes
     monkeypatch.setattr(comparer, "_seeded", lambda *_: {})
 
     assert comparer._weighted(types.SimpleNamespace(view={"name": "whole"}, call=call, access="")) is module
+
+
+def test_finite__numbers_without_an_end__are_calls_that_make_them() -> None:
+    made = values.finite({"most": float("inf"), "limits": (1.5, [float("-inf")]), "name": "inf"})
+
+    most, least = ({"$call": [{"$ref": "builtins:float"}, [text], {}]} for text in ("inf", "-inf"))
+    assert made == {"most": most, "limits": [1.5, [least]], "name": "inf"}

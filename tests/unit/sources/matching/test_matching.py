@@ -223,6 +223,18 @@ model = Net(args)
     assert tables["use.py"] == {"sizes": [[3, 4, 5], "3,4,5"], "name": ["plain"]}
 
 
+def test_plan__numbers_without_an_end__can_be_sent_and_are_told_as_calls(tmp_path: Path) -> None:
+    _tree(tmp_path, nets=_NETS, use="from nets import Net\nmodel = Net(1e999)\n")
+    (tmp_path / "wide.yaml").write_text("width: 8\nmost: .inf\nlimits: [1, -.inf]\n")
+
+    plan = search_plan([tmp_path], identified(_weights(tmp_path, "head.weight")))
+
+    values = next(config["values"] for config in plan["configs"] if config["where"] == "wide.yaml")
+    endless = {sign: {"$call": [{"$ref": "builtins:float"}, [sign], {}]} for sign in ("inf", "-inf")}
+    assert values == {"width": 8, "most": endless["inf"], "limits": [1, endless["-inf"]]}
+    json.dumps(plan, allow_nan=False)
+
+
 def _weights(folder: Path, name: str) -> Path:
     """Write a file of weights with one tensor."""
     weights = folder / "weights.safetensors"
