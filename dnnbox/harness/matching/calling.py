@@ -26,6 +26,8 @@ def made(value: Any, seed: int = 0) -> Any:
         return value
     if "$tuple" in value:
         return tuple(made(item, seed) for item in value["$tuple"])
+    if "$object" in value:
+        return Things(**{name: made(item, seed + place) for place, (name, item) in enumerate(value["$object"].items())})
     if "$tensor" in value:
         dtype, shape, high = value["$tensor"]
         generator = torch.Generator().manual_seed(seed)
@@ -37,6 +39,19 @@ def made(value: Any, seed: int = 0) -> Any:
             numbers = torch.rand(shape, generator=generator)
         return numbers.numpy() if value.get("array") else numbers
     return {key: made(item, seed + index) for index, (key, item) in enumerate(value.items())}
+
+
+class Things:
+    """Several inputs as the attributes of one, as libraries of graphs hand them over."""
+
+    def __init__(self, **held: Any) -> None:
+        vars(self).update(held)
+
+    def to(self, *_args: Any, **_kwargs: Any) -> "Things":
+        """Return itself: its tensors are where the model is."""
+        return self
+
+    cuda = cpu = to
 
 
 def call(module: Any, spec: Spec, seed: int = 0, seconds: float = CLOCK_SECONDS) -> Any:
@@ -102,6 +117,8 @@ def _value_text(value: Any) -> str:
         return "[%s]" % ", ".join(_value_text(item) for item in value)
     if isinstance(value, dict) and "$tuple" in value:
         return "(%s)" % ", ".join(_value_text(item) for item in value["$tuple"])
+    if isinstance(value, dict) and "$object" in value:
+        return "an object of %s" % _value_text(value["$object"])
     if isinstance(value, dict):
         return "{%s}" % ", ".join("%s: %s" % (key, _value_text(item)) for key, item in value.items())
     return repr(value)

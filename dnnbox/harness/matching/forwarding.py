@@ -8,15 +8,16 @@ import itertools
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import methods, oldnames
-from .arguments import Guess, argument, is_switch, latents, pyramid
+from .arguments import SIDES, Guess, argument, is_switch, latents, pyramid
 from .asserting import asserted, demanded, remainders
 from .building import signature_of
 from .calling import CLOCK_SECONDS, Put, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
 from .examples import of_example
 from .ladder import first_layers, ladder, sides
-from .receiving import any_rank, first_layer, shape_of
+from .receiving import NODES, any_rank, first_layer, shape_of
 from .repairing import OutOfTime, attempted, beginnings, repaired
+from .things import things
 from .told import told
 from .unpacking import flipped
 from .parsing import parsed
@@ -240,6 +241,11 @@ def _of_inputs(called: _Called, hints: Dict[str, Any]) -> Iterator[Spec]:
         yield {"method": method, "args": [maps], "kwargs": {}, "why": "tried: maps, each half as large as the last"}
     for args in _of_layers(called, hints):
         yield {"method": method, "args": args, "kwargs": {}, "names": names, "why": AS_TOLD}
+    objects = things(module, function, needed, SIDES[0])
+    if objects and len(needed) <= _MOST_INPUTS:
+        layers, guess = first_layers(module), ("float32", [NODES, 1], "", 0)
+        args = [objects.get(p.name) or argument(module, layers, p, guess, 1, function) for p in needed]
+        yield {"method": method, "args": args, "kwargs": {}, "names": names, "why": "tried: an object of what is read"}
     together = told(module, function, needed)
     if together:
         yield {"method": method, "args": together, "kwargs": {}, "names": names, "why": AS_TOLD}

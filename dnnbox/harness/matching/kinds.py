@@ -74,7 +74,7 @@ def item_names(function: Any, name: str) -> Dict[int, str]:
     """Return what a method calls the things that it takes out of a parameter by number: ``ids, kinds = x[0], x[1]``."""
     found: Dict[int, str] = {}
     for node in ast.walk(parsed(function)):
-        for target, value in _assigned(node):
+        for target, value in assigned(node):
             if isinstance(value, ast.Subscript) and is_name(value.value, name) and isinstance(target, ast.Name):
                 number = whole(value.slice)
                 if number is not None:
@@ -82,7 +82,7 @@ def item_names(function: Any, name: str) -> Dict[int, str]:
     return found
 
 
-def _assigned(node: ast.AST) -> Iterator[Tuple[ast.expr, ast.expr]]:
+def assigned(node: ast.AST) -> Iterator[Tuple[ast.expr, ast.expr]]:
     """Yield (target, value) of an assignment, those of ``a, b = x, y`` each."""
     for target in node.targets if isinstance(node, ast.Assign) else ():
         if isinstance(target, (ast.Tuple, ast.List)) and isinstance(node.value, (ast.Tuple, ast.List)):  # type: ignore[attr-defined]

@@ -6,12 +6,15 @@ import ast
 import inspect
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .kinds import SAME, kind_of
+from .kinds import SAME, assigned, kind_of
 from .parsing import index_of, is_name, parameters, parsed, whole
 from .values import tensor
 
+NODES = 32  # of a graph
 _DEEPEST = 6
+_OF_GRAPHS = ("torch_geometric", "dgl")
 _SERIES, _VOLUME = 64, 32
+_TOP = 4  # columns before a statement of a function's own level
 _LIKE_THEIR_INPUT = ("Dropout", "ReLU", "Identity", "GELU", "SiLU", "LeakyReLU", "ELU", "Tanh", "Sigmoid")
 
 Step = Tuple[Any, ...]  # ("swap", a, b), ("order", [axes]) or ("new", axis): what was done to the input on its way
@@ -35,12 +38,16 @@ def first_layer(
     if depth >= _DEEPEST:
         return None
     ways: Ways = {name: []}
+    known = dict(bound or {})
     for node in _in_order(function):
         if isinstance(node, ast.Assign):
             _note(ways, node)
             continue
-        for target, parameter, steps in _handed(module, node, ways, bound or {}):
-            found = _in_target(module, target, parameter, node, bound or {}, depth)
+        if isinstance(node, ast.For):
+            known.update(_first_items(module, node, known))
+            continue
+        for target, parameter, steps in _handed(module, node, ways, known):
+            found = _in_target(module, target, parameter, node, known, depth)
             if found is not None:
                 return Received(found.layer, steps + found.steps)
     return None
@@ -51,10 +58,23 @@ def shape_of(received: Received, rank: int, side: int) -> Dict[str, Any]:
     it has where the layer takes any number of them; ``side``: of pictures."""
     layer, kind = received.layer, kind_of(received.layer)
     dtype, high = ("int64", layer.num_embeddings) if kind.startswith("Embedding") else ("float32", 0)
-    shape = _shape(layer, kind, rank, side)
+    shape = [NODES, width_of(layer)] if is_graph_layer(layer) else _shape(layer, kind, rank, side)
     for step in reversed(received.steps):
         shape = _undone(shape, step)
     return tensor(dtype, shape, high)
+
+
+def is_graph_layer(layer: Any) -> bool:
+    """Tell whether a layer is one of a library of graphs: it takes the features of nodes first."""
+    return type(layer).__module__.partition(".")[0] in _OF_GRAPHS and bool(width_of(layer))
+
+
+def width_of(layer: Any) -> int:
+    """Return how many features a layer takes; 0 where it does not say so."""
+    widths = [getattr(layer, name, None) for name in ("in_channels", "in_features", "input_size", "in_feats")]
+    first = next((width for width in widths if width), 0)
+    first = first[0] if isinstance(first, (tuple, list)) else first
+    return first if type(first) is int and first > 0 else 0
 
 
 def any_rank(received: Received) -> bool:
@@ -101,11 +121,13 @@ def _undone(shape: List[int], step: Step) -> List[int]:
 
 
 def _in_order(function: Any) -> Iterator[ast.AST]:
-    """Yield calls and assignments as they are run, where nothing branches: what is assigned comes before its name."""
-    nodes = [node for node in ast.walk(parsed(function)) if isinstance(node, (ast.Assign, ast.Call))]
+    """Yield calls, loops and assignments as they are run, where nothing branches: a value comes before its name."""
+    nodes = [node for node in ast.walk(parsed(function)) if isinstance(node, (ast.Assign, ast.Call, ast.For))]
 
     def place(node: Any) -> Tuple[int, int, int]:
         last = max(getattr(each, "lineno", 0) for each in ast.walk(node))
+        if isinstance(node, ast.For):
+            return (node.lineno, 0, 0)
         return (last, 1, 0) if isinstance(node, ast.Assign) else (node.lineno, 0, -node.col_offset)
 
     return iter(sorted(nodes, key=place))
@@ -113,13 +135,30 @@ def _in_order(function: Any) -> Iterator[ast.AST]:
 
 def _note(ways: Ways, node: ast.Assign) -> None:
     """Note another name of an input; one that is given something else is none any more."""
-    steps = _way(node.value, ways)
-    for target in node.targets:
+    for target, value in assigned(node):
+        steps = _way(value, ways)
         if isinstance(target, ast.Name):
             if steps is not None:
                 ways[target.id] = steps
-            elif node.col_offset <= 4:  # under no condition
+            elif node.col_offset <= _TOP:  # under no condition
                 ways.pop(target.id, None)
+
+
+def _first_items(module: Any, loop: ast.For, bound: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what the names of a loop over parts are at first: ``for i, block in enumerate(self.blocks)``."""
+    source, target = loop.iter, loop.target
+    callee = source.func.id if isinstance(source, ast.Call) and isinstance(source.func, ast.Name) else ""
+    targets = list(target.elts) if isinstance(target, ast.Tuple) else [target]
+    lists = list(source.args) if isinstance(source, ast.Call) and callee in ("zip", "enumerate") else [source]
+    pairs = zip(targets[1:] if callee == "enumerate" else targets, lists)
+    found = {name.id: _first(_object(module, each, bound)) for name, each in pairs if isinstance(name, ast.Name)}
+    return {name: part for name, part in found.items() if part is not None}
+
+
+def _first(parts: Any) -> Any:
+    """Return the first of several parts; None for anything else."""
+    is_list = kind_of(parts) in ("ModuleList", "Sequential") and len(parts)
+    return next(iter(parts)) if is_list else None
 
 
 def _way(node: Any, ways: Ways) -> Optional[List[Step]]:
@@ -148,9 +187,11 @@ def _elements(args: List[Any]) -> List[Any]:
 
 
 def _key(node: Any) -> str:
-    """Return ``x`` for a name and ``x['word']`` for a thing in a mapping; "" for anything else."""
+    """Return ``x`` for a name, ``x.word`` and ``x['word']`` for a thing in an object or a mapping; "" for others."""
     if isinstance(node, ast.Name):
         return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return "%s.%s" % (node.value.id, node.attr)
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         word = getattr(index_of(node.slice), "value", getattr(index_of(node.slice), "s", None))
         return "%s[%r]" % (node.value.id, word) if isinstance(word, str) else ""
@@ -169,7 +210,7 @@ def _handed(module: Any, call: Any, ways: Ways, bound: Dict[str, Any]) -> Iterat
         if steps is not None:
             yield target, parameter, steps
         for key in ways if isinstance(value, ast.Name) else ():
-            if key.startswith("%s[" % value.id):
+            if key.startswith(("%s[" % value.id, "%s." % value.id)):
                 yield target, parameter + key[len(value.id) :], ways[key]
 
 
@@ -181,7 +222,7 @@ def _object(module: Any, node: Any, bound: Dict[str, Any]) -> Any:
     if isinstance(node, ast.Subscript):
         holder, number = _object(module, node.value, bound), whole(node.slice)
         try:
-            return holder[number] if holder is not None and number is not None else None
+            return _first(holder) if number is None else holder[number] if holder is not None else None
         except (IndexError, KeyError, TypeError):
             return None
     return bound.get(node.id) if isinstance(node, ast.Name) else None
@@ -202,6 +243,8 @@ def _in_target(
 
 def _in_part(part: Any, parameter: str, depth: int) -> Optional[Received]:
     for layer in _opened(part):
+        if is_graph_layer(layer):
+            return Received(layer, [])
         if kind_of(layer) in _KINDS and type(layer).__module__.startswith("torch."):
             return Received(layer, []) if parameter == parameters(layer.forward)[0] or layer is not part else None
         if kind_of(layer) not in _LIKE_THEIR_INPUT:

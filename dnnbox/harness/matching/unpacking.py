@@ -13,8 +13,8 @@ from .values import is_tensor, tensor
 _STATES = ("hx", "cx", "h", "c", "h0", "c0", "hidden", "cell", "state", "states", "hidden_state", "hiddens", "rnn_hxs")
 _MAKERS = ("init_hidden", "init_state", "initial_state", "get_initial_state", "zero_state", "begin_state", "initHidden")
 LENGTHS = ("lengths", "length", "_lens", "_len")
-_EDGES = ("edge_index", "edges", "edge_indices")
-_MOST_ITEMS, _MOST_EDGES, _DEEPEST = 6, 64, 3
+EDGES = ("edge_index", "edges", "edge_indices")
+_MOST_ITEMS, _MOSTEDGES, _DEEPEST = 6, 64, 3
 
 
 def unpacked(module: Any, function: Any, name: str, main: Any) -> Optional[Any]:
@@ -67,7 +67,7 @@ def _taken(module: Any, target: Any, main: Any, owner: Any, function: Any) -> An
         states = list(_layer_states(module)) if name in _STATES else []
         if isinstance(element, (ast.Tuple, ast.List)):
             items.append(_taken(module, element, main, owner, function))
-        elif name in _EDGES and is_tensor(main):
+        elif name in EDGES and is_tensor(main):
             items.append(edges(main["$tensor"][1]))
         elif name.endswith(LENGTHS) and is_tensor(main):
             items.append(as_used(lengths(main["$tensor"][1]), used(owner, function, name, is_local=True)))
@@ -96,14 +96,16 @@ def flipped(value: Any) -> Any:
 
 def edges(shape: List[int]) -> Any:
     """Return edges between the nodes of a matrix of features."""
-    return tensor("int64", [2, _MOST_EDGES], shape[-2] if len(shape) > 1 else 1)
+    return tensor("int64", [2, _MOSTEDGES], shape[-2] if len(shape) > 1 else 1)
 
 
 def beside(module: Any, function: Any, name: str, shape: List[int]) -> Any:
     """Return edges where a parameter is called so, or what the module itself makes as the first state, for as many as
     its recurrent layer reads at once, else the state of the layer that gets it; None where a parameter is no state."""
-    if name in _EDGES:
+    if name in EDGES:
         return edges(shape)
+    if name == "batch" and set(EDGES).intersection(parameters(function)):
+        return tensor("int64", shape[:1], 1)  # all nodes are of one graph
     return _first_state(module, name, shape) or handed(module, function, name, shape)
 
 

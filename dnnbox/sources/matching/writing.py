@@ -14,6 +14,7 @@ _LINE = 100
 # Folders called like these modules of Python's own cannot be imported by their name.
 _TAKEN = ("code", "platform", "parser", "token", "types", "select", "queue", "signal", "site", "profile", "statistics")
 _OF_SOURCE, _NOTHING, _OLD_NAMES = "files of the source", "loads nothing: ", "old names"
+_THINGS = '__import__("dnnbox_harness.matching.calling", fromlist=["Things"]).Things'
 _BEFORE = "$before"  # as in the box
 
 
@@ -187,6 +188,9 @@ def _inputs(example: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
             return f'inputs["{name}"]' + (".cpu().numpy()" if value.get("array") else "")
         if isinstance(value, Mapping) and "$tuple" in value:
             return f"({', '.join(expression(v, f'{name}{i}') for i, v in enumerate(value['$tuple']))},)"
+        if isinstance(value, Mapping) and "$object" in value:
+            held = ", ".join(f"{k}={expression(v, str(k))}" for k, v in value["$object"].items())
+            return f"{_THINGS}({held})"
         if isinstance(value, Mapping):
             return "{" + ", ".join(f"{k!r}: {expression(v, str(k))}" for k, v in value.items()) + "}"
         if isinstance(value, list):

@@ -1306,6 +1306,48 @@ saved = {"state_dict": nn.ModuleDict({"matcher": nn.ModuleDict({
         "cls": "matching.Trained",
     },
     {
+        # One input that is an object of nodes, edges and the graph of each node; the first layers stand in a list.
+        "name": "object_of_nodes_and_edges",
+        "files": {
+            "graphs.py": """
+import torch
+from torch import nn
+
+
+class Step(nn.Module):
+    def __init__(self, taken, width):
+        super().__init__()
+        self.lin = nn.Linear(taken, width)
+
+    def forward(self, x, edge_index):
+        x = self.lin(x)
+        return x.index_add(0, edge_index[1], x[edge_index[0]])
+
+
+class Graphs(nn.Module):
+    def __init__(self, taken=7, width=12, depth=2):
+        super().__init__()
+        self.head = nn.Linear(width, 3)
+        self.steps = nn.ModuleList([Step(width if step else taken, width) for step in range(depth)])
+
+    def forward(self, data):
+        data = data.to("cpu")
+        x, edge_index, batch = data.x, data.edge_index, data.batch
+        for step in self.steps:
+            x = torch.relu(step(x, edge_index))
+        pooled = torch.zeros(int(batch.max()) + 1, x.shape[1]).index_add(0, batch, x)
+        return self.head(pooled)
+""",
+            "train.py": "from graphs import Graphs\n\nmodel = Graphs()\n",
+        },
+        "make": """
+from torch import nn
+saved = nn.ModuleDict({"head": nn.Linear(12, 3), "steps": nn.ModuleList([
+    nn.ModuleDict({"lin": nn.Linear(7, 12)}), nn.ModuleDict({"lin": nn.Linear(12, 12)})])}).state_dict()
+""",
+        "cls": "graphs.Graphs",
+    },
+    {
         "name": "another_model",
         "files": {"net.py": NET},
         "make": "from torch import nn\nsaved = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)).state_dict()\n",

@@ -137,3 +137,13 @@ def test_recipe__method_instead_of_forward_and_old_answers__are_told_and_prepare
 
     assert "return oldnames.with_tuples(Net())" in recipe.build
     assert [each.claim for each in recipe.evidence if each.claim.startswith("run by")] == ["run by encode()"]
+
+
+def test_inputs__object_of_tensors__is_made_of_them() -> None:
+    nodes = {"$tensor": ["float32", [32, 7], 0]}
+    example = {"method": "", "args": [{"$object": {"x": nodes, "count": 1}}], "kwargs": {}, "names": ["data"]}
+
+    made, call = writing._inputs(example)
+
+    assert call.endswith('.Things(x=inputs["x"], count=1))')
+    assert made == [{"name": "x", "dtype": "float32", "shape": [32, 7]}]
