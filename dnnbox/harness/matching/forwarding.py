@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import math
+import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import methods, oldnames
@@ -29,6 +31,7 @@ _FEW_SIDES, _LEAST_SIDE = 3, 224
 _OF_TRAINING = ("is_train", "train", "training", "is_training", "train_mode", "return_loss")
 AS_TOLD = "tried: as the code uses them"
 _MAKING = ("gen", "generate", "generating", "infer", "inference", "is_inference", "sample", "sampling")
+_SECONDS_BEFORE_OTHERS = (25.0, 10.0)  # for what forward may take, and for what its errors tell, where others wait
 _MOST_INPUTS = 6  # that guesses are made for
 
 
@@ -111,22 +114,37 @@ def _answers(
     then other methods of the class."""
     begun: List[Spec] = []
     is_answered = False
+    are_others = bool(methods.own(asked.module, hints.get("called", ())))
+    first, second = (_within(asked.answer, each if are_others else math.inf) for each in _SECONDS_BEFORE_OTHERS)
     for spec in specs:
-        outputs, error = attempted(asked.answer, spec)
+        outputs, error = attempted(first, spec)
         is_answered = is_answered or bool(outputs)
         begun += [spec] if not spec["method"] and (not begun or spec["why"] == AS_TOLD) else []
         yield spec, outputs, error
         if not error and outputs is None:
-            return
+            break
     if is_answered:
         return
     tokens = first_layers(asked.module)["tokens"]
     together = [spec for spec in begun if spec["why"] == AS_TOLD]
-    for answered in repaired(together + (beginnings(begun[0]) if begun else []), tokens, asked.answer):
+    for answered in repaired(together + (beginnings(begun[0]) if begun else []), tokens, second):
         yield answered
     for spec in _of_own_methods(asked.module, hints):
         outputs, error = attempted(asked.answer, spec)
         yield spec, outputs, error
+
+
+def _within(answer: Callable[[Spec], List[Any]], seconds: float) -> Callable[[Spec], List[Any]]:
+    """Return a way to call that goes on for so many seconds of the processor from its first call on."""
+    end: List[float] = []
+
+    def within(spec: Spec) -> List[Any]:
+        end[:] = end or [time.process_time() + seconds]
+        if time.process_time() > end[0]:
+            raise OutOfTime
+        return answer(spec)
+
+    return within
 
 
 def _specs(module: Any, hints: Dict[str, Any]) -> Iterator[Spec]:

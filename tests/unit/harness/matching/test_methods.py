@@ -5,6 +5,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
+import pytest
+
 from dnnbox.harness.matching import arguments, calling, forwarding, methods, values
 
 
@@ -108,3 +110,17 @@ def test_argument__keys_that_a_method_puts_in_itself__are_not_given() -> None:
     module = Net()
 
     assert arguments._keys_below(module, module.forward, "batch") == (["turned", "image", "more"], [])
+
+
+def test_answers__forward_that_takes_all_the_time__leaves_some_to_the_other_methods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forwarding, "_SECONDS_BEFORE_OTHERS", (-1.0, -1.0))
+    asked: Any = types.SimpleNamespace(module=Tracker(), answer=lambda spec: [spec["method"]])
+    specs = iter([{"method": "", "args": [values.tensor("float32", [1, 3])], "kwargs": {}, "why": ""}] * 3)
+
+    answers = list(forwarding._answers(asked, {"examples": []}, specs))
+
+    forwards = [outputs for spec, outputs, _ in answers if not spec["method"]]
+    assert forwards.count(None) == len(forwards) <= 2  # one of what it may take, one of what its errors tell
+    assert next(outputs for spec, outputs, _ in answers if spec["method"] == "track") == ["track"]
