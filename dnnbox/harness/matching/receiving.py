@@ -14,10 +14,13 @@ NODES = 32  # of a graph
 _DEEPEST = 6
 _OF_GRAPHS = ("torch_geometric", "dgl")
 _SERIES, _VOLUME = 64, 32
+_ORDERED = (ast.Assign, ast.Call, ast.For, ast.comprehension)
+_WIDEST = 1_000  # columns of a line
 _TOP = 4  # columns before a statement of a function's own level
 _LIKE_THEIR_INPUT = ("Dropout", "ReLU", "Identity", "GELU", "SiLU", "LeakyReLU", "ELU", "Tanh", "Sigmoid")
 
-Step = Tuple[Any, ...]  # ("swap", a, b), ("order", [axes]) or ("new", axis): what was done to the input on its way
+# What was done to the input on its way: ("swap", a, b), ("order", [axes]), ("new", axis), ("column", name, how many).
+Step = Tuple[Any, ...]
 Ways = Dict[str, List[Step]]  # the names that an input has in a method
 
 
@@ -43,13 +46,14 @@ def first_layer(
         if isinstance(node, ast.Assign):
             _note(ways, node)
             continue
-        if isinstance(node, ast.For):
+        if isinstance(node, (ast.For, ast.comprehension)):
             known.update(_first_items(module, node, known))
             continue
         for target, parameter, steps in _handed(module, node, ways, known):
             found = _in_target(module, target, parameter, node, known, depth)
             if found is not None:
-                return Received(found.layer, steps + found.steps)
+                counted = [_counted(module, function, node, step, known) for step in steps]
+                return Received(found.layer, counted + found.steps)
     return None
 
 
@@ -112,6 +116,8 @@ def _undone(shape: List[int], step: Step) -> List[int]:
             before[step[1]], before[step[2]] = shape[step[2]], shape[step[1]]
         elif step[0] == "new":
             del before[step[1]]
+        elif step[0] == "column":
+            before = [shape[0], step[2]]
         elif sorted(axis % len(shape) for axis in step[1]) == list(range(len(shape))):
             for place, axis in enumerate(step[1]):
                 before[axis] = shape[place]
@@ -122,12 +128,12 @@ def _undone(shape: List[int], step: Step) -> List[int]:
 
 def _in_order(function: Any) -> Iterator[ast.AST]:
     """Yield calls, loops and assignments as they are run, where nothing branches: a value comes before its name."""
-    nodes = [node for node in ast.walk(parsed(function)) if isinstance(node, (ast.Assign, ast.Call, ast.For))]
+    nodes = [node for node in ast.walk(parsed(function)) if isinstance(node, _ORDERED)]
 
     def place(node: Any) -> Tuple[int, int, int]:
         last = max(getattr(each, "lineno", 0) for each in ast.walk(node))
-        if isinstance(node, ast.For):
-            return (node.lineno, 0, 0)
+        if isinstance(node, (ast.For, ast.comprehension)):
+            return (node.target.lineno, 0, -_WIDEST)
         return (last, 1, 0) if isinstance(node, ast.Assign) else (node.lineno, 0, -node.col_offset)
 
     return iter(sorted(nodes, key=place))
@@ -144,21 +150,24 @@ def _note(ways: Ways, node: ast.Assign) -> None:
                 ways.pop(target.id, None)
 
 
-def _first_items(module: Any, loop: ast.For, bound: Dict[str, Any]) -> Dict[str, Any]:
+def _first_items(module: Any, loop: Any, bound: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the names of a loop over parts are at first: ``for i, block in enumerate(self.blocks)``."""
     source, target = loop.iter, loop.target
     callee = source.func.id if isinstance(source, ast.Call) and isinstance(source.func, ast.Name) else ""
     targets = list(target.elts) if isinstance(target, ast.Tuple) else [target]
     lists = list(source.args) if isinstance(source, ast.Call) and callee in ("zip", "enumerate") else [source]
     pairs = zip(targets[1:] if callee == "enumerate" else targets, lists)
-    found = {name.id: _first(_object(module, each, bound)) for name, each in pairs if isinstance(name, ast.Name)}
-    return {name: part for name, part in found.items() if part is not None}
+    found = {name.id: _object(module, each, bound) for name, each in pairs if isinstance(name, ast.Name)}
+    held = {name: parts for name, parts in found.items() if _first(parts) is not None}
+    return {**{name: _first(parts) for name, parts in held.items()}, **{"%s of" % name: held[name] for name in held}}
 
 
 def _first(parts: Any) -> Any:
-    """Return the first of several parts; None for anything else."""
-    is_list = kind_of(parts) in ("ModuleList", "Sequential") and len(parts)
-    return next(iter(parts)) if is_list else None
+    """Return the first of several parts, of tables of words the smallest; None for anything else."""
+    if kind_of(parts) not in ("ModuleList", "Sequential") or not len(parts):
+        return None
+    are_words = all(kind_of(part) == "Embedding" for part in parts)
+    return min(parts, key=lambda part: part.num_embeddings) if are_words else next(iter(parts))
 
 
 def _way(node: Any, ways: Ways) -> Optional[List[Step]]:
@@ -166,6 +175,9 @@ def _way(node: Any, ways: Ways) -> Optional[List[Step]]:
     key = _key(node)
     if key in ways:
         return ways[key]
+    if isinstance(node, ast.Subscript) and _is_column(node):
+        whole_one = _way(node.value, ways)
+        return None if whole_one is None else [*whole_one, ("column", _key(node.value), 1)]
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
     inner, method = _way(node.func.value, ways), node.func.attr
@@ -179,6 +191,26 @@ def _way(node: Any, ways: Ways) -> Optional[List[Step]]:
     if method == "unsqueeze" and len(numbers) == 1:
         return [*inner, ("new", numbers[0])]
     return [*inner, ("order", numbers)] if method == "permute" else None
+
+
+def _is_column(node: ast.Subscript) -> bool:
+    """Tell whether it is a column of a table: ``x[:, 0]``, ``x[:, i]``."""
+    index = index_of(node.slice)
+    elements: List[Any] = list(index.elts) if isinstance(index, ast.Tuple) else []
+    is_all = len(elements) == 2 and isinstance(elements[0], ast.Slice) and elements[0].upper is None
+    return is_all and not isinstance(elements[1], ast.Slice) and getattr(elements[1], "value", 0) is not None
+
+
+def _counted(module: Any, function: Any, call: Any, step: Step, bound: Dict[str, Any]) -> Step:
+    """Return a step that takes a column with how many there are: as many as are written, or as there are parts, one for
+    each: ``self.tables[i](x[:, i])``."""
+    if step[0] != "column":
+        return step
+    subscripts = [node for node in ast.walk(parsed(function)) if isinstance(node, ast.Subscript) and _is_column(node)]
+    written = [whole(index_of(node.slice).elts[1]) for node in subscripts if _key(node.value) == step[1]]
+    parts = _object(module, call.func.value, bound) if isinstance(call.func, ast.Subscript) else None
+    parts = bound.get("%s of" % call.func.id) if isinstance(call.func, ast.Name) else parts
+    return "column", step[1], max([1, *[each + 1 for each in written if each is not None], len(parts or ())])
 
 
 def _elements(args: List[Any]) -> List[Any]:

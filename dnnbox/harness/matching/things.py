@@ -67,7 +67,8 @@ def _value(module: Any, function: Any, name: str, attribute: str, side: int) -> 
         made = shape_of(received, 2, side)
         dtype, shape, high = made["$tensor"]
         is_table = len(shape) <= 2 and not is_graph_layer(received.layer)
-        return tensor(dtype, [rows, *shape[1 + (dtype == "int64") :]], high) if is_table else made
+        is_one = dtype == "int64" and not received.steps  # one word for each row
+        return tensor(dtype, [rows] if is_one else [rows, *shape[1:]], high) if is_table else made
     if attribute.startswith("edge"):
         return tensor("float32", [rows])
     return tensor("float32", [rows, 3 if attribute in _PLACES else _first_width(module)])

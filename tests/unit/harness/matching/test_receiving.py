@@ -141,3 +141,31 @@ def test_tensors_of__distribution__are_what_it_was_made_with() -> None:
     assert trees.parameters_of(Plain(base_dist=inner, _event_shape=())) == [("base_dist", inner)]
     assert trees.leaves([Plain(base_dist=inner), Plain(_inner=inner)]) == [tensor, tensor]
     assert trees.parameters_of(tensor) == []
+
+
+def _list(*parts: Any) -> Any:
+    held = _layer("ModuleList")
+    type(held).__iter__ = lambda self: iter(parts)
+    type(held).__len__ = lambda self: len(parts)
+    return held
+
+
+def test_first_layer__columns_of_a_table__are_as_many_as_are_written_or_as_there_are_parts() -> None:
+    class Table:
+        def __init__(self) -> None:
+            self.one = _layer("Embedding", num_embeddings=9)
+            self.tables = _list(*[_layer("Embedding", num_embeddings=5) for _ in range(3)])
+
+        def forward(self, x: Any, y: Any, z: Any) -> Any:
+            first = self.one(x[:, 0]) + self.one(x[:, 3])
+            second = [table(y[:, i]) for i in range(3) for table in self.tables]
+            for i, table in enumerate(self.tables):
+                second = table(y[:, i].long())
+            third = [self.tables[i](z[:, i]) for i in range(3)]
+            return first, second, third
+
+    table = Table()
+
+    assert _shape(table, "x") == ["int64", [1, 4], 9]
+    assert _shape(table, "y") == ["int64", [1, 3], 5]
+    assert _shape(table, "z") == ["int64", [1, 3], 5]
