@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 from .describing import described
 from .kinds import Use, as_used, item_names, receivers, used
 from .parsing import index_of, is_name, parsed
+from .lookups import columns
 from .receiving import first_layer, shape_of
 from .unpacking import LENGTHS, beside, unpacked
 from .values import is_tensor, tensor
@@ -67,6 +68,9 @@ def _made(module: Any, layers: Dict[str, Any], p: inspect.Parameter, guess: Gues
         return [{key: _item(key, [channels, side, side]) for key in of_items}]
     if own:
         return {key: _item_of(module, function, name, key, list(shape)) for key in own}
+    rows = columns(module, function, name)
+    if rows is not None:
+        return rows
     count = _numbered(function, name)
     if count:
         return _items(module, function, name, count, tensor(dtype, list(shape), high))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 from .parsing import dotted, index_of, is_name, is_shape, parameters, parsed, statements, whole
 from .values import tensor
@@ -123,13 +123,19 @@ def receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str
 
 def is_same(node: Any, name: str) -> bool:
     """Tell whether an expression has a name's numbers, as another type or somewhere else."""
+    return is_name(bare(node), name)
+
+
+def bare(node: Any, also: Sequence[str] = ()) -> Any:
+    """Return the expression whose numbers another has, as another type or somewhere else; ``also``: other methods that
+    leave the numbers as they are."""
     while True:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAME:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in (*SAME, *also):
             node = node.func.value
         elif isinstance(node, ast.Call) and dotted(node.func) in _ARRAY_CALLS and len(node.args) == 1:
             node = node.args[0]
         else:
-            return is_name(node, name)
+            return node
 
 
 def _note_call(use: Use, call: ast.Call, name: str) -> None:

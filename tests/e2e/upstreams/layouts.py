@@ -49,6 +49,20 @@ def net(w, depth, classes):
 _SOLVED = {"width": "24", "depth": "5", "classes": "7"}
 _SAVE = f"{_PLAIN}\nsaved = net(24, 5, 7).state_dict()\n"
 
+# One whose first layers read the step beside the picture.
+_WITH_STEPS = NET.replace("def forward(self, images):", "def forward(self, images, t):").replace(
+    "x = self.stem(images)", "x = self.stem(images) + self.steps(t)[:, :, None, None]"
+)
+_WITH_STEPS = _WITH_STEPS.replace(
+    "        self.stem =",
+    "        self.steps = nn.Sequential(nn.Embedding(30, width), nn.Linear(width, width))\n        self.stem =",
+)
+_SAVE_STEPS = f"""{_PLAIN}
+made = net(24, 5, 7)
+made["steps"] = nn.Sequential(nn.Embedding(30, 24), nn.Linear(24, 24))
+saved = made.state_dict()
+"""
+
 LAYOUTS: tuple[dict[str, Any], ...] = (
     {
         "name": "layers_of_before",
@@ -494,6 +508,64 @@ hp = Values(values)
         },
         "make": _SAVE,
         "cls": "net.Net",
+    },
+    {
+        "name": "steps_beside_the_picture",
+        "files": {"net.py": _WITH_STEPS},
+        "make": _SAVE_STEPS,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
+    },
+    {
+        "name": "rows_of_tables",
+        "files": {
+            "pairs.py": """
+import torch
+from torch import nn
+
+
+class Pairs(nn.Module):
+    def __init__(self, users, items, width):
+        super().__init__()
+        self.users = nn.Embedding(users, width)
+        self.items = nn.Parameter(torch.zeros(items, width))
+        self.limit = nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def forward(self, sample, mode="one"):
+        if mode == "one":
+            user = self.users(sample[:, 0]).unsqueeze(1)
+            item = torch.index_select(self.items, dim=0, index=sample[:, 1]).unsqueeze(1)
+        elif mode == "many":
+            one, many = sample
+            user, item = self.users(one).unsqueeze(1), self.items[many]
+        else:
+            raise ValueError(mode)
+        return self.limit - (user * item).sum(2)
+""",
+        },
+        "make": "import torch\nfrom torch import nn\n"
+        "saved = {'users.weight': torch.rand(30, 6), 'items': torch.rand(9, 6), 'limit': torch.ones(1)}\n",
+        "cls": "pairs.Pairs",
+        "arguments": {"users": "30", "items": "9", "width": "6"},
+    },
+    {
+        "name": "input_shown_with_a_range_and_moved",
+        "files": {
+            "net.py": _WITH_STEPS.replace(
+                "return self", "assert len(t) == 2 and images.shape[-1] == 36\n        return self"
+            )
+            + """
+
+if __name__ == "__main__":
+    count = 2
+    model = Net(24, 5, classes=7).cuda()
+    pictures = torch.randn(count, 3, 36, 36).cuda()
+    model(pictures, torch.randint(30, (count,)).long().cuda())
+""",
+        },
+        "make": _SAVE_STEPS,
+        "cls": "net.Net",
+        "arguments": _SOLVED,
     },
     {
         "name": "vendored_copies",
