@@ -16,6 +16,7 @@ from .building import signature_of
 from .calling import CLOCK_SECONDS, Put, Spec, all_finite, call, tensors_of, text_of
 from .describing import main_shapes
 from .examples import of_example
+from .kinds import apart
 from .ladder import first_layers, ladder, sides
 from .receiving import NODES, any_rank, first_layer, shape_of
 from .repairing import OutOfTime, attempted, beginnings, repaired
@@ -292,7 +293,8 @@ def _guessed(called: _Called, hints: Dict[str, Any]) -> Iterator[Spec]:
     module, needed, function = called.module, called.needed, called.function
     wanted = demanded(parsed(function))
     also = [p for p in called.parameters if p.default is None and p.name in wanted and p not in needed]
-    layers = dict(first_layers(module), sides=hints.get("sides", []), sizes=hints.get("sizes", {}))
+    others = apart(module, function, [p.name for p in called.parameters if p.name != needed[0].name])
+    layers = dict(first_layers(module, others), sides=hints.get("sides", []), sizes=hints.get("sizes", {}))
     for guess, beside in _guesses(module, layers, function, needed):
         guesses = [guess] + [beside] * (len(needed) - 1)
         args = [argument(module, layers, p, guesses[place], place, function) for place, p in enumerate(needed)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from .parsing import dotted, index_of, is_name, is_shape, parameters, parsed, statements, whole
 from .values import tensor
@@ -94,6 +94,7 @@ def assigned(node: ast.AST) -> Iterator[Tuple[ast.expr, ast.expr]]:
 
 def _received(module: Any, target: Any, parameter: str, depth: int) -> Use:
     """Return how a part or another method uses what it is handed."""
+    target = first_of(target)
     words = getattr(target, "num_embeddings", 0)
     if type(words) is int and words:
         use = Use()
@@ -101,7 +102,15 @@ def _received(module: Any, target: Any, parameter: str, depth: int) -> Use:
         return use
     if inspect.ismethod(target):
         return used(getattr(target, "__self__", module), target, parameter, depth)
-    return used(target, target.forward, parameter, depth)
+    names = parameters(target.forward)
+    return used(target, target.forward, parameter if parameter in names else (names or [""])[0], depth)
+
+
+def first_of(part: Any) -> Any:
+    """Return the first layer of a sequence, any other part as it is."""
+    while type(part).__name__ == "Sequential" and len(part):
+        part = part[0]
+    return part
 
 
 def receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str]]:
@@ -119,6 +128,21 @@ def receivers(module: Any, call: ast.Call, name: str) -> Iterator[Tuple[Any, str
     for keyword in call.keywords:
         if keyword.arg in names and is_same(keyword.value, name):
             yield target, str(keyword.arg)
+
+
+def apart(module: Any, function: Any, names: Sequence[str]) -> List[Any]:
+    """Return the parts of a module that a method calls with nothing but these parameters."""
+    calls = [node for node in ast.walk(parsed(function)) if isinstance(node, ast.Call) and not node.keywords]
+    found: List[Any] = []
+    for call in calls:
+        target = getattr(module, getattr(call.func, "attr", ""), None) if _is_of_self(call.func) else None
+        if hasattr(target, "modules") and call.args and all(getattr(bare(a), "id", "") in names for a in call.args):
+            found.append(target)
+    return found
+
+
+def _is_of_self(node: Any) -> bool:
+    return isinstance(node, ast.Attribute) and is_name(node.value, "self")
 
 
 def is_same(node: Any, name: str) -> bool:

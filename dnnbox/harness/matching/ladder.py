@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from .arguments import SIDES, TEXT, Guess
 from .kinds import kind_of
@@ -81,9 +81,11 @@ def _token_lengths(module: Any) -> List[int]:
     return [16] + [value for value in found if isinstance(value, int) and 0 < value <= 2048]
 
 
-def first_layers(module: Any) -> Dict[str, Any]:
-    """Return what the first layers with weights tell: their kind, channels, vocabulary."""
+def first_layers(module: Any, apart: Sequence[Any] = ()) -> Dict[str, Any]:
+    """Return what the first layers with weights tell: their kind, channels, vocabulary; ``apart``: parts that only
+    other inputs go to, where the main one's first layer is not."""
     facts: Dict[str, Any] = {"first": None, "kind": "", "channels": 0, "tokens": 0, "mel": 0}
+    left_out = {id(layer) for part in apart for layer in part.modules()}
     for _, layer in module.named_modules():
         name, weight = kind_of(layer), getattr(layer, "weight", None)
         if name == "Embedding" and not facts["tokens"]:
@@ -91,9 +93,16 @@ def first_layers(module: Any) -> Dict[str, Any]:
         kind = _KINDS.get(name, "")
         if name in ("Conv1d", "ConvTranspose1d") and not facts["mel"]:
             facts["mel"] = int(layer.in_channels)
-        if facts["first"] is None and kind and (weight is not None or kind == "recurrent"):
+        if (
+            facts["first"] is None
+            and id(layer) not in left_out
+            and kind
+            and (weight is not None or kind == "recurrent")
+        ):
             facts["first"], facts["kind"] = layer, kind
             facts["channels"] = int(getattr(layer, "in_channels", 0) or 0)
+    if facts["first"] is None and apart:
+        return first_layers(module)
     facts["kind"], facts["channels"] = _stem(module, facts)
     return facts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any, Iterator, List, Optional, Tuple
 
-from .kinds import as_used, used
+from .kinds import as_used, first_of, used
 from .parsing import is_name, parameters, parsed, statements
 from .states import handed
 from .values import is_tensor, tensor
@@ -49,15 +49,8 @@ def _receiver(module: Any, function: Any, name: str) -> Any:
         if not isinstance(call, ast.Call) or len(call.args) != 1 or not isinstance(call.func, ast.Attribute):
             continue
         if is_name(call.args[0], name) and call.lineno == min(lines) and is_name(call.func.value, "self"):
-            return _first_of(getattr(module, call.func.attr, None))
+            return first_of(getattr(module, call.func.attr, None))
     return None
-
-
-def _first_of(part: Any) -> Any:
-    """Return the first layer of a sequence."""
-    while type(part).__name__ == "Sequential" and len(part):
-        part = part[0]
-    return part
 
 
 def _taken(module: Any, target: Any, main: Any, owner: Any, function: Any) -> Any:

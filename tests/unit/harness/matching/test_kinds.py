@@ -109,3 +109,47 @@ def test_told__many_inputs_of_one_batch__have_the_dimensions_that_the_code_takes
     ]
     assert made[4:] == [values.tensor("float32", [1, 64])] * 3
     assert told.told(net, net.forward, needed[:2]) == []
+
+
+class Layer:
+    """A part, with those inside it."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def modules(self) -> Any:
+        return iter((self, *self.parts))
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+def test_apart__parts_that_only_other_inputs_go_to__are_named() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.steps, self.head, self.both, self.recurrent = (Layer() for _ in range(4))
+
+        def forward(self, x: Any, t: Any, state: Any) -> Any:
+            series = x.transpose(0, 1)
+            return self.steps(t.float()), self.head(x), self.both(x, t), self.recurrent(series, state)  # type: ignore[operator]
+
+    net = Net()
+
+    assert kinds.apart(net, net.forward, ["t", "state"]) == [net.steps]
+
+
+def test_used__sequence__hands_on_to_its_first_layer() -> None:
+    class Sequential(list):  # type: ignore[type-arg]
+        def forward(self, series: Any) -> Any:
+            raise NotImplementedError
+
+    class Net:
+        def __init__(self) -> None:
+            self.steps = Sequential([types.SimpleNamespace(num_embeddings=12, forward=lambda words: words), Layer()])
+
+        def forward(self, t: Any) -> Any:
+            return self.steps(t)  # type: ignore[operator]
+
+    net = Net()
+
+    assert kinds.used(net, net.forward, "t").words == 12
