@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from .room import Leftovers
 
@@ -17,6 +17,9 @@ WALL_SECONDS = 540.0
 _SEARCH_SHARE = 0.62  # of the wall time; the rest is for running what fits
 _COMPARE_SHARE = 0.9
 _COMPARE_CPU_SECONDS = 60.0
+_SHARE_OF_ONE = 0.7  # of what is left to run several things
+
+Item = TypeVar("Item")
 
 
 class Budget:
@@ -62,6 +65,13 @@ class Budget:
             yield
         finally:
             self._parts.pop()
+
+    def each(self, items: Sequence[Item]) -> Iterator[Item]:
+        """Yield things that are to be run, each with a part of what is left, so that one which takes none of the inputs
+        leaves time to those after it."""
+        for place, item in enumerate(items):
+            with self.part(self.cpu_left_s * (_SHARE_OF_ONE if place + 1 < len(items) else 1.0)):
+                yield item
 
     def found(self, cpu_s: float) -> None:
         """Say, once, that something was found: ``cpu_s`` more are enough to see whether there is something else."""

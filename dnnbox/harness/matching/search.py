@@ -99,7 +99,7 @@ class Search:
         self.strict.sort(key=lambda match: order.index(match.view["name"]))  # what explains every name first
         self.budget.compare()
         comparer = Comparer(self._builders, self.budget.goes_on, self.budget.seconds)
-        for match in self.strict:
+        for match in self.budget.each(self.strict):
             self.show("running %s" % match.cls)
             comparer.add(match, len(self.strict) == 1)
         self.done = True

@@ -125,19 +125,19 @@ class Evaluator:
     def _changed(
         self, values: list[Value], node: ast.Name, module: Module, function: ast.FunctionDef | None, depth: int
     ) -> list[Value]:
-        """Return mappings with the items, and made objects with the attributes, that they are given before they are
-        used."""
+        """Return mappings with the items, and made objects with attributes, that they are given before their use."""
         body = module.tree.body if function is None else function.body
 
-        def put(pairs: Iterator[tuple[str, ast.expr]]) -> dict[str, Value]:
+        def put(pairs: Iterator[tuple[str, ast.expr]], *, with_open: bool) -> dict[str, Value]:
             more: dict[str, Value] = {}
             for key, value in pairs:
                 with suppress(Unknown, ArithmeticError, TypeError, ValueError):
-                    more[key] = self._values(value, module, function, depth)[0]
+                    found = self._values(value, module, function, depth)[0]
+                    more |= {key: found} if with_open or found is not None or isinstance(value, ast.Constant) else {}
             return more
 
-        items = put(items_put(body, node.id, node)) if any(map(is_mapping, values)) else {}
-        attributes = put(attributes_put(body, node.id, node)) if any(map(is_made, values)) else {}
+        items = put(items_put(body, node.id, node), with_open=True) if any(map(is_mapping, values)) else {}
+        attributes = put(attributes_put(body, node.id, node), with_open=False) if any(map(is_made, values)) else {}
         values = [{**value, **items} if is_mapping(value) else value for value in values]
         return [{"$with": [value, attributes]} if attributes and is_made(value) else value for value in values]
 

@@ -85,6 +85,15 @@ def test_match_job__last_moment_does_not_end_the_process__the_search_still_answe
     assert context.fields["findings"] == {"match": {"matches": []}}
 
 
+def test_each__one_that_takes_its_time__leaves_some_to_the_others() -> None:
+    budget = Budget(cpu_s=10.0)
+
+    left = [budget.cpu_left_s for _ in budget.each(["first", "second", "last"])]
+
+    assert [round(seconds) for seconds in left] == [7, 7, 10]
+    assert round(budget.cpu_left_s) == 10
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="counts as Linux does")
 def test_bounded__more_than_the_box_has__fails_like_any_other_call() -> None:
     room = 64 << 20

@@ -113,17 +113,24 @@ def build(args):
 
 def test_calls__attributes_that_an_object_is_given_before_its_use__belong_to_it(tmp_path: Path) -> None:
     use = """
+import argparse
 from net import Net
 from zoo import small
+parser = argparse.ArgumentParser()
+parser.add_argument("--width", type=int, default=None)
+args = parser.parse_args()
 kinds = {"small": small()}
 config = kinds["small"]
 config.classes = 9
 config.patch.grid = (int(224 / 16), int(224 / 16))
 config.unknown = len(data)
+config.depth = None
+if args.width is not None:
+    config.width = args.width
 net = Net(config)
 config.later = 1
 """
-    wanted = {"classes": 9, "patch.grid": {"$tuple": [14, 14]}}
+    wanted = {"classes": 9, "patch.grid": {"$tuple": [14, 14]}, "depth": None}
     assert _calls(tmp_path, use) == [({"$with": [_call("zoo.py:small"), wanted]},)]
 
 
