@@ -36,7 +36,8 @@ class Comparer:
         except (Exception, SystemExit, TooLong, TooLarge) as error:  # foreign code
             match.tried.append("build: %s: %s" % (type(error).__name__, str(error)[:200]))
             return
-        found, match.example, match.tried = self._calmed(module, match, self._first(module, match))
+        fresh = dict(vars(module))
+        found, match.example, match.tried = self._calmed(module, match, self._first(module, match), fresh)
         if match.example is None:
             return
         self._examples.setdefault(match.cls, match.example)
@@ -57,14 +58,17 @@ class Comparer:
         hints = dict(match.entry, sizes={name: int(text) for name, text in match.arguments.items() if text.isdigit()})
         return forwarding.find(module, hints, self._goes_on, self._seconds, [known] if known else [])
 
-    def _calmed(self, module: Any, match: Any, first: Any) -> Any:
+    def _calmed(self, module: Any, match: Any, first: Any, fresh: Dict[str, Any]) -> Any:
         """Return what a module answers with smaller weights, where made-up ones let a deep recurrence overflow.
 
         Outputs that are no numbers cannot be compared. All further matches of the same view get the same weights.
+        ``fresh``: what the module held before it was called; a method that has set something must be called again.
         """
         view = match.view["name"]
         if first[0] is None or calling.all_finite(first[0]) or view in self._scales:
             return first
+        vars(module).clear()
+        vars(module).update(fresh)
         _load(module, seeded(self._builders[view].tensors, _SMALLER))
         again = self._first(module, match)
         if again[0] is None or not calling.all_finite(again[0]):

@@ -276,3 +276,21 @@ def test_finite__numbers_without_an_end__are_calls_that_make_them() -> None:
 
     most, least = ({"$call": [{"$ref": "builtins:float"}, [text], {}]} for text in ("inf", "-inf"))
     assert made == {"most": most, "limits": [1.5, [least]], "name": "inf"}
+
+
+def test_calmed__model_that_was_called_before__is_as_fresh_for_smaller_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = types.SimpleNamespace(tensors={})
+    comparer = comparing.Comparer({"whole": builder}, lambda: True, float)
+    module, match = types.SimpleNamespace(width=3), types.SimpleNamespace(view={"name": "whole"})
+    fresh = dict(vars(module))
+    module.seen = 1  # as a method does that another one reads
+    held = []
+    monkeypatch.setattr(comparing, "_load", lambda module, tensors: held.append(dict(vars(module))))
+    monkeypatch.setattr(comparing, "seeded", lambda tensors, scale: {})
+    monkeypatch.setattr(comparing.calling, "all_finite", lambda outputs: outputs == ["finite"])
+    monkeypatch.setattr(comparer, "_first", lambda module, match: (["finite"], {"method": ""}, []))
+
+    again = comparer._calmed(module, match, (["infinite"], {"method": ""}, []), fresh)
+
+    assert again[0] == ["finite"]
+    assert held == [{"width": 3}]
