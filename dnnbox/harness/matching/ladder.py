@@ -11,7 +11,7 @@ _FEW_SIDES = 3
 _SIZES = ("img_size", "image_size", "input_size", "input_resolution", "image_resolution", "crop_size", "resolution")
 _LENGTHS = (128, 1024, 3000, 16000, 20)  # a short one first: a vocoder makes hundreds of samples of each
 _MOST_CHANNELS = 16
-_WAVES = (16000, 64000)
+WAVES = (16000, 64000)
 
 
 def ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:
@@ -22,10 +22,13 @@ def ladder(module: Any, layers: Dict[str, Any], name: str) -> Iterator[Guess]:
     if layers["kind"] == "conv1d" or layers["mel"]:
         for length in _LENGTHS:
             yield "float32", [1, layers["channels"] or layers["mel"], length], "a series for the first convolution", 0
-        for length in _WAVES if layers["channels"] == 1 else ():
+        for length in WAVES if layers["channels"] == 1 else ():
             yield "float32", [1, length], "a waveform without channels", 0
     for shape, why in _SHAPES.get(layers["kind"] or "conv2d", _no_shapes)(module, layers):
         yield "float32", shape, why, 0
+    # A layer of the source's own may come before the first convolution, and read the waveform itself.
+    for length in WAVES if (layers["kind"] == "conv1d" or layers["mel"]) and layers["channels"] != 1 else ():
+        yield "float32", [1, length], "a waveform without channels", 0
 
 
 def _no_shapes(_module: Any, _layers: Dict[str, Any]) -> List[Tuple[List[int], str]]:

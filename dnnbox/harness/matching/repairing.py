@@ -14,6 +14,7 @@ import traceback
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .. import arrays
+from .ladder import WAVES
 from .values import is_tensor, retyped, tensor
 
 Spec = Dict[str, Any]
@@ -49,6 +50,7 @@ _FLAT = (
 _STATE = re.compile(r"Expected hidden(?:\[\d\])? size \((?P<wanted>[\d, ]+)\), got \[(?P<got>[\d, ]+)\]")
 _NOTHING = ("NoneType", "must be Tensor, not bool")  # ``mask == 0`` of nothing is no tensor either
 _FEW_FRAMES = re.compile(r"shape '\[0, (?P<count>\d{1,2}), [\d, ]+\]' is invalid for input of size")
+_RESHAPED = re.compile(r"shape '\[(?P<sizes>[\d, ]+)\]' is invalid for input of size \d+")
 _DIMENSIONS = (16, 64, 64, 64)
 _TOO_SMALL = (
     "Output size is too small",
@@ -192,7 +194,7 @@ def _changes(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:
         for got, wanted in ways:
             for place, axis, size in _sizes(spec, got, wanted):
                 yield _resized(spec, place, axis, size)
-    for changed in itertools.chain(_as_unpacked(spec, error), _as_clip(spec, error)):
+    for changed in itertools.chain(_as_unpacked(spec, error), _as_clip(spec, error), _as_wave(spec, error)):
         yield changed
     if any(words in error for words in _TOO_SMALL):
         for place, shape in _shapes(spec):
@@ -260,6 +262,16 @@ def _as_clip(spec: Spec, error: str) -> Iterator[Spec]:
     for place, shape in _shapes(spec) if found is not None else ():
         for axis in (1, 0) if len(shape) > 3 else ():
             yield _resized(spec, place, axis, shape[axis] * int(found["count"]))  # type: ignore[index]
+
+
+def _as_wave(spec: Spec, error: str) -> Iterator[Spec]:
+    """Yield the inputs with one as a waveform where the code thinks that its first two dimensions are all that it has,
+    and puts one for the channels between them."""
+    found = _RESHAPED.search(error)
+    wanted = [int(size) for size in found["sizes"].split(",")] if found is not None else []
+    for place, shape in _shapes(spec):
+        for length in WAVES if len(shape) > 2 and wanted == [shape[0], 1, shape[1]] else ():
+            yield _replaced(spec, place, retyped(spec["args"][place], "float32", [shape[0], length]))
 
 
 def _as_indices(spec: Spec, error: str, tokens: int) -> Iterator[Spec]:

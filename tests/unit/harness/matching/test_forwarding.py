@@ -105,6 +105,9 @@ def test_ladder__convolution_over_one_channel__is_given_waveforms_without_channe
 
     assert [1, 1, 16000] in shapes
     assert [1, 16000] in shapes
+    several = [shape for _, shape, _, _ in ladder.ladder(None, dict(layers, channels=20), "wave")]
+    assert several[0] == [1, 20, 128]
+    assert several[-2:] == [[1, 16000], [1, 64000]]
 
 
 def test_pictures__first_convolution_takes_two_pictures__both_numbers_of_channels_are_tried() -> None:

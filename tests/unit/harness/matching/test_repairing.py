@@ -278,3 +278,13 @@ def test_repaired__state_of_another_batch__has_the_shape_that_the_layer_says() -
 
     found = next(spec for spec, outputs, _ in repaired([spec], 0, call) if outputs)
     assert found["args"] == [args[0], {"$tuple": [tensor("float32", [2, 1, 8])] * 2}]
+
+
+def test_repaired__waveform_that_gets_its_channel_in_the_code__has_a_batch_and_a_length() -> None:
+    def voice(x: Shape) -> None:
+        if len(x) > 2:
+            raise RuntimeError(f"shape '[{x[0]}, 1, {x[1]}]' is invalid for input of size {x[0] * x[1] * x[2]}")
+        if x[1] < 60_000:
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied (32x5 and 23x12)")
+
+    assert _first(voice, [1, 20, 128]) == [(1, 64_000)]
