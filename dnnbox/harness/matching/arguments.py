@@ -241,14 +241,29 @@ def _number(node: Any) -> int:
 
 
 def _read(tree: ast.AST, names: Set[str]) -> List[str]:
-    """Return the words by which something of these names is subscripted, in order."""
+    """Return the words by which something of these names is subscripted, in order, but for what is read where another
+    word is in it that need not be: ``x["a"] * x["b"] if "c" in x else x["a"]``."""
     keys: Dict[str, None] = {}
+    guarded = {id(each) for body in _guarded(tree, names) for each in ast.walk(body)}
     for node in _subscripts(tree, names):
+        if id(node) in guarded:
+            continue
         key = getattr(node.slice, "value", None)
         key = getattr(key, "value", key)  # before Python 3.9 an index lies between
         if isinstance(key, str):
             keys[key] = None
     return list(keys)
+
+
+def _guarded(tree: ast.AST, names: Set[str]) -> Iterator[ast.AST]:
+    """Yield what is only run where a word is in something of these names."""
+    for node in ast.walk(tree):
+        test = node.test if isinstance(node, (ast.If, ast.IfExp)) else None
+        asks = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In)
+        if asks and getattr(test.comparators[0], "id", "") in names:  # type: ignore[union-attr]
+            body = node.body  # type: ignore[attr-defined]
+            for each in body if isinstance(body, list) else [body]:
+                yield each
 
 
 def _pairs(node: Any) -> List[Tuple[Any, Any]]:

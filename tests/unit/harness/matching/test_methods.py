@@ -124,3 +124,16 @@ def test_answers__forward_that_takes_all_the_time__leaves_some_to_the_other_meth
     forwards = [outputs for spec, outputs, _ in answers if not spec["method"]]
     assert forwards.count(None) == len(forwards) <= 2  # one of what it may take, one of what its errors tell
     assert next(outputs for spec, outputs, _ in answers if spec["method"] == "track") == ["track"]
+
+
+def test_argument__keys_that_are_read_where_another_one_is_given__are_left_out() -> None:
+    class Net(Tracker):
+        def forward(self, batch: Any) -> Any:
+            scaled = batch["image"] * batch["one"] if "scale" in batch else batch["image"]
+            if "mask" in batch:
+                scaled = scaled * batch["mask"] * batch["other"]
+            return scaled, batch["last"]
+
+    module = Net()
+
+    assert arguments._keys_below(module, module.forward, "batch") == (["image", "last"], [])
