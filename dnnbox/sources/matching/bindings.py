@@ -114,6 +114,18 @@ def passed(
     return {name: Given(node, module, inside) for name, node in found.items() if name not in own}
 
 
+def constructors(tree: Tree) -> dict[int, tuple[str, Module]]:
+    """Return by ``id`` the class by whose name each constructor is called, with its file."""
+    return {
+        id(child): (node.name, module)
+        for module in tree.modules
+        for node in (() if module.document else module.nodes)
+        if isinstance(node, ast.ClassDef)
+        for child in node.body
+        if isinstance(child, ast.FunctionDef) and child.name == "__init__"
+    }
+
+
 def _is_one(argument: ast.expr) -> bool:
     return not isinstance(argument, ast.Starred)
 

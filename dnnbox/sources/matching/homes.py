@@ -97,6 +97,11 @@ class Homes:
                 break
         return module
 
+    def is_another(self, name: str, module: Module, home: Module) -> bool:
+        """Tell whether what a file calls so is defined in another file than that one."""
+        origin = self.origin(name, module)
+        return origin is not home and name in definitions(origin)
+
     def _bound(self, module: Module) -> frozenset[str]:
         if id(module) not in self._names:
             names = definitions(module) | set(module.aliases) | set(assignments(module.tree.body))

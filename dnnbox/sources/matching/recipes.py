@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from dnnbox.sources.matching.bindings import Given, parameters, passed
+from dnnbox.sources.matching.bindings import Given, constructors, parameters, passed
 from dnnbox.sources.matching.bytext import is_of_imported
 from dnnbox.sources.matching.classes import Classes, ClassInfo, called
 from dnnbox.sources.matching.lookups import file_of, looked_up
@@ -76,7 +76,7 @@ class Recipes:
         self.tree, self.classes, self.evaluator = tree, classes, evaluator
         self._options = Options(tree, evaluator.settings, kept)
         self._tables = Tables(evaluator.homes)
-        self._registries = registries(tree)
+        self._registries, self._constructors = registries(tree), constructors(tree)
         self._wanted = ""
 
     def calls(self, info: ClassInfo) -> list[Recipe]:
@@ -179,11 +179,15 @@ class Recipes:
     def _callers(
         self, function: ast.FunctionDef | None, below: tuple[ast.FunctionDef, ...]
     ) -> list[dict[int, dict[str, Given]]]:
-        """Return what each way of calls that leads to a function passes to it, and to those on the way."""
-        if function is None or not parameters(function) or function.name in NO_FACTORIES or len(below) >= _HOPS:
+        """Return what each way of calls that leads to a function passes to it, and to those on the way; calls of a
+        class lead to its constructor."""
+        name, home = self._constructors.get(id(function), ("" if function is None else function.name, None))
+        if function is None or not parameters(function) or name in NO_FACTORIES or len(below) >= _HOPS:
             return []
         found: list[dict[int, dict[str, Given]]] = []
-        for module, call, inside in self._by_name[function.name]:
+        for module, call, inside in self._by_name[name]:
+            if home is not None and self.evaluator.homes.is_another(called(call), module, home):
+                continue
             if len(found) >= _MOST_CALLERS or inside in (function, *below) or not _is_plain_call(module, call):
                 continue
             own = {id(function): passed(function, call, module, inside)}

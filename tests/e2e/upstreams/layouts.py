@@ -568,6 +568,35 @@ if __name__ == "__main__":
         "arguments": _SOLVED,
     },
     {
+        "name": "built_in_the_constructor_of_what_trains_it",
+        "files": {
+            "net.py": NET.replace("classes=10", "classes=10, slope=0.01"),
+            "trainer.py": """
+from net import Net
+
+
+class Trainer:
+    def __init__(self, size, count, steepness):
+        self.net = Net(size, count, 7, slope=steepness).cuda()
+""",
+            "train.py": """
+from trainer import Trainer
+
+
+def start(wide, steep):
+    return Trainer(wide, 5, steepness=steep)
+
+
+if __name__ == "__main__":
+    start(24, 0.3)
+""",
+        },
+        "make": _SAVE,
+        "cls": "net.Net",
+        "arguments": {**_SOLVED, "slope": "0.3"},
+        "origin": "trainer.py",
+    },
+    {
         "name": "vendored_copies",
         "files": {
             "net.py": NET,

@@ -177,6 +177,34 @@ def main(num_layers, fast): ...
     }
 
 
+def test_calls__inside_a_constructor__get_what_its_class_is_made_with(tmp_path: Path) -> None:
+    agent = """
+from nets import Net
+
+class Agent:
+    def __init__(self, shape, hidden):
+        self.net = Net(shape, hidden)
+"""
+    use = """
+from agent import Agent
+
+def make(shape, settings):
+    return Agent(shape=shape, hidden=settings.wide)
+
+def main():
+    size = 84
+    shape = (3 * 2, size)
+    make(shape, load())
+"""
+    other = "class Agent:\n    pass\n\nAgent('another', 1)\n"
+    classes, recipes = _recipes(_tree(tmp_path, nets=_NETS, agent=agent, use=use, other=other))
+
+    found = [recipe.args for recipe in recipes.calls(classes.by_name["Net"][0])]
+
+    assert found[0] == ({"$tuple": [6, 84]}, {"$unknown": "hidden"})
+    assert all(args[0] != "another" for args in found)
+
+
 def test_calls__object_that_is_only_moved__is_what_was_made(tmp_path: Path) -> None:
     use = """
 import torch
