@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from dnnbox.sources.matching.bytext import files_by_text
 from dnnbox.sources.matching.homes import Homes
-from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.reading import Module
 from dnnbox.sources.matching.saving import scripts_of
 
 _ENTRY = re.compile(
@@ -18,10 +18,11 @@ _ENTRY = re.compile(
 _STEP, _DEPTH = 1, 20
 
 
-def distances(tree: Tree, checkpoint: str = "") -> dict[str, int]:
+def distances(homes: Homes, checkpoint: str = "") -> dict[str, int]:
     """Return for each file how many imports lie between it and an entry script; those in folders count more. The
     scripts that the checkpoint is of are the nearest, wherever they stand."""
     found: dict[str, int] = {}
+    tree = homes.tree
     by_path, by_text = tree.by_path, files_by_text(tree)
     waiting: deque[tuple[str, int]] = deque(
         sorted(
@@ -33,7 +34,7 @@ def distances(tree: Tree, checkpoint: str = "") -> dict[str, int]:
             key=lambda pair: pair[1],
         )
     )
-    waiting.extend(_shown(tree))
+    waiting.extend(_shown(homes))
     waiting.extend((path, -_DEPTH) for path in sorted(scripts_of(tree, checkpoint)))
     while waiting:
         path, distance = waiting.popleft()
@@ -45,10 +46,9 @@ def distances(tree: Tree, checkpoint: str = "") -> dict[str, int]:
     return found
 
 
-def _shown(tree: Tree) -> Iterator[tuple[str, int]]:
+def _shown(homes: Homes) -> Iterator[tuple[str, int]]:
     """Yield the files that define what examples in documents import by name, as near as if a script imported them."""
-    homes = Homes(tree)
-    for document in (module for module in tree.modules if module.document):
+    for document in (module for module in homes.tree.modules if module.document):
         for source, name in document.aliases.values():
             file = homes.file_of(document, source) if name else None
             if file is not None:

@@ -45,20 +45,11 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
 
     ``roots`` are import roots, the model's own first; they are read, never imported.
     """
-    words = words_of(inspection)
-    tree = read_tree(roots[0], words)
-    own = set(tree.by_path)
-    for root in roots[1:]:
-        more = read_tree(root, words, tree.clock)
-        tree.modules += [module for module in more.modules if module.document or module.path not in tree.by_path]
-        tree.configs += more.configs
-        tree.commands += more.commands
-        tree.runs += more.runs
-        tree.__dict__.pop("by_path", None)
-    tree.configs = with_bases(tree.configs)
+    tree, own = _read(roots, words_of(inspection))
+    homes = Homes(tree)
     classes = Classes(tree)
     views = views_of(inspection)
-    steps = distances(tree, inspection.path)
+    steps = distances(homes, inspection.path)
     near = {path: distance if path in own else distance + _ELSEWHERE for path, distance in steps.items()}
     ranked = _without_copies(best_views(Ranking(classes), views, 3 * MOST_CLASSES), near)
     least = ranked[MOST_CLASSES - 1][1].score if len(ranked) > MOST_CLASSES else 0.0
@@ -71,8 +62,8 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
     tree.runs.sort(key=lambda run: likeness(run[2], sizes, names), reverse=True)
     del tree.commands[_MOST_COMMANDS:]
     said = {name: [value] for name, value in inspection.metadata.items() if type(value) in (bool, int, float)}
-    plan = _plan(tree, classes, views, several, near, said, kept_options(inspection.metadata))
-    homes, by_name = Homes(tree), {view.name: view for view in views}
+    plan = _plan(homes, classes, views, several, near, said, kept_options(inspection.metadata))
+    by_name = {view.name: view for view in views}
     plan["parts"] = {
         each.info.ref: parts_of(
             each.info, classes, several, homes, named_parts(each.info, classes, by_name[view], shapes)
@@ -80,6 +71,21 @@ def search_plan(roots: Sequence[Path], inspection: Inspection) -> dict[str, Any]
         for view, each, _ in reversed(several)
     }
     return plan
+
+
+def _read(roots: Sequence[Path], words: Collection[str]) -> tuple[Tree, set[str]]:
+    """Return everything below the roots as one tree, and the paths of the first one's files: the others add theirs."""
+    tree = read_tree(roots[0], words)
+    own = set(tree.by_path)
+    for root in roots[1:]:
+        more = read_tree(root, words, tree.clock)
+        tree.modules += [module for module in more.modules if module.document or module.path not in tree.by_path]
+        tree.configs += more.configs
+        tree.commands += more.commands
+        tree.runs += more.runs
+        tree.__dict__.pop("by_path", None)
+    tree.configs = with_bases(tree.configs)
+    return tree, own
 
 
 def _without_copies(
@@ -101,7 +107,7 @@ def _preference(info: ClassInfo, near: Mapping[str, int]) -> tuple[int, int, str
 
 
 def _plan(
-    tree: Tree,
+    homes: Homes,
     classes: Classes,
     views: Sequence[View],
     ranked: Sequence[tuple[str, Ranked, list[str]]],
@@ -109,9 +115,10 @@ def _plan(
     said: Mapping[str, Sequence[Any]],
     kept: Sequence[Config],
 ) -> dict[str, Any]:
+    tree = homes.tree
     tables = settings.tables(tree)
     tree.commands = [replace(each, values=settings.as_declared(each.values, tables.values())) for each in tree.commands]
-    evaluator = Evaluator(tree, {**tables, THE_CHECKPOINT: said})
+    evaluator = Evaluator(homes, {**tables, THE_CHECKPOINT: said})
     _put_reassigned(tree, tables, evaluator)
     recipes = Recipes(tree, classes, evaluator, kept)
     infos = [each.info for _, each, _ in ranked]

@@ -40,7 +40,7 @@ from dnnbox.sources.matching.plain import (
     is_reference,
     items,
 )
-from dnnbox.sources.matching.reading import Module, Tree
+from dnnbox.sources.matching.reading import Module
 from dnnbox.sources.matching.settings import is_config
 from dnnbox.syntax import ARITHMETIC
 
@@ -52,11 +52,10 @@ _MOST_HELD, _MOST_CALLEES, _DEEPEST = 4, 4, 7
 class Evaluator:
     """Evaluates expressions of a tree. ``settings``: what options and configurations may be, by file and by name."""
 
-    def __init__(self, tree: Tree, settings: Mapping[str, Mapping[str, Sequence[Value]]]) -> None:
-        self.tree, self.settings = tree, settings
+    def __init__(self, homes: Homes, settings: Mapping[str, Mapping[str, Sequence[Value]]]) -> None:
+        self.homes, self.tree, self.settings = homes, homes.tree, settings
         self._globals: dict[str, dict[str, list[ast.expr]]] = {}
         self._locals: dict[int, dict[str, list[ast.expr]]] = {}
-        self.homes = Homes(tree)
         self._given: Mapping[int, Mapping[str, Given]] = {}
         self._commanded: Mapping[str, Value] = {}
         self._remembered: dict[tuple[str, int], list[Value]] = {}

@@ -10,6 +10,7 @@ import pytest
 from dnnbox.records.inspection import Inspection, TensorInfo
 from dnnbox.sources.matching import search_plan
 from dnnbox.sources.matching.classes import Classes
+from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.reading import read_tree
 from dnnbox.sources.matching.recipes import Recipes
 from dnnbox.sources.matching.settings import tables
@@ -24,7 +25,7 @@ def _calls(tmp_path: Path, use: str, **files: str) -> list[tuple[Any, ...]]:
         (tmp_path / f"{name}.py").write_text(text)
     tree = read_tree(tmp_path)
     classes = Classes(tree)
-    recipes = Recipes(tree, classes, Evaluator(tree, tables(tree)))
+    recipes = Recipes(tree, classes, Evaluator(Homes(tree), tables(tree)))
     return [recipe.args for recipe in recipes.calls(classes.by_name["Net"][0])]
 
 
@@ -140,7 +141,7 @@ def test_calls__class_of_a_module_that_is_imported_by_a_text__may_be_of_any_file
         (tmp_path / f"{name}.py").write_text(text)
     tree = read_tree(tmp_path)
     classes = Classes(tree)
-    recipes = Recipes(tree, classes, Evaluator(tree, {}))
+    recipes = Recipes(tree, classes, Evaluator(Homes(tree), {}))
 
     found = [[recipe.args for recipe in recipes.calls(info)] for info in classes.by_name["Net"]]
 
@@ -174,7 +175,7 @@ def test_calls__document_that_imports_from_the_package__are_of_the_class_that_th
     (tmp_path / "README.md").write_text("```python\nfrom pack import Net\nnet = Net(5)\n```\n")
     tree = read_tree(tmp_path)
     classes = Classes(tree)
-    recipes = Recipes(tree, classes, Evaluator(tree, tables(tree)))
+    recipes = Recipes(tree, classes, Evaluator(Homes(tree), tables(tree)))
 
     found = {info.ref: [recipe.args for recipe in recipes.calls(info)] for info in classes.by_name["Net"]}
     assert found == {"pack/plain.py:Net": [(5,)], "pack/guided.py:Net": []}

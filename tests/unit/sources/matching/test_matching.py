@@ -11,6 +11,7 @@ import pytest
 from dnnbox.pipeline.inspecting import identified
 from dnnbox.sources.matching.classes import Classes
 from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.options import kept_options
 from dnnbox.sources.matching.plan import _plainly, search_plan
 from dnnbox.sources.matching.ranking import Ranking
@@ -62,7 +63,7 @@ def _tree(tmp_path: Path, **files: str) -> Tree:
 
 def _recipes(tree: Tree) -> tuple[Classes, Recipes]:
     classes = Classes(tree)
-    return classes, Recipes(tree, classes, Evaluator(tree, tables(tree)))
+    return classes, Recipes(tree, classes, Evaluator(Homes(tree), tables(tree)))
 
 
 def test_rank__names_of_one_class__puts_it_first(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def _value(code: str) -> object:
     last = tree.body.pop()
     assert isinstance(last, ast.Expr)
     module: Module = module_of("m.py", tree)
-    return Evaluator(Tree(Path(), [module]), {}).possible(last.value, module)
+    return Evaluator(Homes(Tree(Path(), [module])), {}).possible(last.value, module)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +366,7 @@ def test_plan__options_that_the_checkpoint_keeps__go_before_what_the_script_has_
     metadata = {"epoch": 1, "opt": kept, "other": {"a": 1, "b": 2, "c": 3}}
     classes = Classes(tree)
 
-    recipes = Recipes(tree, classes, Evaluator(tree, tables(tree)), kept_options(metadata))
+    recipes = Recipes(tree, classes, Evaluator(Homes(tree), tables(tree)), kept_options(metadata))
     found = recipes.calls(classes.by_name["Net"][0])
 
     assert [(each.where, each.kwargs) for each in found] == [
@@ -544,7 +545,7 @@ def test_calls__settings_that_are_spread_out_of_a_file__are_those_of_every_file_
 
 
 def test_distances__file_that_an_entry_script_imports__is_nearer(tmp_path: Path) -> None:
-    near = distances(_tree(tmp_path, predict="import used\n", used="", unused=""))
+    near = distances(Homes(_tree(tmp_path, predict="import used\n", used="", unused="")))
 
     assert near["used.py"] == near["predict.py"] + 1
     assert "unused.py" not in near
@@ -557,7 +558,7 @@ def test_distances__file_that_a_command_line_names__is_near_to_the_script_that_i
     (tmp_path / "log" / "deep_net.py").write_text("")
     (tmp_path / "README.md").write_text("    python train.py --model deep_net --epochs 3\n")
     test = "import importlib\nnet = importlib.import_module(name)\n"
-    near = distances(_tree(tmp_path, test_it=test, deep_net="", wide_net="", predict=""))
+    near = distances(Homes(_tree(tmp_path, test_it=test, deep_net="", wide_net="", predict="")))
 
     assert near == {"test_it.py": 5, "deep_net.py": 6, "predict.py": 0}
 
@@ -566,7 +567,7 @@ def test_distances__word_for_a_phase__is_no_file_that_is_imported_by_a_text(tmp_
     (tmp_path / "README.md").write_text("    python test_it.py --split train --epochs 3\n")
     test = "import importlib\nnet = importlib.import_module(name)\n"
 
-    assert distances(_tree(tmp_path, test_it=test, train="import net\n", net="")) == {"test_it.py": 5}
+    assert distances(Homes(_tree(tmp_path, test_it=test, train="import net\n", net=""))) == {"test_it.py": 5}
 
 
 def test_distances__what_a_document_imports_by_name__is_nearer_than_what_lies_beside_it(tmp_path: Path) -> None:
@@ -577,7 +578,7 @@ def test_distances__what_a_document_imports_by_name__is_nearer_than_what_lies_be
         (package / f"{name}.py").write_text("class Net:\n    pass\nclass Other:\n    pass\n")
     (tmp_path / "README.md").write_text("```python\nfrom pack import Net\nfrom torch import nn\n```\n")
 
-    assert distances(read_tree(tmp_path)) == {"pack/one.py": 1}
+    assert distances(Homes(read_tree(tmp_path))) == {"pack/one.py": 1}
 
 
 def test_read_tree__file_with_marks_of_its_own__they_are_no_references(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnnbox.sources.matching.entries import distances
+from dnnbox.sources.matching.homes import Homes
 from dnnbox.sources.matching.reading import read_tree
 from dnnbox.sources.matching.saving import scripts_of
 
@@ -49,7 +50,7 @@ def test_scripts__checkpoint_in_a_folder_of_the_source__is_of_the_scripts_around
 
 def test_distances__script_that_names_the_checkpoint__is_nearer_than_any_other(tmp_path: Path) -> None:
     (tmp_path / "demo.py").write_text("from one.net import Net\n")
-    near = distances(read_tree(_source(tmp_path)), str(tmp_path / "model.pt"))
+    near = distances(Homes(read_tree(_source(tmp_path))), str(tmp_path / "model.pt"))
 
     assert near["two/net.py"] < near["demo.py"] < near["one/net.py"]
     assert "three/net.py" not in near
