@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dnnbox.harness import oldsyntax
+
 ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -20,10 +22,11 @@ ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def parse(data: bytes | str) -> ast.Module | None:
-    """Return the syntax tree; None for what is no Python of today, or is nested deeper than the parser goes."""
+    """Return the syntax tree; None for what is no Python, of today or of before, or is nested deeper than the parser
+    goes."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other people's invalid escapes are not our warnings
-            return ast.parse(data)
+            return oldsyntax.parsed(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

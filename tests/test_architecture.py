@@ -19,7 +19,7 @@ HARNESS = PACKAGE / "harness"
 STAGES = {"checkpoints", "identify", "sources", "dependencies", "environments", "boxes", "inputs", "results", "reports"}
 GROUND = {"records", "errors"}
 TOP = {"pipeline": 4, "handoff": 5, "sweep": 5, "cli": 6, "__main__": 7}
-FROM_HARNESS = {"dnnbox.harness.protocol", "dnnbox.harness.arrays"}
+FROM_HARNESS = {"dnnbox.harness.protocol", "dnnbox.harness.arrays", "dnnbox.harness.oldsyntax"}
 
 MAY_IMPORT_SUBPROCESS = {"process.py"}
 MAX_FILE_LINES = 400

@@ -7,6 +7,8 @@ import linecache
 import re
 from typing import Any, Dict, Iterator, Optional
 
+from .. import oldsyntax
+
 _REFUSED = re.compile(
     r"'(int|float)' object is not (subscriptable|iterable)"
     r"|cannot unpack non-iterable (int|float)|object of type '(int|float)' has no len"
@@ -49,7 +51,7 @@ def listed(values: Any, name: str) -> Optional[Any]:
 def _read(path: str, line: int) -> Iterator[ast.expr]:
     """Yield what a line reads item by item."""
     try:
-        tree = ast.parse("".join(linecache.getlines(path)))
+        tree = oldsyntax.parsed("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError, RecursionError):
         return
     for node in ast.walk(tree):

@@ -1,6 +1,7 @@
 """Names, and ways of a call, that libraries no longer have and that older sources use: their later ones mean the same.
 
-Sources: Python 3.10 took the abstract classes out of ``collections``, 3.11 getargspec out of ``inspect``; NumPy 1.24
+What Python itself no longer reads is rewritten as it is imported (``oldsyntax``). Sources: Python 3.0 renamed built-in
+functions; Python 3.10 took the abstract classes out of ``collections``, 3.11 getargspec out of ``inspect``; NumPy 1.24
 and 2.0 took aliases of Python's own types and of functions away; PyTorch 2.0 and later lack ``torch._six``; PyYAML 6.0
 loads nothing without being told which loader, which 5.1 and later called ``FullLoader`` where none was named. Models of
 transformers answered with tuples before 4.0, later with mappings, which are taken apart into their names. Since
@@ -10,10 +11,12 @@ Standard library only: an adapter may use it.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import collections.abc
 import functools
 import importlib
+import importlib.machinery
 import inspect
 import math
 import re
@@ -21,6 +24,7 @@ import sys
 import types
 from typing import Any, Dict, List
 
+from .. import oldsyntax
 from . import standins
 
 NOTE = "old names"
@@ -28,6 +32,8 @@ _NUMPY_TYPES = {"int": int, "float": float, "bool": bool, "object": object, "str
 _NUMPY_NAMES = {"float_": "float64", "complex_": "complex128", "string_": "bytes_", "unicode_": "str_", "Inf": "inf",
                 "infty": "inf", "NaN": "nan", "product": "prod", "cumproduct": "cumprod", "alltrue": "all",
                 "sometrue": "any", "trapz": "trapezoid", "in1d": "isin", "row_stack": "vstack"}  # fmt: skip
+_BUILTINS = {"xrange": range, "unicode": str, "basestring": str, "long": int, "unichr": chr, "raw_input": input,
+             "reduce": functools.reduce}  # fmt: skip
 _SIX = "torch._six"
 _NO_LOADER = re.compile(r"^load(?:_all)?\(\) missing 1 required positional argument: 'Loader'$")
 _LATER_ARGUMENTS = ("is_causal", "tgt_is_causal", "memory_is_causal")
@@ -44,15 +50,31 @@ def explains(error: BaseException) -> bool:
     text = str(error)
     if isinstance(error, ImportError):
         return getattr(error, "name", "") == _SIX or ("cannot import name" in text and "'collections'" in text)
+    if isinstance(error, SyntaxError):
+        return _is_old(error)
+    if isinstance(error, NameError):
+        return any("'%s'" % name in text for name in _BUILTINS)
     if isinstance(error, TypeError):
         return bool(_NO_LOADER.search(text))
     places = ("module 'collections'", "module 'numpy'", "module 'inspect'", "`np.")
     return isinstance(error, AttributeError) and any(place in text for place in places)
 
 
+def _is_old(error: SyntaxError) -> bool:
+    """Tell whether a file that does not parse would in the spelling of today."""
+    try:
+        with open(error.filename or "", "rb") as file:
+            return oldsyntax.renewed(file.read()) is not None
+    except OSError:
+        return False
+
+
 def bring_back() -> None:
-    """Give the libraries that are here the names that they had."""
+    """Give the libraries that are here the names that they had, and have files read as they were then."""
     standins.note(NOTE)
+    loader: Any = importlib.machinery.SourceFileLoader
+    loader.source_to_code = _reading_old_code(loader.source_to_code)
+    _add(builtins, _BUILTINS)
     _add(collections, {name: getattr(collections.abc, name) for name in collections.abc.__all__})
     _add(inspect, {"getargspec": lambda function: inspect.getfullargspec(function)[:4]})
     standins.after_import("numpy", _bring_back_numpys)
@@ -64,6 +86,21 @@ def bring_back() -> None:
         _add(six, {"string_classes": (str, bytes), "int_classes": int, "inf": math.inf, "nan": math.nan, "PY3": True,
                    "PY37": True, "container_abcs": collections.abc})  # fmt: skip
         sys.modules[_SIX] = six
+
+
+def _reading_old_code(source_to_code: Any) -> Any:
+    """Return how a loader compiles a file, with another try in today's spelling."""
+
+    def reading(self: Any, data: Any, path: Any, **options: Any) -> Any:
+        try:
+            return source_to_code(self, data, path, **options)
+        except SyntaxError:
+            renewed = oldsyntax.renewed(bytes(data)) if isinstance(data, (bytes, bytearray, memoryview)) else None
+            if renewed is None:
+                raise
+            return source_to_code(self, renewed.encode(), path, **options)
+
+    return reading
 
 
 def _bring_back_numpys(numpy: Any) -> None:

@@ -8,6 +8,7 @@ import inspect
 import textwrap
 from typing import Any, List, Optional
 
+from .. import oldsyntax
 from .building import signature_of
 
 _MOST_KEPT = 512
@@ -24,7 +25,7 @@ def parsed(function: Any) -> ast.AST:
 @functools.lru_cache(maxsize=_MOST_KEPT)
 def _parsed(function: Any) -> ast.AST:
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+        return oldsyntax.parsed(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, IndentationError):
         return ast.parse("")
 

@@ -332,7 +332,7 @@ class Recipes:
         return found
 
     def _calls_of(self, function: Function, callee: str) -> list[Recipe]:
-        if not parameters(function.node):
+        if not _takes_anything(function.node):
             return []
         own = function.node.name
         sites = [
@@ -344,6 +344,10 @@ class Recipes:
         for module, call, inside in sites[:20] if self.tree.clock.goes_on() else ():
             found += self._combined(callee, "factory", module, call, inside)
         return found[:80]
+
+
+def _takes_anything(node: ast.FunctionDef) -> bool:
+    return bool(parameters(node) or node.args.vararg or node.args.kwarg)
 
 
 def _calls_itself(function: Function, names: frozenset[str], info: ClassInfo) -> bool:

@@ -32,9 +32,10 @@ class Tables:
         lookup = looked_up(node) if isinstance(node, (ast.Subscript, ast.Call)) else None
         if lookup is not None:
             file = file_of(lookup, module, self._homes)
-            yield from _named(file, file is module or file.path.endswith("__init__.py")) if file is not None else ()
+            if file is not None:
+                yield from self._named(file, file is module or file.path.endswith("__init__.py"))
         elif isinstance(node, ast.Call) and called(node) == "eval":
-            yield from _named(module, with_imported=True)
+            yield from self._named(module, with_imported=True)
         elif isinstance(node, ast.Subscript):
             for table, home in self._tables(node.value, module):
                 yield from (home.original(last_name(value)) for value in table if last_name(value))
@@ -42,6 +43,17 @@ class Tables:
             for value in self._given(module).get(last_name(node), ()):
                 if isinstance(value, (ast.Subscript, ast.Call)):
                     yield from self._chosen(value, module, steps - 1)
+
+    def _named(self, module: Module, with_imported: bool, steps: int = _MOST_STEPS) -> Iterator[str]:
+        """Yield the names that a text may mean in a file: what it defines, and what it imports if it is there to be
+        used by them, by name or all names of a file: ``from .resnet import *``."""
+        yield from definitions(module)
+        if with_imported:
+            yield from (original for _, original in module.aliases.values() if original)
+            starred = (self._homes.file_of(module, source) for source in module.stars) if steps else ()
+            for file in starred:
+                if file is not None and file is not module:
+                    yield from self._named(file, with_imported, steps - 1)
 
     def _tables(self, node: ast.expr, module: Module) -> Iterator[tuple[list[ast.expr], Module]]:
         """Yield what stands in a table, with its file: one that is written there, or has a name here or elsewhere."""
@@ -63,13 +75,6 @@ class Tables:
                 for target in node.targets:
                     found.setdefault(last_name(target), []).append(node.value)
         return self._kept[id(module)]
-
-
-def _named(module: Module, with_imported: bool) -> Iterator[str]:
-    """Yield the names that a text may mean in a file: what it defines, and what it imports if it is there to be used
-    by them."""
-    yield from definitions(module)
-    yield from (original for _, original in module.aliases.values() if original and with_imported)
 
 
 def names_called(module: Module, below: Sequence[ast.AST], tables: Tables) -> frozenset[str]:

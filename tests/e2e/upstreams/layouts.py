@@ -485,6 +485,35 @@ class Config:
         "cls": "net.Net",
     },
     {
+        "name": "python_of_before",
+        "files": {
+            "models/__init__.py": "from net import *\n",
+            "models/net.py": NET.replace("range(depth)", "xrange((depth - 2) / 6)")
+            .replace("        self.stem =", "        print 'depth %d' % depth\n        self.stem =", 1)
+            .replace("(depth - 2) / 6", "(depth - 2) // 6")
+            + "\n\ndef deep(**kwargs):\n    return Net(**kwargs)\n",
+            "main.py": """
+import argparse
+
+import models
+
+parser = argparse.ArgumentParser()
+parser.add_argument("-a", "--arch", default="wide")
+parser.add_argument("--depth", type=int, default=29)
+parser.add_argument("--width", type=int, default=64)
+parser.add_argument("--classes", type=int, default=10)
+args = parser.parse_args()
+model = models.__dict__[args.arch](width=args.width, depth=args.depth, classes=args.classes)
+for images, labels in load():
+    print "loss", criterion(model(images.cuda(async=True)), labels)
+""",
+            "README.md": "```\npython main.py -a deep --depth 32 --width 24 --classes 7\n```\n",
+        },
+        "make": _SAVE,
+        "cls": "models.net.Net",
+        "arguments": {"width": "24", "depth": "32", "classes": "7"},
+    },
+    {
         "name": "documents_read_at_import_without_a_loader",
         "files": {
             "settings.py": """

@@ -13,6 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Sequence
 
+from ... import oldsyntax
 from .. import standins
 
 _FAILED, _HELPED, _ENOUGH = "dnnbox_failed_", "dnnbox_helped_", "dnnbox_enough_"
@@ -24,7 +25,7 @@ _MOST_ROUNDS, _MOST_SECONDS = 20_000, 2.0  # of one loop
 
 def compiled(code: bytes, path: str) -> Any:
     """Return the code of a file with its statements made lenient."""
-    tree = ast.parse(code, path)
+    tree = oldsyntax.parsed(code, path)
     tree.body = _block(tree.body)
     return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
 

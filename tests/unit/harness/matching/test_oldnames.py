@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
 import collections
 import collections.abc
 import copy
 import importlib
+import importlib.machinery
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml as stays_imported  # noqa: F401 - its compiled part keeps the exceptions of the first import
 
 from dnnbox.harness.matching import oldnames, standins
 
@@ -20,7 +24,7 @@ def _loaded(stream: str, Loader: str) -> tuple[str, str]:
 
 
 def failure(code: str) -> Exception:
-    with pytest.raises((AttributeError, ImportError, TypeError)) as caught:
+    with pytest.raises((AttributeError, ImportError, NameError, TypeError)) as caught:
         exec(code, {})
     return caught.value
 
@@ -32,6 +36,7 @@ def failure(code: str) -> Exception:
         "from collections import Iterable",
         "import yaml; yaml.load('a: 1')",
         "import yaml; yaml.load_all('a: 1')",
+        "xrange(3)",
     ],
 )
 def test_explains__name_of_before__is_known(code: str) -> None:
@@ -39,15 +44,27 @@ def test_explains__name_of_before__is_known(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["import json; json.lacking", "import no_such_module", "None.lacking", "import json; json.load()"]
+    "code",
+    ["import json; json.lacking", "import no_such_module", "None.lacking", "import json; json.load()", "lacking"],
 )
 def test_explains__any_other_failure__is_not(code: str) -> None:
     assert not oldnames.explains(failure(code))
 
 
+def test_explains__file_of_older_python__if_todays_spelling_parses(tmp_path: Path) -> None:
+    for text, known in (("print 'a'\n", True), ("a = = 1\n", False)):
+        (tmp_path / "old.py").write_text(text)
+        with pytest.raises(SyntaxError) as caught:
+            compile(text, str(tmp_path / "old.py"), "exec")
+        assert oldnames.explains(caught.value) is known
+
+
 def test_bring_back__libraries_that_are_here__have_their_old_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standins, "NOTED", [])
+    loader = importlib.machinery.SourceFileLoader
+    monkeypatch.setattr(loader, "source_to_code", loader.source_to_code)
     before = set(vars(collections))
+    builtin = set(vars(builtins))
     torch = type(sys)("torch")
     torch.__path__ = []  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch", torch)
@@ -59,6 +76,13 @@ def test_bring_back__libraries_that_are_here__have_their_old_names(monkeypatch: 
     assert collections.Mapping is collections.abc.Mapping  # type: ignore[attr-defined]
     assert isinstance("a", importlib.import_module("torch._six").string_classes)
     assert standins.NOTED == ["old names"]
+    assert builtins.xrange is range  # type: ignore[attr-defined]
+    for name in set(vars(builtins)) - builtin:
+        delattr(builtins, name)
+    code = loader("old", "old.py").source_to_code(b"a = 10L\nprint 'a', a\n", "old.py")
+    assert code.co_names == ("a", "print")
+    with pytest.raises(SyntaxError):
+        loader("no", "no.py").source_to_code(b"a = = 1", "no.py")
     for name in set(vars(collections)) - before:
         delattr(collections, name)
     del sys.modules["torch._six"]

@@ -191,13 +191,36 @@ def test_calls__document_that_imports_from_the_package__are_of_the_class_that_th
         "import net\nmodel = getattr(net, args.net)(7)\n",
         "from zoo import NETS\nmodel = NETS[args.net](7)\n",
         "import pack\nmodel = pack.__dict__[args.net](7)\n",
+        "import star\nmodel = star.__dict__[args.net](7)\n",
     ],
 )
 def test_calls__class_that_a_text_chooses__is_called_there(use: str, tmp_path: Path) -> None:
-    (tmp_path / "pack").mkdir()
-    (tmp_path / "pack" / "__init__.py").write_text("from net import Net\n")
+    for package, text in {"pack": "from net import Net\n", "star": "from net import *\n"}.items():
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text(text)
 
     assert _calls(tmp_path, use, zoo="from net import Net\nNETS = {'net': Net}\n") == [(7,)]
+
+
+def test_factories__function_that_a_text_chooses_of_all_names_of_files__gets_what_a_command_line_gives(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("from .deep import *\n")
+    (tmp_path / "pack" / "deep.py").write_text(f"{_NET}def deep(**kwargs):\n    return Net(**kwargs)\n")
+    (tmp_path / "main.py").write_text(
+        "import argparse\nimport pack\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('-a', '--arch', default='wide')\nparser.add_argument('--depth', type=int, default=29)\n"
+        "parser.add_argument('--classes', type=int)\n"
+        "args = parser.parse_args()\nmodel = pack.__dict__[args.arch](classes=args.classes, depth=args.depth)\n"
+    )
+    (tmp_path / "README.md").write_text("```\npython main.py -a deep --depth 110 --classes 10\n```\n")
+    tree = read_tree(tmp_path)
+    classes = Classes(tree)
+    recipes = Recipes(tree, classes, Evaluator(Homes(tree), tables(tree)))
+
+    found = [recipe.kwargs for recipe in recipes.factories(classes.by_name["Net"][0])]
+    assert {"classes": 10, "depth": 110} in found
 
 
 def test_calls__table_of_other_things__is_no_call_of_a_class(tmp_path: Path) -> None:
