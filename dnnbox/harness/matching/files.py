@@ -1,5 +1,5 @@
-"""Files that a source reads by a way that is not there, from its own folder or from where its author kept a copy, and
-folders that it makes at import where nothing can be written.
+"""Files that a source reads by a way that is not there, from its own folder or from where its author kept a copy,
+folders that it makes at import where nothing can be written, and what builds that failed leave in the job's folder.
 
 Scripts are run from the root of their repository, and name label lists and statistics from there, or from a home. The
 file of that name in the source is then the one that is meant.
@@ -11,8 +11,10 @@ import builtins
 import errno
 import io
 import os
-from typing import Any, Dict, List, Sequence
+import shutil
+from typing import Any, Dict, FrozenSet, List, Sequence
 
+from .. import protocol
 from . import standins
 
 NOTE = "files of the source"
@@ -84,3 +86,24 @@ def _make_no_folders() -> None:
             standins.note(NOTE)
 
     os.mkdir = made
+
+
+class Leftovers:
+    """What is written into the job's folder from now on: a box may write so much in all, and some builds write the whole
+    model before they fail."""
+
+    def __init__(self) -> None:
+        self._kept = _of_the_job()
+
+    def remove(self) -> None:
+        """Remove what was not there at first. Nothing where the working directory is no job's folder."""
+        for name in _of_the_job() - self._kept if self._kept else ():
+            if os.path.isdir(name) and not os.path.islink(name):
+                shutil.rmtree(name, ignore_errors=True)
+            elif name not in (protocol.RESULT, protocol.EVENTS):
+                os.remove(name)
+
+
+def _of_the_job() -> FrozenSet[str]:
+    names = frozenset(os.listdir("."))
+    return names if protocol.REQUEST in names else frozenset()
