@@ -89,8 +89,10 @@ def _make_no_folders() -> None:
 
 
 class Leftovers:
-    """What is written into the job's folder from now on: a box may write so much in all, and some builds write the whole
-    model before they fail."""
+    """What is written into the job's folder from now on.
+
+    A box may write so much in all, and some builds write the whole model before they fail.
+    """
 
     def __init__(self) -> None:
         self._kept = _of_the_job()
