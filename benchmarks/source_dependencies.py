@@ -35,7 +35,8 @@ from dnnbox.pipeline.inspecting import identified  # noqa: E402
 from dnnbox.records.source import Recipe, SourceTree  # noqa: E402
 from dnnbox.sources import adapter_text, recognise  # noqa: E402
 
-_SAME = {"opencv-python": "opencv-python-headless", "opencv-contrib-python": "opencv-python-headless"}
+_SAME = {"opencv-python": "opencv-python-headless", "opencv-contrib-python": "opencv-python-headless",
+         "ultralytics-thop": "thop"}  # fmt: skip
 _ADDED = ("torch", "numpy")
 """What dnnbox adds to every such environment for itself; counted neither for nor against it."""
 
