@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from .describing import described
 from .kinds import Use, as_used, item_names, receivers, used
-from .parsing import index_of, is_name, parsed
+from .parsing import is_name, parsed, word
 from .lookups import columns
 from .receiving import first_layer, shape_of
 from .unpacking import LENGTHS, beside, unpacked
@@ -188,9 +188,8 @@ def _put(function: Any, name: str) -> Set[str]:
     for node in ast.walk(tree):
         for key in _updated(node, name):
             lines[key] = min(node.lineno, lines.get(key, node.lineno))  # type: ignore[attr-defined]
-    read = [(node.slice, node.lineno) for node in _subscripts(tree, {name})]
-    words = [(getattr(index_of(index), "value", getattr(index_of(index), "s", None)), line) for index, line in read]
-    return {key for key, at in lines.items() if not any(word == key and line <= at for word, line in words)}
+    read = [(word(node.slice), node.lineno) for node in _subscripts(tree, {name})]
+    return {key for key, at in lines.items() if not any(each == key and line <= at for each, line in read)}
 
 
 def _updated(node: ast.AST, name: str) -> List[str]:
@@ -200,9 +199,8 @@ def _updated(node: ast.AST, name: str) -> List[str]:
         first = node.args[0] if node.args and is_name(node.func.value, name) else None
         keys = list(first.keys) if isinstance(first, ast.Dict) else []
     elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and is_name(node.value, name):
-        keys = [index_of(node.slice)]
-    words = [getattr(key, "value", getattr(key, "s", None)) for key in keys]
-    return [word for word in words if isinstance(word, str)]
+        keys = [node.slice]
+    return [key for key in map(word, keys) if key is not None]
 
 
 def _subscripts(tree: ast.AST, names: Set[str]) -> Iterator[ast.Subscript]:
@@ -248,9 +246,8 @@ def _read(tree: ast.AST, names: Set[str]) -> List[str]:
     for node in _subscripts(tree, names):
         if id(node) in guarded:
             continue
-        key = getattr(node.slice, "value", None)
-        key = getattr(key, "value", key)  # before Python 3.9 an index lies between
-        if isinstance(key, str):
+        key = word(node.slice)
+        if key is not None:
             keys[key] = None
     return list(keys)
 

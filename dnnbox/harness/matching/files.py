@@ -88,16 +88,14 @@ def _make_no_folders() -> None:
     os.mkdir = made
 
 
-class Leftovers:
-    """What is written into the job's folder from now on.
-
-    A box may write so much in all, and some builds write the whole model before they fail.
-    """
+class JobFolder:
+    """The folder of the job, from which is swept what builds leave: a box may write so much in all, and some builds
+    write the whole model before they fail."""
 
     def __init__(self) -> None:
         self._kept = _of_the_job()
 
-    def remove(self) -> None:
+    def sweep(self) -> None:
         """Remove what was not there at first. Nothing where the working directory is no job's folder."""
         for name in _of_the_job() - self._kept if self._kept else ():
             if os.path.isdir(name) and not os.path.islink(name):

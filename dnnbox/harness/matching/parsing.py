@@ -65,6 +65,13 @@ def index_of(node: Any) -> Any:
     return node.value if type(node).__name__ == "Index" else node
 
 
+def word(node: Any) -> Optional[str]:
+    """Return a text that is written out, in a subscript or alone; None for anything else."""
+    node = index_of(node)
+    value = getattr(node, "value", getattr(node, "s", None))  # before Python 3.8 a text is a kind of its own
+    return value if isinstance(value, str) else None
+
+
 def whole(node: Any) -> Optional[int]:
     """Return a whole number that is written out; None for anything else."""
     node, sign = index_of(node), 1

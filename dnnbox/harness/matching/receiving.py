@@ -7,7 +7,7 @@ import inspect
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .kinds import SAME, assigned, kind_of
-from .parsing import index_of, is_name, parameters, parsed, whole
+from .parsing import index_of, is_name, parameters, parsed, whole, word
 from .values import tensor
 
 NODES = 32  # of a graph
@@ -225,8 +225,8 @@ def _key(node: Any) -> str:
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         return "%s.%s" % (node.value.id, node.attr)
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-        word = getattr(index_of(node.slice), "value", getattr(index_of(node.slice), "s", None))
-        return "%s[%r]" % (node.value.id, word) if isinstance(word, str) else ""
+        key = word(node.slice)
+        return "" if key is None else "%s[%r]" % (node.value.id, key)
     return ""
 
 

@@ -61,7 +61,7 @@ class Search:
         standins.quiet_builds()
         files.look_in(*roots)
         compiler.leave_out()
-        self._leftovers = files.Leftovers()
+        self._folder = files.JobFolder()
         sizes = [size for tensor in self.tensors.values() for size in tensor.shape if size > 3]
         self.candidates = Candidates(self.source, plan, said, _common(sizes), checkpoint, sizes)
         self.errors: "Counter[str]" = Counter()
@@ -205,10 +205,10 @@ class Search:
                 fit, access = best_fit(wanted, made)
             except (TooLong, TooLarge) as error:
                 self.errors["%s: %s" % (call.callee, error)] += 1
-                self._leftovers.remove()
+                self._folder.sweep()
                 return None
             except (Exception, SystemExit) as error:  # foreign code
-                self._leftovers.remove()
+                self._folder.sweep()
                 self.errors["%s: %s: %s" % (call.callee, type(error).__name__, str(error)[:160])] += 1
                 self._amendments[(entry["view"], call.key())] = amendment(error)
                 continue

@@ -14,7 +14,7 @@ _STATES = ("hx", "cx", "h", "c", "h0", "c0", "hidden", "cell", "state", "states"
 _MAKERS = ("init_hidden", "init_state", "initial_state", "get_initial_state", "zero_state", "begin_state", "initHidden")
 LENGTHS = ("lengths", "length", "_lens", "_len")
 EDGES = ("edge_index", "edges", "edge_indices")
-_MOST_ITEMS, _MOSTEDGES, _DEEPEST = 6, 64, 3
+_MOST_ITEMS, _MOST_EDGES, _DEEPEST = 6, 64, 3
 
 
 def unpacked(module: Any, function: Any, name: str, main: Any) -> Optional[Any]:
@@ -89,7 +89,7 @@ def flipped(value: Any) -> Any:
 
 def edges(shape: List[int]) -> Any:
     """Return edges between the nodes of a matrix of features."""
-    return tensor("int64", [2, _MOSTEDGES], shape[-2] if len(shape) > 1 else 1)
+    return tensor("int64", [2, _MOST_EDGES], shape[-2] if len(shape) > 1 else 1)
 
 
 def beside(module: Any, function: Any, name: str, shape: List[int]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dnnbox.records.inspection import Inspection
@@ -80,17 +80,21 @@ def skeleton(inspection: Inspection, missing: str, answer: Mapping[str, Any], so
     return _BODY.format(
         missing=visible(missing, 200).replace('"""', "'''"),
         build=_lines(evidence(answer, source)),
-        inputs=_lines(_of_inputs(inspection, answer)),
+        inputs=_lines(_harmless(_of_inputs(inspection, answer))),
     )
 
 
 def evidence(answer: Mapping[str, Any], source: SourceTree) -> list[str]:
     """Return what is known of the class: the nearest ones, what differs, what was tried and how that failed."""
-    return [visible(text, _WIDEST) for text in _of_build(answer, source)]
+    return _harmless(_of_build(answer, source))
 
 
-def _lines(texts: Iterable[str]) -> str:
-    return "\n".join(f"                {visible(text, _WIDEST)!r}," for text in texts)
+def _harmless(texts: Iterator[str]) -> list[str]:
+    return [visible(text, _WIDEST) for text in texts]
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "\n".join(f"                {text!r}," for text in texts)
 
 
 def _of_build(answer: Mapping[str, Any], source: SourceTree) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -201,12 +201,17 @@ def test_summary__two_required_targets_met__are_both(experiment: Path) -> None:
     assert "meets both required targets" in report
 
 
+def ended(experiment: Path, error: dict[str, Any], status: Literal["failed", "partial"] = "failed") -> None:
+    """Have a run ended by an error, outside of any box."""
+    index = made.index(checkpoint="helmet.pt", status=status, exit_code=error["code"], error=error, stages=())
+    save(experiment, "failure", {})
+    (experiment / "experiment.json").write_text(codec.dumps(index), encoding="utf-8")
+
+
 def test_failed__stopped_by_the_user__is_no_bug_of_dnnbox(tmp_path: Path) -> None:
     experiment = made.failed(tmp_path)
     error = {"code": 130, "name": "INTERRUPTED", "message": "stopped by the user", "phase": "", "retryable": True}
-    index = made.index(checkpoint="helmet.pt", status="partial", exit_code=130, error=error, stages=())
-    save(experiment, "failure", {})
-    (experiment / "experiment.json").write_text(codec.dumps(index), encoding="utf-8")
+    ended(experiment, error, status="partial")
     stakeholder(experiment)
     report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
     assert "# Did not run: it was stopped from outside" in report
@@ -218,9 +223,7 @@ def test_failed__search_without_an_answer__shows_what_was_tried_made_harmless(tm
     experiment = made.failed(tmp_path)
     tried = ["near: src/model.py:Net by src/model.py:Net({'dim': 3}), 80% of the tensors fit", "\x1b[31m<b>red</b>"]
     error = {"code": 60, "name": "ADAPTER_NEEDED", "message": "m", "phase": "match", "details": {"evidence": tried}}
-    index = made.index(checkpoint="helmet.pt", status="failed", exit_code=60, error=error, stages=())
-    save(experiment, "failure", {})
-    (experiment / "experiment.json").write_text(codec.dumps(index), encoding="utf-8")
+    ended(experiment, error)
     render(experiment)
     report = (experiment / "reports" / "experiment-report.md").read_text(encoding="utf-8")
     assert "What was tried" in report

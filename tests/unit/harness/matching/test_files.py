@@ -63,28 +63,28 @@ def test_look_in__folder_where_nothing_can_be_written__is_left_out_and_noted(
         os.mkdir("elsewhere")  # noqa: PTH102
 
 
-def test_leftovers__job_folder__keeps_what_was_there_and_the_jobs_own(
+def test_sweep__job_folder__keeps_what_was_there_and_the_jobs_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("request.json", "mine.txt"):
         (tmp_path / name).write_text("kept")
-    leftovers = files.Leftovers()
+    folder = files.JobFolder()
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "weights").write_text("large")
     for name in ("weights.tmp", "events.jsonl"):
         (tmp_path / name).write_text("new")
 
-    leftovers.remove()
+    folder.sweep()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.jsonl", "mine.txt", "request.json"]
 
 
-def test_leftovers__any_other_folder__nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweep__any_other_folder__nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    leftovers = files.Leftovers()
+    folder = files.JobFolder()
     (tmp_path / "weights.tmp").write_text("kept")
 
-    leftovers.remove()
+    folder.sweep()
 
     assert [path.name for path in tmp_path.iterdir()] == ["weights.tmp"]
